@@ -1,0 +1,49 @@
+# One command each, on a machine with only python3 (>= 3.11) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
+BENCH_ARGS ?=
+
+.PHONY: demo test ui check bench lock help
+help:
+	@echo "make demo    run the main job on real Sentinel-2 pixels, and print results"
+	@echo "make test    run every test"
+	@echo "make ui      Dagster UI on http://127.0.0.1:3000 over the demo lake"
+	@echo "make check   ruff and mypy --strict"
+	@echo "make bench   speed and memory against odc-stac, in one run"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/mrv demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+ui: $(INSTALLED)
+	@$(BIN)/mrv ui
+
+check: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(BENCH_INSTALLED)
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+# After a change of dependencies in pyproject.toml. Hashes, and no index's address.
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group dev -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group bench -c requirements.lock -o requirements-bench.lock

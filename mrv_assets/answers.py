@@ -1,0 +1,204 @@
+"""What each `mrv` verb answers, as a JSON document; the command line prints it or renders it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.errors import BadInputError
+from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.workplace import PRODUCT, STAGES, Workplace
+
+
+class UnknownParcel(BadInputError):
+    """A parcel id is not in the programme."""
+
+    def __init__(self, parcel_id: str, near: tuple[str, ...]) -> None:
+        super().__init__(parcel_id, near)
+        self.parcel_id, self.near = parcel_id, near
+
+    def __str__(self) -> str:
+        return f"Parcel {self.parcel_id!r} is not in this programme. Did you mean: {', '.join(self.near) or '-'}?"
+
+
+def tiles_answer(place: Workplace, new: Sequence[str]) -> Json:
+    """`mrv tiles`: which tile owns which parcels, and which tiles were newly registered."""
+    assigned = place.assigned
+    return {
+        "programme": place.program.program,
+        "tiles": [
+            {
+                "tile": tile,
+                "parcels": [
+                    {"parcel_id": p, "part": part}
+                    for p, owner, part in zip(assigned.parcel_id, assigned.tile, assigned.part, strict=True)
+                    if owner == tile
+                ],
+                "registered_now": tile in new,
+            }
+            for tile in place.tiles
+        ],
+        "months": {"first": place.months[0], "last": place.months[-1], "count": len(place.months)},
+    }
+
+
+def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -> Json:
+    """`mrv plan`: scenes and bytes of each tile and month, before anything is fetched."""
+    from mrv_assets.stages.raw_tiles import forecast
+
+    partitions = []
+    for tile in tiles:
+        for month in months:
+            for mission in place.missions:
+                plan = place.plan(tile, month, mission)
+                partitions.append({"tile": tile, "month": month, "mission": mission.name, **forecast(plan)})
+    seconds = _seconds_per_partition(place.lake, place.missions[0].name)
+    done = sum(place.lake.head(PRODUCT, t, m) is not None for t in tiles for m in months)
+    waiting = len(tiles) * len(months) - done
+    return {
+        "programme": place.program.program,
+        "partitions": partitions,
+        "totals": {
+            "partitions": len(tiles) * len(months),
+            "materialized": done,
+            "scenes": sum(p["scenes"] for p in partitions),
+            "bytes": sum(p["bytes"] for p in partitions),
+            "hours": None if seconds is None else round(waiting * seconds / 3600, 3),
+            "hours_basis": "no partition has run in this lake yet"
+            if seconds is None
+            else f"{seconds:.1f} s a partition, as measured in this lake",
+        },
+        "owners_without_scenes": _owners_without_scenes(place, partitions),
+    }
+
+
+def _seconds_per_partition(lake: Lake, mission: str) -> float | None:
+    """Mean wall time of the runs this lake remembers, all stages together."""
+    totals = []
+    for asset in [*(f"{mission}/{stage}" for stage in STAGES), PRODUCT]:
+        walls = [run["wall_s"] for tile, month in lake.partitions(asset) for run in lake.runs(asset, tile, month)[:1]]
+        if not walls:
+            return None
+        totals.append(sum(walls) / len(walls))
+    return float(sum(totals))
+
+
+def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list[Json]:
+    """Parcels whose tile has no scene in the months asked for, with the other tiles that contain them."""
+    empty = {p["tile"] for p in partitions} - {p["tile"] for p in partitions if p["scenes"]}
+    assigned = place.assigned
+    return [
+        {"parcel_id": parcel_id, "tile": tile, "alternatives": list(others)}
+        for parcel_id, tile, others in zip(assigned.parcel_id, assigned.tile, assigned.alternatives, strict=True)
+        if tile in empty
+    ]
+
+
+def run_answer(tile: str, month: str, done: Sequence[tuple[str, str, str]]) -> Json:
+    """`mrv run`: each asset's audit hash and what was done for it."""
+    return {
+        "tile": tile,
+        "month": month,
+        "assets": [{"asset": asset, "outcome": outcome, "audit_hash": audit} for asset, outcome, audit in done],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Traced:
+    """The records a parcel-month's number rests on."""
+
+    monthly: Record
+    chains: dict[str, list[Record]]
+    """Per mission, gated_tiles back to raw_tiles."""
+
+
+def explain_answer(place: Workplace, parcel_id: str, month: str) -> Json:
+    """`mrv explain`: a parcel's number of a month, back to its scenes.
+
+    Raises:
+        UnknownParcel: When the programme has no such parcel.
+        UnknownPartition: When the programme has no such month.
+        NotMaterialized: When the month is not in the lake.
+    """
+    tiles = [t for p, t in zip(place.assigned.parcel_id, place.assigned.tile, strict=True) if p == parcel_id]
+    if not tiles:
+        import difflib
+
+        raise UnknownParcel(parcel_id, tuple(difflib.get_close_matches(parcel_id, place.assigned.parcel_id, 3)))
+    return {
+        "parcel_id": parcel_id,
+        "month": month,
+        "parts": [_explain_tile(place, parcel_id, tile, month) for tile in tiles],
+    }
+
+
+def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Json:
+    place.plan(tile, month)
+    traced = _trace(place.lake, tile, month)
+    name = traced.monthly.output["mission"] or place.missions[0].name
+    gated, *_, raw = traced.chains[name]
+    decision = json.loads((gated.data / "decision.json").read_bytes())
+    observations = json.loads((raw.data / "scenes.json").read_bytes())
+    scenes = {s["id"]: s for o in observations for s in o["scenes"]}
+    return {
+        "tile": tile,
+        "row": table_row(traced.monthly, parcel_id),
+        "gate": {
+            "mission": name,
+            "status": decision["status"],
+            "reasons": decision["reasons"],
+            "coverage": decision["coverage"],
+            "min_coverage": decision["min_coverage"],
+            "audit_hash": gated.audit_hash,
+        },
+        "unavailable": decision["unavailable"],
+        "scenes": [
+            {
+                "id": scene,
+                "datetime": observation["datetime"],
+                "clear_of_parcels": observation["clear_of_parcels"],
+                "used": observation["used"],
+                "offset_rule": scenes[scene]["offset_rule"],
+                "files": {
+                    band: {"href": file["href"], "checksum": file["checksum"], "cog_tiles": file["fetched"]}
+                    for band, file in scenes[scene]["bands"].items()
+                },
+            }
+            for observation in decision["observations"]
+            for scene in observation["scenes"]
+        ],
+        "refused": decision["scenes_refused"],
+        "records": [
+            {"asset": record.document["asset"], "audit_hash": record.audit_hash}
+            for record in [traced.monthly, *traced.chains[name]]
+        ],
+    }
+
+
+def _trace(lake: Lake, tile: str, month: str) -> _Traced:
+    monthly = lake.current(PRODUCT, tile, month)
+    chains: dict[str, list[Record]] = {}
+    for asset, audit_hash in monthly.inputs.items():
+        record = lake.record(asset, tile, month, audit_hash)
+        chain = [record]
+        while upstream := [name for name in record.inputs if "/" in name]:
+            record = lake.record(upstream[0], tile, month, record.inputs[upstream[0]])
+            chain.append(record)
+        chains[asset.partition("/")[0]] = chain
+    return _Traced(monthly=monthly, chains=chains)
+
+
+def table_row(monthly: Record, parcel_id: str) -> Json:
+    """A parcel's row of a month's table, without its geometry."""
+    return next(row for row in table_rows(monthly) if row["parcel_id"] == parcel_id)
+
+
+def table_rows(monthly: Record) -> list[dict[str, Any]]:
+    """The rows of a month's table, without their geometry."""
+    import pyarrow.parquet as pq
+
+    path = monthly.data / "parcels.parquet"
+    names = [name for name in pq.read_schema(path).names if name != "geometry"]
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=names).to_pylist()
+    return rows

@@ -1,0 +1,42 @@
+"""Resources: the programme and lake a run works on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mrv_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mrv_assets.workplace import Workplace
+
+
+class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the programme file and its lake are, and how many blocks a run works on at once."""
+
+    program_path: str
+    lake_path: str
+    workers: int = 1
+    dask_address: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "MrvResource":
+        """The resource that deployment settings describe."""
+        return cls(
+            program_path=str(settings.program_path),
+            lake_path=str(settings.lake),
+            workers=settings.workers,
+            dask_address=settings.dask_address,
+        )
+
+    def workplace(self) -> "Workplace":
+        """The programme and its lake, opened."""
+        # Definitions load without the numerical stack; a run needs it.
+        from mrv_assets.workplace import Workplace
+
+        return Workplace(
+            program_path=Path(self.program_path),
+            lake_path=Path(self.lake_path),
+            workers=self.workers,
+            dask_address=self.dask_address,
+        )

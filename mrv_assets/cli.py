@@ -1,0 +1,320 @@
+"""The `mrv` command: what Dagster has no word for. Results on stdout, logs on stderr; exit codes 0, 1, 2."""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mrv_assets import __version__
+from mrv_assets.audit.canonical import Json
+from mrv_assets.errors import BadInputError, MrvError, NotMaterialized
+from mrv_assets.settings import Settings, current, demo_settings, ensure_dagster_home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mrv_assets.workplace import Workplace
+
+DONE, FINDING, MISUSE = 0, 1, 2
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mrv")
+@click.option("-v", "--verbose", is_flag=True, help="Say what each stage does, on stderr.")
+def verbs(verbose: bool) -> None:
+    """Satellite MRV: from scenes to monthly proxies with an audit trail.
+
+    MRV_PROGRAM names the programme file, MRV_LAKE the lake. Everything else is Dagster's own:
+    `dagster dev`, `dagster asset materialize`, backfills.
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("mrv_assets").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def main() -> None:
+    """Run a verb; every known error is one message and its exit code, never a stack trace."""
+    try:
+        verbs(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as misuse:
+        misuse.show()
+        sys.exit(MISUSE)
+    except (BadInputError, NotMaterialized) as bad:
+        click.echo(str(bad), err=True)
+        sys.exit(MISUSE)
+    except MrvError as finding:
+        click.echo(str(finding), err=True)
+        sys.exit(FINDING)
+
+
+@verbs.command()
+@as_json_option
+def tiles(as_json: bool) -> None:
+    """Parcels to tiles; registers the tiles as Dagster partitions. Run again at any time."""
+    from tabulate import tabulate
+
+    from mrv_assets.answers import tiles_answer
+
+    settings = _checked_settings()
+    place = _workplace(settings)
+    answer = tiles_answer(place, _register(settings, place))
+    if as_json:
+        return _print_json(answer)
+    rows = [
+        [t["tile"], len(t["parcels"]), "now" if t["registered_now"] else "before", _some(t["parcels"])]
+        for t in answer["tiles"]
+    ]
+    click.echo(tabulate(rows, headers=["tile", "parcels", "registered", "parcel ids"], disable_numparse=True))
+    months = answer["months"]
+    click.echo(f"\nPartitions: {len(rows)} tiles x {months['count']} months ({months['first']} to {months['last']}).")
+    return None
+
+
+def _some(parcels: Sequence[Json]) -> str:
+    shown = [p["parcel_id"] for p in parcels[:4]]
+    return ", ".join(shown) + (f", and {len(parcels) - 4} more" if len(parcels) > 4 else "")
+
+
+@verbs.command()
+@click.option("--tile", help="Only this tile.")
+@click.option("--month", help="Only this month, YYYY-MM.")
+@as_json_option
+def plan(tile: str | None, month: str | None, as_json: bool) -> None:
+    """Scenes, bytes and hours of a backfill, before it runs. Fetches no pixel."""
+    from tabulate import tabulate
+
+    from mrv_assets.answers import plan_answer
+
+    place = _workplace(_checked_settings())
+    chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
+    answer = plan_answer(place, chosen_tiles, chosen_months)
+    if as_json:
+        return _print_json(answer)
+    rows = [
+        [
+            p["tile"],
+            p["month"],
+            p["mission"],
+            p["scenes"],
+            p["observations"],
+            p["excluded"],
+            f"{p['bytes'] / 1e6:.2f}",
+        ]
+        for p in answer["partitions"]
+    ]
+    headers = ["tile", "month", "mission", "scenes", "observations", "excluded", "MB at most"]
+    click.echo(tabulate(rows, headers=headers, disable_numparse=True))
+    totals = answer["totals"]
+    hours = "unknown" if totals["hours"] is None else f"{totals['hours']:.2f} h"
+    click.echo(
+        f"\n{totals['partitions']} tile-months, {totals['materialized']} already in the lake; {totals['scenes']} scenes, "
+        f"at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
+    )
+    for owner in answer["owners_without_scenes"]:
+        others = ", ".join(owner["alternatives"]) or "no other tile contains it"
+        click.echo(
+            f"Parcel {owner['parcel_id']}: tile {owner['tile']} has no scene in these months (others that contain it: "
+            f"{others}). To move it, write under tiles: in the programme."
+        )
+    return None
+
+
+@verbs.command()
+@click.option("--tile", required=True, help="MGRS tile, such as 34TER.")
+@click.option("--month", required=True, help="UTC month, YYYY-MM.")
+@as_json_option
+def run(tile: str, month: str, as_json: bool) -> None:
+    """Materialize every asset of one tile and month, through Dagster, in this process."""
+    from mrv_assets.answers import run_answer
+
+    settings = _checked_settings()
+    place = _workplace(settings)
+    place.plan(tile, month)
+    _register(settings, place)
+    if not as_json:
+        # Progress is the verb's own output here.
+        logging.getLogger("mrv_assets").setLevel(logging.INFO)
+    done = _materialize(settings, tile, month)
+    answer = run_answer(tile, month, done)
+    if as_json:
+        return _print_json(answer)
+    for asset, outcome, audit_hash in done:
+        click.echo(f"{asset:<28} {outcome:<10} {audit_hash}")
+    return None
+
+
+@verbs.command()
+@click.argument("parcel")
+@click.argument("month")
+@as_json_option
+def explain(parcel: str, month: str, as_json: bool) -> None:
+    """One number of PARCEL in MONTH, back to its scenes."""
+    from mrv_assets.answers import explain_answer
+    from mrv_assets.explained import explained
+
+    place = _workplace(_checked_settings())
+    answer = explain_answer(place, parcel, month)
+    if as_json:
+        return _print_json(answer)
+    click.echo(explained(answer))
+    return None
+
+
+@verbs.command()
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the demo's lake [./mrv-demo].",
+)
+@as_json_option
+def demo(into: Path | None, as_json: bool) -> None:
+    """The main job on real Sentinel-2 pixels shipped with the project: twelve months, six parcels."""
+    from mrv_assets.demo.shown import demo_answer, demo_page
+
+    settings = demo_settings(into)
+    started = time.monotonic()
+    place = _workplace(settings)
+    click.echo(f"Programme: {place.program_path}\nLake: {place.lake_path}", err=True)
+    _register(settings, place)
+    reused = 0
+    todo = [(tile, month) for tile in place.tiles for month in place.months]
+    for number, (tile, month) in enumerate(todo, 1):
+        began = time.monotonic()
+        if _is_current(settings, place, tile, month):
+            reused, outcome = reused + 1, "reused"
+        else:
+            _materialize(settings, tile, month)
+            outcome = "done"
+        click.echo(f"[{number:2}/{len(todo)}] {tile} {month} {outcome} ({time.monotonic() - began:.1f} s)", err=True)
+    answer = demo_answer(place, time.monotonic() - started, reused)
+    if as_json:
+        return _print_json(answer)
+    click.echo("\n" + demo_page(answer, place))
+    return None
+
+
+@verbs.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+def ui(port: int) -> None:
+    """Dagster UI over the programme's lake, on http://127.0.0.1:3000."""
+    settings = current()
+    home = _dagster_home(settings)
+    os.environ.update(MRV_PROGRAM=str(settings.program_path), MRV_LAKE=str(settings.lake))
+    click.echo(f"Lake: {settings.lake}\nDAGSTER_HOME: {home}\nOpen http://127.0.0.1:{port}", err=True)
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "mrv_assets.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    os.execv(sys.executable, command)
+
+
+def _checked_settings() -> Settings:
+    """The deployment's settings, its programme checked whole: every problem in one answer."""
+    from mrv_assets.program import check_program
+
+    settings = current()
+    check_program(settings.program_path)
+    return settings
+
+
+def _workplace(settings: Settings) -> "Workplace":
+    from mrv_assets.workplace import Workplace
+
+    return Workplace(
+        program_path=settings.program_path,
+        lake_path=Path(settings.lake),
+        workers=settings.workers,
+        dask_address=settings.dask_address,
+    )
+
+
+def _dagster_home(settings: Settings) -> Path:
+    return ensure_dagster_home(settings)
+
+
+def _instance(settings: Settings) -> "dg.DagsterInstance":
+    import dagster as dg
+
+    _dagster_home(settings)
+    return dg.DagsterInstance.get()
+
+
+def _register(settings: Settings, place: "Workplace") -> tuple[str, ...]:
+    from mrv_assets.assets.partitions import register_tiles
+
+    with _instance(settings) as instance:
+        return register_tiles(instance, place.program, place.tiles)
+
+
+def _materialize(settings: Settings, tile: str, month: str) -> list[tuple[str, str, str]]:
+    """Dagster's own in-process materialize of one tile and month; asset, outcome and audit hash of each."""
+    import dagster as dg
+
+    from mrv_assets.assets.partitions import partition_key
+    from mrv_assets.definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    with _instance(settings) as instance:
+        result = dg.materialize(
+            list(definitions.assets or []),  # type: ignore[arg-type]
+            partition_key=partition_key(tile, month),
+            instance=instance,
+            resources=dict(definitions.resources or {}),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            # A known error is one message at the command line.
+            raise_on_error=True,
+        )
+    return [
+        (event.asset_key.to_user_string(), _text(event, "outcome"), _text(event, "audit_hash"))  # type: ignore[union-attr]
+        for event in (m.step_materialization_data.materialization for m in result.get_asset_materialization_events())
+    ]
+
+
+def _text(materialization: Any, name: str) -> str:
+    return str(materialization.metadata[name].value)
+
+
+def _is_current(settings: Settings, place: "Workplace", tile: str, month: str) -> bool:
+    """True when every asset's request is answered in the lake and Dagster has heard of it."""
+    import dagster as dg
+
+    from mrv_assets.assets.partitions import partition_key
+
+    if place.lake.head("monthly_proxies", tile, month) is None:
+        return False
+    done = list(place.run(tile, month))
+    if any(result.outcome.value != "unchanged" for _, result in done):
+        return False
+    with _instance(settings) as instance:
+        for asset, result in done:
+            key = dg.AssetKey(asset.split("/"))
+            found = instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, asset_partitions=[partition_key(tile, month)]), limit=1
+            ).records
+            known = found and found[0].asset_materialization
+            if not known or str(known.metadata["audit_hash"].value) != result.audit_hash:
+                return False
+    return True
+
+
+def _print_json(answer: Json) -> None:
+    click.echo(json.dumps(answer, indent=2, sort_keys=False, allow_nan=False))

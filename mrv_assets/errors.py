@@ -1,0 +1,169 @@
+"""What can go wrong, grouped by what the person at the other end does next."""
+
+
+class MrvError(Exception):
+    """Every error this project raises on purpose."""
+
+
+class BadInputError(MrvError):
+    """Something the user wrote is wrong; the message names it, its value and the cure."""
+
+
+class TileError(BadInputError):
+    """A tile name is not a Sentinel-2 MGRS tile."""
+
+    def __init__(self, tile: str, reason: str) -> None:
+        super().__init__(tile, reason)
+        self.tile, self.reason = tile, reason
+
+    def __str__(self) -> str:
+        return f"Tile {self.tile!r}: {self.reason}. Write it like 34TER: zone, latitude band, column, row."
+
+
+class CatalogueError(BadInputError):
+    """A STAC catalogue cannot be used as it is."""
+
+    def __init__(self, catalogue: str, reason: str, cure: str) -> None:
+        super().__init__(catalogue, reason, cure)
+        self.catalogue, self.reason, self.cure = catalogue, reason, cure
+
+    def __str__(self) -> str:
+        return f"Catalogue {self.catalogue}: {self.reason}. {self.cure}"
+
+
+class SceneReadError(MrvError):
+    """A published scene could not be read; running again may help."""
+
+    def __init__(self, item_id: str, band: str, host: str, reason: str) -> None:
+        # All arguments, in order: errors cross processes, and pickle rebuilds them.
+        super().__init__(item_id, band, host, reason)
+        self.item_id, self.band, self.host, self.reason = item_id, band, host, reason
+
+    def __str__(self) -> str:
+        return (
+            f"Scene {self.item_id}: could not read {self.band!r} from {self.host} ({self.reason}). "
+            "Check that the link opens with your credentials, then run the partition again; "
+            "what is already in the lake is not fetched twice."
+        )
+
+
+class HeaderRefused(MrvError):
+    """A file's header does not describe pixels we can trust; the scene is left out for this reason."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code, self.detail = code, detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+class HoleError(MrvError):
+    """Pixels were asked for that were never fetched: a hole is not nodata."""
+
+    def __init__(self, file: str, tiles: tuple[int, ...]) -> None:
+        super().__init__(file, tiles)
+        self.file, self.tiles = file, tiles
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}: COG tiles {list(self.tiles)} were not fetched, because no active block needs them. "
+            "Read inside the active blocks, or add a parcel there and run raw_tiles again."
+        )
+
+
+class NotMaterialized(MrvError):
+    """An asset's partition is not in the lake yet."""
+
+    def __init__(self, asset: str, tile: str, month: str) -> None:
+        super().__init__(asset, tile, month)
+        self.asset, self.tile, self.month = asset, tile, month
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset} {self.tile} {self.month} is not in the lake. "
+            f"Run: mrv run --tile {self.tile} --month {self.month}"
+        )
+
+
+class GateRefused(MrvError):
+    """The gate rejected this tile-month; its indices must not be used."""
+
+    def __init__(self, asset: str, tile: str, month: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(asset, tile, month, reasons)
+        self.asset, self.tile, self.month, self.reasons = asset, tile, month, reasons
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset} {self.tile} {self.month} is REJECTED ({', '.join(self.reasons)}). "
+            "Unverified data does not leave the gate; the measured indices can be inspected by opening "
+            f"{self.asset.split('/')[0]}/indices instead."
+        )
+
+
+class LakeMismatch(BadInputError):
+    """The lake belongs to another programme or format."""
+
+    def __init__(self, lake: str, found: str, expected: str) -> None:
+        super().__init__(lake, found, expected)
+        self.lake, self.found, self.expected = lake, found, expected
+
+    def __str__(self) -> str:
+        return (
+            f"Lake {self.lake} belongs to {self.found}, not to {self.expected}. "
+            "A lake holds one programme: set MRV_LAKE to another folder, or MRV_PROGRAM to the lake's programme."
+        )
+
+
+class NotReproducible(MrvError):
+    """The same request gave another output; both are kept for inspection."""
+
+    def __init__(self, asset: str, tile: str, month: str, first: str, second: str) -> None:
+        super().__init__(asset, tile, month, first, second)
+        self.asset, self.tile, self.month, self.first, self.second = asset, tile, month, first, second
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset} {self.tile} {self.month}: the same request gave record {self.first[:12]} before and "
+            f"{self.second[:12]} now. Both are kept under records/; compare their outputs and their run records' "
+            "environments before trusting either."
+        )
+
+
+class DamagedLake(MrvError):
+    """Stored evidence cannot be read as what it says it is."""
+
+    def __init__(self, object_name: str, reason: str) -> None:
+        super().__init__(object_name, reason)
+        self.object_name, self.reason = object_name, reason
+
+    def __str__(self) -> str:
+        return f"{self.object_name}: {self.reason}. Restore this object from a backup, or derive it again with --force."
+
+
+class HrefRefused(BadInputError):
+    """A link leads where a catalogue on disk may not reach."""
+
+    def __init__(self, href: str, reason: str) -> None:
+        super().__init__(href, reason)
+        self.href, self.reason = href, reason
+
+    def __str__(self) -> str:
+        return (
+            f"Link {self.href!r}: {self.reason}. A catalogue on disk may only link to files beneath its own folder; "
+            "copy the file there and make the link relative."
+        )
+
+
+class ObjectReadError(MrvError):
+    """Bytes of a published object could not be read; running again may help."""
+
+    def __init__(self, href: str, reason: str) -> None:
+        super().__init__(href, reason)
+        self.href, self.reason = href, reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.href}: {self.reason}. Check that the file opens and is complete, then run the partition again; "
+            "what is already in the lake is not fetched twice."
+        )

@@ -1,0 +1,64 @@
+"""`mrv explain` as one screen: the number, the gate, the scenes, the records."""
+
+from tabulate import tabulate
+
+from mrv_assets.audit.canonical import Json
+
+_INDICES = ("ndvi", "evi", "nbr", "ndmi")
+
+
+def explained(answer: Json) -> str:
+    """The explanation of a parcel's month, for a terminal."""
+    return "\n\n".join(_part(answer, part) for part in answer["parts"])
+
+
+def _part(answer: Json, part: Json) -> str:
+    row, gate = part["row"], part["gate"]
+    return "\n\n".join(
+        [
+            f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
+            _values(row, part["unavailable"]),
+            f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
+            f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
+            f"Gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, needed "
+            f"{gate['min_coverage']:.2f}" + (f" ({', '.join(gate['reasons'])})" if gate["reasons"] else ""),
+            _scenes(part),
+            "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n"
+            + tabulate(
+                [[r["asset"], r["audit_hash"]] for r in part["records"]],
+                tablefmt="plain",
+                disable_numparse=True,
+            ),
+        ]
+    )
+
+
+def _values(row: Json, unavailable: Json) -> str:
+    lines = []
+    for name in _INDICES:
+        mean = row.get(f"{name}_mean")
+        if mean is not None:
+            shown = f"{mean:.4f}, spatial std {row[f'{name}_std']:.4f}, over {row[f'{name}_valid_area_ha']:.4f} ha"
+        else:
+            shown = f"null ({unavailable.get(name, row['value_status'])})"
+        lines.append(f"{name.upper():<5} {shown}")
+    return "\n".join(lines)
+
+
+def _scenes(part: Json) -> str:
+    if not part["scenes"] and not part["refused"]:
+        return "Scenes: none this month"
+    used = [
+        [
+            s["datetime"],
+            s["id"],
+            f"{s['clear_of_parcels']:.3f}",
+            "yes" if s["used"] else "no",
+            len(s["files"]),
+            (s["files"].get("red") or {}).get("checksum") or "-",
+        ]
+        for s in part["scenes"]
+    ]
+    headers = ["time", "scene", "clear", "used", "files", "published checksum of red"]
+    refused = [f"refused {r['id']}: {r['code']} ({r['detail']})" for r in part["refused"]]
+    return "\n".join([tabulate(used, headers=headers, disable_numparse=True, maxcolwidths=[None] * 5 + [24]), *refused])

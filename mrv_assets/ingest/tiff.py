@@ -1,0 +1,286 @@
+"""TIFF as a file format: tags and byte order, classic and BigTIFF. What tags mean is in cog.py."""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mrv_assets.errors import HeaderRefused
+
+Read = Callable[[int, int], bytes]
+"""``read(offset, length)`` gives that many bytes of a file."""
+
+FIRST_READ = 16 << 10
+MAX_HEADER_BYTES = 8 << 20
+# No real header comes near these; a damaged or hostile one may claim anything.
+MAX_TAGS = 1000
+MAX_DIRECTORIES = 64
+
+NEW_SUBFILE_TYPE = 254
+TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+
+# All that decides how a tile decodes or where it lies. Overviews, SubIFDs, EXIF, software and dates do not.
+KEPT_TAGS = frozenset(
+    {254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 320, 322, 323, 324, 325, 338, 339}  # layout
+    | {273, 278, 279}  # strips, to say why they are refused
+    | {33550, 33922, 34264, 34735, 34736, 34737}  # place
+    | {42112, 42113}  # GDAL metadata and nodata
+)
+
+SHORT, LONG, DOUBLE, LONG8 = 3, 4, 12, 16
+_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_UNSIGNED = frozenset({1, 3, 4, 13, 16, 18})
+_NUMBERS = {
+    1: "B",
+    3: "H",
+    4: "I",
+    6: "b",
+    8: "h",
+    9: "i",
+    11: "f",
+    12: "d",
+    13: "I",
+    16: "Q",
+    17: "q",
+    18: "Q",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """One tag's value, as the bytes of the file."""
+
+    type: int
+    count: int
+    data: bytes
+    """``count`` values of the type, in the file's byte order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffHeader:
+    """The first directory of a TIFF, and what kinds the others are."""
+
+    order: str
+    """``<`` little endian, ``>`` big endian."""
+    big: bool
+    """BigTIFF: 64-bit offsets."""
+    tags: Mapping[int, Tag]
+    """Those of ``KEPT_TAGS`` that the first directory has."""
+    subfile_types: tuple[int, ...]
+    """NewSubfileType of each further directory."""
+
+    def numbers(self, code: int) -> tuple[float, ...]:
+        """Values of a numeric tag; empty where it is absent.
+
+        Raises:
+            HeaderRefused: When the tag is not numeric.
+        """
+        tag = self.tags.get(code)
+        if tag is None:
+            return ()
+        if tag.type not in _NUMBERS:
+            raise HeaderRefused("header_malformed", f"tag {code} should be numbers. Write the file again")
+        return struct.unpack(f"{self.order}{tag.count}{_NUMBERS[tag.type]}", tag.data)
+
+    def integers(self, code: int) -> tuple[int, ...]:
+        """Values of a tag of unsigned integers; empty where it is absent.
+
+        Raises:
+            HeaderRefused: When the tag is of anything else.
+        """
+        if code in self.tags and self.tags[code].type not in _UNSIGNED:
+            raise HeaderRefused("header_malformed", f"tag {code} should be whole numbers. Write the file again")
+        return tuple(int(number) for number in self.numbers(code))
+
+    def integer(self, code: int, default: int) -> int:
+        """First value of an integer tag; the default where it is absent."""
+        values = self.integers(code)
+        return values[0] if values else default
+
+    def text(self, code: int) -> str:
+        """An ASCII tag; empty where it is absent."""
+        tag = self.tags.get(code)
+        return "" if tag is None else tag.data.split(b"\0", 1)[0].decode("ascii", "replace").strip()
+
+
+def read_tiff_header(read: Read, size: int) -> TiffHeader:
+    """Read a TIFF's directories: 16 KB, and more only where they point; at most 8 MB.
+
+    Args:
+        read: Gives ranges of the file.
+        size: The file's size in bytes; nothing beyond is asked for.
+
+    Raises:
+        HeaderRefused: When the file is no TIFF, or its directories are broken.
+    """
+    source = _HeaderBytes(read, size)
+    head = source.get(0, min(16, size))
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) == 16 else 0
+    if order is None or version not in (42, 43):
+        raise _no_tiff(head)
+    big = version == 43
+    width = "Q" if big else "I"
+    count_bytes, entry_bytes, pointer_bytes = (8, 20, 8) if big else (2, 12, 4)
+    (at,) = struct.unpack(f"{order}{width}", head[8:16] if big else head[4:8])
+
+    tags: dict[int, Tag] = {}
+    kinds: list[int] = []
+    visited: set[int] = set()
+    while at:
+        if at in visited or len(visited) == MAX_DIRECTORIES:
+            raise _malformed("its directories form a loop, or are very many")
+        (count,) = struct.unpack(f"{order}{'Q' if big else 'H'}", source.get(at, count_bytes))
+        if not 0 < count <= MAX_TAGS:
+            raise _malformed(f"a directory of {count} tags")
+        body = source.get(at + count_bytes, count * entry_bytes + pointer_bytes)
+        # The first directory is the full-resolution image; of the others only their kind matters.
+        wanted = KEPT_TAGS if not visited else frozenset({NEW_SUBFILE_TYPE})
+        found: dict[int, Tag] = {}
+        for entry in range(0, count * entry_bytes, entry_bytes):
+            code, kind = struct.unpack(f"{order}HH", body[entry : entry + 4])
+            if code not in wanted or kind not in _SIZES:
+                continue
+            (values,) = struct.unpack(f"{order}{width}", body[entry + 4 : entry + 4 + pointer_bytes])
+            inline = body[entry + 4 + pointer_bytes : entry + entry_bytes]
+            length = values * _SIZES[kind]
+            if length <= pointer_bytes:
+                data = inline[:length]
+            else:
+                data = source.get(struct.unpack(f"{order}{width}", inline)[0], length)
+            if code in found:
+                raise _malformed(f"tag {code} stands twice")
+            found[code] = Tag(type=kind, count=values, data=data)
+        directory = TiffHeader(order=order, big=big, tags=found, subfile_types=())
+        if visited:
+            kinds.append(directory.integer(NEW_SUBFILE_TYPE, 0))
+        else:
+            tags = found
+        visited.add(at)
+        (at,) = struct.unpack(f"{order}{width}", body[-pointer_bytes:])
+    if not tags:
+        raise _malformed("it has no directory")
+    return TiffHeader(order=order, big=big, tags=tags, subfile_types=tuple(kinds))
+
+
+def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) -> bytes:
+    """A TIFF of one directory with a header's tags and some of its tiles; absent tiles are 0/0.
+
+    The same arguments give the same bytes: directory, tag values, then the tiles in order of their index,
+    each at a multiple of 16. Byte order and flavour are the header's; a classic TIFF that would outgrow 4 GB
+    becomes a BigTIFF, in which all its values stay legal.
+    """
+    order = header.order
+    big = header.big or sum(map(len, tiles.values())) + 48 * tile_count + (1 << 20) >= 1 << 32
+    width, kind, pointer = ("Q", LONG8, 8) if big else ("I", LONG, 4)
+    counts = [len(tiles.get(index, b"")) for index in range(tile_count)]
+    values = {code: tag for code, tag in header.tags.items() if code in KEPT_TAGS}
+    for code in (TILE_OFFSETS, TILE_BYTE_COUNTS):
+        data = struct.pack(f"{order}{tile_count}{width}", *(counts if code == TILE_BYTE_COUNTS else [0] * tile_count))
+        values[code] = Tag(type=kind, count=tile_count, data=data)
+
+    codes = sorted(values)
+    start = 16 if big else 8
+    at = _aligned(start + (8 if big else 2) + len(codes) * (20 if big else 12) + pointer, 2)
+    places: dict[int, int] = {}
+    for code in codes:
+        if len(values[code].data) > pointer:
+            places[code] = at
+            at = _aligned(at + len(values[code].data), 2)
+    offsets = []
+    for count in counts:
+        at = _aligned(at, 16) if count else at
+        offsets.append(at if count else 0)
+        at += count
+    data = struct.pack(f"{order}{tile_count}{width}", *offsets)
+    values[TILE_OFFSETS] = Tag(type=kind, count=tile_count, data=data)
+
+    out = bytearray(at)
+    out[:2] = b"II" if order == "<" else b"MM"
+    struct.pack_into(f"{order}HHHQ" if big else f"{order}HI", out, 2, *((43, 8, 0, 16) if big else (42, 8)))
+    struct.pack_into(f"{order}{'Q' if big else 'H'}", out, start, len(codes))
+    entry = start + (8 if big else 2)
+    for code in codes:
+        tag = values[code]
+        struct.pack_into(f"{order}HH{width}", out, entry, code, tag.type, tag.count)
+        entry += 4 + pointer
+        if code in places:
+            struct.pack_into(f"{order}{width}", out, entry, places[code])
+            out[places[code] : places[code] + len(tag.data)] = tag.data
+        else:
+            out[entry : entry + len(tag.data)] = tag.data
+        entry += pointer
+    for index, offset in enumerate(offsets):
+        if offset:
+            out[offset : offset + counts[index]] = tiles[index]
+    return bytes(out)
+
+
+class _HeaderBytes:
+    """The bytes of a file that its directories need, fetched in few reads and never more than 8 MB."""
+
+    def __init__(self, read: Read, size: int) -> None:
+        self._read, self._size = read, size
+        self._parts: list[tuple[int, bytes]] = []
+        self._fetched = 0
+
+    def get(self, offset: int, length: int) -> bytes:
+        if offset + length > self._size:
+            raise HeaderRefused(
+                "truncated",
+                f"its header points to byte {offset + length} of {self._size}. Fetch the file again",
+            )
+        for start, part in self._parts:
+            if start <= offset and offset + length <= start + len(part):
+                return part[offset - start : offset - start + length]
+        # Each read doubles what is there, so that a header of any length takes few of them.
+        take = min(max(length, FIRST_READ, self._fetched), self._size - offset)
+        if self._fetched + length > MAX_HEADER_BYTES:
+            raise HeaderRefused(
+                "oversize",
+                f"its header is larger than {MAX_HEADER_BYTES >> 20} MB. Write the file again as a COG",
+            )
+        take = max(length, min(take, MAX_HEADER_BYTES - self._fetched))
+        part = self._read(offset, take)
+        if len(part) != take:
+            raise HeaderRefused("truncated", f"it gave {len(part)} of {take} bytes at {offset}. Fetch the file again")
+        self._fetched += take
+        self._parts.append((offset, part))
+        return part[:length]
+
+
+def _aligned(at: int, step: int) -> int:
+    return -(-at // step) * step
+
+
+def _malformed(what: str) -> HeaderRefused:
+    return HeaderRefused("header_malformed", f"{what}. Write the file again, for instance with gdal_translate -of COG")
+
+
+def _no_tiff(head: bytes) -> HeaderRefused:
+    if head[4:8] == b"jP  " or head[:4] == b"\xff\x4f\xff\x51":
+        return HeaderRefused(
+            "jp2", "it is JPEG 2000, which cannot be read in part. Use a catalogue that publishes COGs"
+        )
+    if head.lstrip()[:1] == b"<":
+        return HeaderRefused(
+            "not_tiff",
+            "it is a web page or XML, as servers send instead of an error. Check that the link opens",
+        )
+    return HeaderRefused("not_tiff", f"it starts with {head[:8]!r}. Check that the link leads to a GeoTIFF")

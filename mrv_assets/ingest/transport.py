@@ -1,0 +1,157 @@
+"""Where published bytes come from: two questions, size and ranges. A catalogue on disk answers them here."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from mrv_assets.errors import HrefRefused, ObjectReadError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectInfo:
+    """What is known of a published object before it is read."""
+
+    size: int
+    """Bytes."""
+    etag: str | None
+    """The server's name for this version of the object; None on disk, where there is none."""
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """A run of bytes of an object."""
+
+    offset: int
+    length: int
+
+
+class Transport(Protocol):
+    """A place that published objects are read from. Safe to use from several threads."""
+
+    def stat(self, href: str) -> ObjectInfo:
+        """Size and version of an object."""
+        ...
+
+    def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
+        """The bytes of each range, in the order asked, each as long as asked."""
+        ...
+
+
+class DiskTransport:
+    """Files beneath one folder, and nothing else."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def stat(self, href: str) -> ObjectInfo:
+        """Size of a file.
+
+        Raises:
+            HrefRefused: When the link leads out of the folder.
+            ObjectReadError: When there is no such file.
+        """
+        path = path_beneath(self.root, self.root, href)
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+        _refuse_irregular(path, found)
+        return ObjectInfo(size=found.st_size, etag=None)
+
+    def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
+        """The bytes of each range, in the order asked.
+
+        Raises:
+            HrefRefused: When the link leads out of the folder.
+            ObjectReadError: When the file cannot be read or ends before a range does.
+        """
+        path = path_beneath(self.root, self.root, href)
+        try:
+            # Opening a pipe would wait for a writer for ever.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+        try:
+            found = os.fstat(handle)
+            _refuse_irregular(path, found)
+            return [_read_range(handle, path, part, found.st_size) for part in ranges]
+        except OSError as error:
+            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+        finally:
+            os.close(handle)
+
+
+def path_beneath(root: Path, folder: Path, href: str) -> Path:
+    """The file a link means, symbolic links followed; only ever one beneath ``root``.
+
+    Args:
+        root: The catalogue's folder, resolved.
+        folder: Where the document with the link lies; a relative link starts here.
+        href: A relative or absolute path, or a ``file:`` URL.
+
+    Raises:
+        HrefRefused: For every other kind of link, and for a file elsewhere.
+    """
+    shown = href.split("?", 1)[0]
+    if not href or "\0" in href:
+        raise HrefRefused(shown, "it is empty or holds a NUL")
+    if href.startswith("/vsi"):
+        raise HrefRefused(shown, "it names one of GDAL's virtual file systems")
+    candidates = [folder / href]
+    parts = urlsplit(href)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            raise HrefRefused(shown, f"it names another machine, {parts.netloc}")
+        candidates = [Path(unquote(parts.path))]
+    elif parts.scheme:
+        raise HrefRefused(shown, f"{parts.scheme}: is not a file on disk")
+    elif "%" in href:
+        # Links are URI references, though most writers put the plain file name.
+        candidates.append(folder / unquote(href))
+    resolved = [_resolved(shown, path) for path in candidates]
+    # Judged before anything is looked up, so that nothing is learnt about files elsewhere.
+    for path in resolved:
+        if not path.is_relative_to(root):
+            raise HrefRefused(shown, "it leads out of the catalogue's folder")
+    return next((path for path in resolved if path.exists()), resolved[0])
+
+
+def _resolved(shown: str, path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise HrefRefused(shown, "its symbolic links lead in a circle, or it is no path at all") from error
+
+
+def _refuse_irregular(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ObjectReadError(str(path), "not a regular file")
+
+
+def _read_range(handle: int, path: Path, part: ByteRange, size: int) -> bytes:
+    if part.offset < 0 or part.length < 0:
+        raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
+    # Known before anything is allocated: a header may claim any length.
+    if part.offset + part.length > size:
+        raise _too_short(path, part, size)
+    pieces = []
+    done = 0
+    while done < part.length:
+        # One call gives 2 GB at most.
+        piece = os.pread(handle, part.length - done, part.offset + done)
+        if not piece:
+            raise _too_short(path, part, part.offset + done)
+        pieces.append(piece)
+        done += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_short(path: Path, part: ByteRange, size: int) -> ObjectReadError:
+    return ObjectReadError(
+        str(path),
+        f"it ends at byte {size}, before the {part.length} bytes from {part.offset} that were asked for",
+    )

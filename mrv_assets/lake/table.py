@@ -1,0 +1,83 @@
+"""parcels.parquet: one row per parcel and month, as GeoParquet 1.1 whose columns say their unit and source."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+
+ROW_KEY = ("parcel_id", "part")
+
+_FIXED: dict[str, tuple[pa.DataType, str, str]] = {
+    "parcel_id": (pa.string(), "", "programme's parcels file"),
+    "geom_sha256": (pa.string(), "", "SHA-256 of the parcel's canonical WKB, longitude and latitude"),
+    "month": (pa.string(), "", "UTC calendar month"),
+    "tile": (pa.string(), "", "MGRS tile that owns the parcel"),
+    "part": (pa.string(), "", "tile of this piece of a parcel too large for one tile; null when whole"),
+    "parcel_area_ha": (pa.float64(), "ha", "geodesic area on WGS84"),
+    "observed_area_ha": (pa.float64(), "ha", "valid_fraction x parcel_area_ha"),
+    "valid_fraction": (pa.float64(), "1", "area with at least one clear observation / parcel area"),
+    "n_obs": (pa.int64(), "1", "observations with any clear pixel in the parcel"),
+    "max_gap_days": (pa.float64(), "d", "longest interval without one, month start and end included"),
+    "mission": (pa.string(), "", "mission the values come from; null when the gate is closed"),
+    "substituted": (pa.bool_(), "", "true when not the programme's first mission"),
+    "comparable": (pa.bool_(), "", "true when from the programme's first mission"),
+    "resolution_m": (pa.float64(), "m", "finest native pixel size of the mission"),
+    "gate_status": (pa.string(), "", "decision on the tile-month"),
+    "value_status": (pa.string(), "", "ok, below_coverage, no_data, pending or unavailable"),
+    "method_version": (pa.string(), "", "changes when a column's meaning does"),
+    "qa_decision_id": (pa.string(), "", "manual decision that let the values in; null without one"),
+}
+
+_INDEX_SUFFIXES: dict[str, tuple[str, str]] = {
+    "_mean": ("1", "mean of the month's composite over the parcel, weighted by exact pixel fractions"),
+    "_std": ("1", "population standard deviation of the month's composite over the parcel, same weights"),
+    "_valid_area_ha": ("ha", "area with a valid value of this index"),
+}
+
+
+def column_meaning(name: str) -> tuple[pa.DataType, str, str]:
+    """Type, unit and source of a column of the table.
+
+    Raises:
+        KeyError: For a column the table does not have.
+    """
+    if name in _FIXED:
+        return _FIXED[name]
+    for suffix, (unit, source) in _INDEX_SUFFIXES.items():
+        if name.endswith(suffix):
+            return pa.float64(), unit, source
+    raise KeyError(name)
+
+
+def write_parcels(path: Path, rows: Sequence[Json], lonlat: NDArray[np.object_]) -> None:
+    """Write the table.
+
+    Args:
+        path: Where to; must not exist.
+        rows: One object per parcel, all with the same columns in the same order; missing is None.
+        lonlat: The parcels' polygons, WGS84 degrees, in the order of the rows.
+    """
+    names = list(rows[0])
+    columns = {
+        name: pd.array([row[name] for row in rows], dtype=pd.ArrowDtype(column_meaning(name)[0])) for name in names
+    }
+    frame = gpd.GeoDataFrame(columns, geometry=list(lonlat), crs="OGC:CRS84")
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, schema_version="1.1.0")
+    table = pq.read_table(buffer)
+    fields = []
+    for field in table.schema:
+        if field.name == "geometry":
+            fields.append(field)
+            continue
+        kind, unit, source = column_meaning(field.name)
+        fields.append(pa.field(field.name, kind, metadata={"unit": unit, "source": source}))
+    pq.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), path)

@@ -1,0 +1,126 @@
+"""Opening: each asset stores only what it adds; these views put the whole together, lazily."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import geopandas as gpd
+import numpy as np
+import rioxarray
+import xarray as xr
+from numpy.typing import NDArray
+
+from mrv_assets.errors import GateRefused
+from mrv_assets.ingest.sparse_tiff import SparseTiff
+from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.science.gate import GateStatus
+from mrv_assets.science.grid import Window
+from mrv_assets.science.mask import mask_unclear
+
+
+def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
+    """An asset's partition as the whole view its readers expect.
+
+    Returns:
+        Float32 variables with dims (time, y, x), NaN where missing, lazy; ``mrv_audit_hash`` in the attributes.
+        ``aligned_tiles``: reflectance, unitless, and quality bands undecoded. ``masked_tiles``: the same where
+        clear, with ``unclear_flags``. ``indices`` and ``gated_tiles``: the indices. ``monthly_proxies``: the
+        month's rasters, dims (y, x).
+
+    Raises:
+        NotMaterialized: When the partition is not in the lake.
+        GateRefused: For gated tiles that the gate rejected.
+        ValueError: For raw tiles, whose scenes lie on grids of their own: see :func:`open_raw_band`.
+    """
+    record = lake.current(asset, tile, month)
+    return _open_record(lake, record).assign_attrs(mrv_audit_hash=record.audit_hash)
+
+
+def open_parcels(lake: Lake, tile: str, month: str) -> gpd.GeoDataFrame:
+    """The month's table, one row per parcel.
+
+    Raises:
+        NotMaterialized: When the partition is not in the lake.
+    """
+    return gpd.read_parquet(lake.current("monthly_proxies", tile, month).data / "parcels.parquet")
+
+
+def open_raw_band(lake: Lake, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
+    """One scene's band on its own grid, digital numbers as published.
+
+    Returns:
+        Dims (y, x), lazy, one dask chunk a COG tile; computing a COG tile that was never fetched raises HoleError.
+
+    Raises:
+        KeyError: When the scene or band is not among the month's.
+    """
+    record = lake.current(f"{mission}/raw_tiles", tile, month)
+    observations = json.loads((record.data / "scenes.json").read_bytes())
+    scenes = {scene["id"]: scene for observation in observations for scene in observation["scenes"]}
+    stored = scenes[item_id]["bands"][band]
+    path = record.data / stored["file"]
+    file = SparseTiff(path, frozenset(stored["fetched"]))
+    opened = rioxarray.open_rasterio(path, driver="GTiff")
+    assert isinstance(opened, xr.DataArray)  # one band, no subdatasets: the header gate saw to it
+    header = file.header
+    pixels = da.map_blocks(  # type: ignore[no-untyped-call]
+        _read_chunk,
+        file,
+        chunks=(_sizes(header.grid.height, header.block[0]), _sizes(header.grid.width, header.block[1])),
+        dtype=header.dtype,
+        meta=np.empty((0, 0), header.dtype),
+    )
+    return opened.isel(band=0, drop=True).copy(data=pixels).assign_attrs(mrv_audit_hash=record.audit_hash)
+
+
+def _sizes(total: int, step: int) -> tuple[int, ...]:
+    return tuple(min(step, total - start) for start in range(0, total, step))
+
+
+def _read_chunk(file: SparseTiff, block_info: Any = None) -> NDArray[Any]:
+    (row, end_row), (col, end_col) = block_info[None]["array-location"]
+    return file.read(Window(row, col, end_row - row, end_col - col))
+
+
+def _open_record(lake: Lake, record: Record) -> xr.Dataset:
+    asset = record.document["asset"]
+    mission, _, stage = asset.rpartition("/")
+    match stage:
+        case "raw_tiles":
+            raise ValueError(f"{asset}: every scene has its own grid; open one band with open_raw_band")
+        case "aligned_tiles":
+            return _zarr(record.data)
+        case "masked_tiles":
+            aligned = _open_record(lake, _upstream(lake, record, f"{mission}/aligned_tiles"))
+            flags = _zarr(record.data)["unclear_flags"]
+            bands = [name for name, values in aligned.data_vars.items() if values.dtype.kind == "f"]
+            return mask_unclear(aligned[bands], flags).assign(unclear_flags=flags)
+        case "indices":
+            return _zarr(record.data)
+        case "gated_tiles":
+            decision = json.loads((record.data / "decision.json").read_bytes())
+            if not GateStatus(decision["status"]).open:
+                tile, month = record.document["tile"], record.document["month"]
+                raise GateRefused(asset, tile, month, tuple(decision["reasons"]))
+            return _open_record(lake, _upstream(lake, record, f"{mission}/indices"))
+        case _:
+            return _zarr(record.data / "rasters.zarr")
+
+
+def _upstream(lake: Lake, record: Record, asset: str) -> Record:
+    return lake.record(asset, record.document["tile"], record.document["month"], record.inputs[asset])
+
+
+def _zarr(folder: Path) -> xr.Dataset:
+    raw = xr.open_zarr(folder, consolidated=False, mask_and_scale=False, decode_times=False)
+    for variable in raw.variables.values():
+        for name in ("scale_factor", "add_offset"):
+            if name in variable.attrs:
+                # JSON knows only doubles, and with doubles xarray decodes to float64.
+                variable.attrs[name] = np.float32(variable.attrs[name])
+        if "scale_factor" not in variable.attrs:
+            # Classes and bits are integers: their fill value means something (SCL 0 is nodata).
+            variable.attrs.pop("_FillValue", None)
+    # Named outright: a group without arrays has nobody to refer to it.
+    return xr.decode_cf(raw, decode_coords="all").set_coords("spatial_ref")

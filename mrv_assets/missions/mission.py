@@ -1,0 +1,102 @@
+"""The types a mission is written in: bands, radiometry, quality. A mission itself is data, in a file of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from mrv_assets.missions.flags import Flag
+
+
+class Resample(Enum):
+    """How source pixels become analysis pixels."""
+
+    NEAREST = "nearest"
+    """Classes and bit fields: the source pixel that holds the target's centre."""
+    BILINEAR = "bilinear"
+    """Reflectance: four neighbours when refining, area mean when coarsening."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """One reflectance band of a mission."""
+
+    names: tuple[str, ...]
+    """What catalogues call it, most trusted first: band names, and STAC asset keys."""
+    resolution_m: int
+    """Native pixel size in metres."""
+    resample: Resample = Resample.BILINEAR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reflectance:
+    """The one storage convention of a mission's aligned digital numbers."""
+
+    scale: float
+    offset: float
+    """reflectance = DN * scale + offset, unitless."""
+    nodata: int
+    """The digital number that means missing."""
+    saturated: int
+    """The digital number that means "too bright to store"."""
+    dtype: str = "uint16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassQuality:
+    """A quality band whose value is a class, such as Sentinel-2 SCL."""
+
+    names: tuple[str, ...]
+    clear: frozenset[int]
+    """Classes in which the ground was seen."""
+    flags: Mapping[int, Flag]
+    """Why each other class is unclear; a class in neither is unclassified."""
+    severity: tuple[int, ...]
+    """Classes from worst to best: a coarse pixel takes the worst class it holds."""
+    nodata: int = 0
+    dtype: str = "uint8"
+    required: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitQuality:
+    """A quality band of bits, such as QA60."""
+
+    names: tuple[str, ...]
+    bits: Mapping[int, Flag]
+    """Bit number to reason."""
+    nodata: int | None = None
+    dtype: str = "uint16"
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbabilityQuality:
+    """A quality band of cloud probability; at or above the programme's threshold a pixel is unclear."""
+
+    names: tuple[str, ...]
+    scale: float
+    """probability = DN * scale, in [0, 1]."""
+    flag: Flag
+    nodata: int | None = None
+    dtype: str = "uint8"
+    required: bool = False
+
+
+Quality = ClassQuality | BitQuality | ProbabilityQuality
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mission:
+    """An instrument's product as published in STAC collections."""
+
+    name: str
+    title: str
+    bands: Mapping[str, Band]
+    """Reflectance bands by STAC common name."""
+    radiometry: Reflectance
+    quality: Mapping[str, Quality]
+    """Quality bands by the name they have in the lake."""
+    indices: tuple[str, ...]
+    """Spectral indices computed, in the order they are stored."""
+    resolution_m: int
+    """The finest native pixel size, in metres."""

@@ -1,0 +1,54 @@
+"""Sentinel-2 L2A surface reflectance, as Earth Search, Planetary Computer and CDSE publish it."""
+
+from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.mission import (
+    Band,
+    BitQuality,
+    ClassQuality,
+    Mission,
+    ProbabilityQuality,
+    Reflectance,
+)
+
+SENTINEL2 = Mission(
+    name="sentinel2",
+    title="Sentinel-2 L2A",
+    bands={
+        "blue": Band(names=("blue", "B02", "B02_10m"), resolution_m=10),
+        "red": Band(names=("red", "B04", "B04_10m"), resolution_m=10),
+        "nir": Band(names=("nir", "B08", "B08_10m"), resolution_m=10),
+        # B8A. Planetary Computer gives it the common name "rededge": match names, never common names.
+        "nir08": Band(names=("nir08", "B8A", "B8A_20m"), resolution_m=20),
+        "swir16": Band(names=("swir16", "B11", "B11_20m"), resolution_m=20),
+        "swir22": Band(names=("swir22", "B12", "B12_20m"), resolution_m=20),
+    },
+    # Processing baseline 04.00 (2022-01-25) moved the zero by 1000; older scenes get +1000, which loses nothing.
+    radiometry=Reflectance(scale=1e-4, offset=-0.1, nodata=0, saturated=65535),
+    quality={
+        "scl": ClassQuality(
+            names=("scl", "SCL", "SCL_20m"),
+            # SCL 4 vegetation, 5 bare soil, 6 water. 7 (unclassified) is left out: a lost observation
+            # costs less than a cloud reported as land.
+            clear=frozenset({4, 5, 6}),
+            flags={
+                0: Flag.NODATA,
+                1: Flag.SATURATED,
+                2: Flag.DARK,
+                3: Flag.SHADOW,
+                7: Flag.UNCLASSIFIED,
+                8: Flag.CLOUD,
+                9: Flag.CLOUD,
+                10: Flag.CIRRUS,
+                11: Flag.SNOW,
+            },
+            severity=(9, 8, 3, 10, 11, 1, 2, 7, 0, 6, 5, 4),
+        ),
+        # A Google Earth Engine raster, absent from COG catalogues. Bit 10 opaque cloud, bit 11 cirrus.
+        "qa60": BitQuality(names=("QA60", "qa60"), bits={10: Flag.CLOUD, 11: Flag.CIRRUS}),
+        "cloud_probability": ProbabilityQuality(
+            names=("cloud", "CLD_20m", "cloud_probability"), scale=0.01, flag=Flag.LOW_PROBABILITY
+        ),
+    },
+    indices=("ndvi", "evi", "nbr", "ndmi"),
+    resolution_m=10,
+)

@@ -1,0 +1,75 @@
+"""Blocks: the unit of work, 1024 x 1024 pixels cut from the analysis grid's origin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from mrv_assets.science.grid import Grid, Window
+
+BLOCK = 1024
+"""Pixels on a side; part of the lake's format."""
+
+
+@dataclass(frozen=True, order=True)
+class Block:
+    """One block, by its place in the grid of blocks."""
+
+    row: int
+    col: int
+
+
+def block_window(grid: Grid, block: Block) -> Window:
+    """The pixels of a block; blocks at the far edges are smaller."""
+    row, col = block.row * BLOCK, block.col * BLOCK
+    return Window(row, col, min(BLOCK, grid.height - row), min(BLOCK, grid.width - col))
+
+
+def active_blocks(grid: Grid, geometries: NDArray[np.object_]) -> tuple[Block, ...]:
+    """The blocks that touch a parcel, sorted.
+
+    Args:
+        grid: The analysis grid.
+        geometries: Polygons in the grid's CRS.
+    """
+    blocks = [Block(r, c) for r in range(-(-grid.height // BLOCK)) for c in range(-(-grid.width // BLOCK))]
+    tree = shapely.STRtree([_box(grid, block_window(grid, block)) for block in blocks])
+    touched = np.unique(tree.query(geometries, predicate="intersects")[1])
+    return tuple(blocks[index] for index in touched)
+
+
+def _box(grid: Grid, window: Window) -> shapely.Polygon:
+    west, north = grid.x0 + window.col * grid.dx, grid.y0 + window.row * grid.dy
+    return shapely.box(west, north + window.height * grid.dy, west + window.width * grid.dx, north)
+
+
+def halo_blocks(grid: Grid, active: Sequence[Block], pixels: int) -> dict[Block, tuple[Window, ...]]:
+    """The strips of inactive blocks that lie within some pixels of an active one.
+
+    Args:
+        grid: The analysis grid.
+        active: Active blocks.
+        pixels: How far to look beyond each; less than a block.
+
+    Returns:
+        Per inactive block its strips, absolute windows, sorted.
+    """
+    known = set(active)
+    strips: dict[Block, set[Window]] = {}
+    for block in active:
+        padded = block_window(grid, block).pad(pixels, grid)
+        for row in (block.row - 1, block.row, block.row + 1):
+            for col in (block.col - 1, block.col, block.col + 1):
+                neighbour = Block(row, col)
+                if neighbour in known or row < 0 or col < 0 or row * BLOCK >= grid.height or col * BLOCK >= grid.width:
+                    continue
+                strips.setdefault(neighbour, set()).add(_overlap(padded, block_window(grid, neighbour)))
+    return {block: tuple(sorted(strips[block])) for block in sorted(strips)}
+
+
+def _overlap(a: Window, b: Window) -> Window:
+    row, col = max(a.row, b.row), max(a.col, b.col)
+    end_row, end_col = min(a.row + a.height, b.row + b.height), min(a.col + a.width, b.col + b.width)
+    return Window(row, col, end_row - row, end_col - col)

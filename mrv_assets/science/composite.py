@@ -1,0 +1,75 @@
+"""Composites: a month of observations as one value a pixel, with its spread in time and its count."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.science.indices import FILL
+from mrv_assets.science.jit import kernel
+
+Composite = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16]]
+
+
+def composite(stack: NDArray[np.int16], how: str) -> Composite:
+    """Reduce a stack of one index over time.
+
+    Args:
+        stack: The index as stored integers (times 1e-4, fill -32768), dims (time, y, x).
+        how: ``mean`` or ``median``.
+
+    Returns:
+        Value and population standard deviation over time, float32, NaN where no observation is valid, and
+        the number of valid observations, uint16; dims (y, x).
+
+    Raises:
+        ValueError: For another reducer.
+    """
+    if how not in ("mean", "median"):
+        raise ValueError(f"composite {how!r}: write mean or median")
+    value = np.empty(stack.shape[1:], np.float32)
+    std = np.empty(stack.shape[1:], np.float32)
+    count = np.empty(stack.shape[1:], np.uint16)
+    _reduce(np.ascontiguousarray(stack), how == "median", value, std, count)
+    return value, std, count
+
+
+@kernel
+def _reduce(stack, median, value, std, count):  # type: ignore[no-untyped-def]
+    times, height, width = stack.shape
+    row = np.empty(times, np.int64)
+    for i in range(height):
+        for j in range(width):
+            n = 0
+            total = np.int64(0)
+            squares = np.int64(0)
+            for t in range(times):
+                v = np.int64(stack[t, i, j])
+                if v != FILL:
+                    row[n] = v
+                    n += 1
+                    # Whole numbers: the sums are exact, so the order of observations cannot matter.
+                    total += v
+                    squares += v * v
+            count[i, j] = n
+            if n == 0:
+                value[i, j] = np.nan
+                std[i, j] = np.nan
+                continue
+            spread = np.float64(squares * n - total * total) / np.float64(n * n)
+            std[i, j] = np.float32(np.sqrt(spread) * 1e-4)
+            if median:
+                for a in range(1, n):
+                    moving = row[a]
+                    b = a - 1
+                    while b >= 0 and row[b] > moving:
+                        row[b + 1] = row[b]
+                        b -= 1
+                    row[b + 1] = moving
+                middle = row[(n - 1) // 2] + row[n // 2]
+                value[i, j] = np.float32(np.float64(middle) * 0.5 * 1e-4)
+            else:
+                value[i, j] = np.float32(np.float64(total) / np.float64(n) * 1e-4)
+
+
+def clear_observations(unclear_flags: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """How many observations saw the ground; uint16, dims (y, x), from flags of dims (time, y, x)."""
+    return (unclear_flags == 0).sum(axis=0, dtype=np.uint16)

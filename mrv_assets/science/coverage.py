@@ -1,0 +1,81 @@
+"""Coverage: how much of what was asked for was seen, in areas, observations and days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one block adds to the coverage of parcels; sums over blocks, in their order, give the whole."""
+
+    total: NDArray[np.float64]
+    """Pixels of each parcel, by exact fraction; (parcel,)."""
+    clear: NDArray[np.float64]
+    """Of these, pixels with at least one clear observation; (parcel,)."""
+    per_observation: NDArray[np.float64]
+    """Pixels that each observation saw; (parcel, time)."""
+
+    def __add__(self, other: "Seen") -> "Seen":
+        return Seen(
+            total=self.total + other.total,
+            clear=self.clear + other.clear,
+            per_observation=self.per_observation + other.per_observation,
+        )
+
+
+def seen(
+    clear: NDArray[np.bool_],
+    parcel: NDArray[np.integer],
+    row: NDArray[np.integer],
+    col: NDArray[np.integer],
+    fraction: NDArray[np.floating],
+    parcels: int,
+) -> Seen:
+    """Measure the coverage of parcels in one block.
+
+    Args:
+        clear: True where the ground was seen; dims (time, y, x) of the block.
+        parcel: Parcel of each pixel share, index in [0, parcels).
+        row: Row of each pixel share within the block.
+        col: Column of each pixel share within the block.
+        fraction: Share of the pixel inside the parcel, (0, 1].
+        parcels: Number of parcels.
+    """
+    weight = fraction.astype(np.float64)
+    looks = clear[:, row, col]
+    return Seen(
+        # bincount adds in the order of its input, which is fixed.
+        total=np.bincount(parcel, weight, parcels),
+        clear=np.bincount(parcel, weight * looks.any(axis=0), parcels),
+        per_observation=np.stack([np.bincount(parcel, weight * look, parcels) for look in looks], axis=1)
+        if len(looks)
+        else np.zeros((parcels, 0)),
+    )
+
+
+def fraction_of(part: float, whole: float) -> float:
+    """``part / whole`` in [0, 1], rounded to 1e-9: the precision at which thresholds are compared."""
+    return round(min(part / whole, 1.0), 9) if whole > 0 else 0.0
+
+
+def max_gap_days(instants_us: Sequence[int], start: str, end: str) -> float:
+    """Longest interval without an observation, days; the month's start and end count as its edges.
+
+    Args:
+        instants_us: Observations, microseconds since 1970 UTC, ascending.
+        start: First instant of the month, ISO 8601.
+        end: First instant of the next month, ISO 8601.
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    edges = [
+        datetime.fromisoformat(start),
+        *(epoch + timedelta(microseconds=instant) for instant in instants_us),
+        datetime.fromisoformat(end),
+    ]
+    longest = max(later - earlier for earlier, later in pairwise(edges))
+    return round(longest / timedelta(days=1), 6)

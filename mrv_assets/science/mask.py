@@ -1,0 +1,158 @@
+"""Masking: which pixels were not clear, and why, by the product's own quality; nothing is guessed from colours."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.mission import (
+    BitQuality,
+    ClassQuality,
+    Mission,
+    ProbabilityQuality,
+    Quality,
+    Reflectance,
+)
+from mrv_assets.science.jit import kernel
+
+FLAG_ATTRS: dict[str, object] = {
+    "long_name": "why a pixel is unclear; 0 means the ground was seen",
+    "flag_masks": [int(flag) for flag in Flag],
+    "flag_meanings": " ".join(str(flag.name).lower() for flag in Flag),
+}
+"""CF attributes of ``unclear_flags``."""
+
+DILATED = Flag.CLOUD | Flag.SHADOW
+"""Product masks miss the edges of these."""
+
+
+def quality_flags(
+    quality: Mapping[str, NDArray[np.generic]], mission: Mission, *, cloud_probability: float
+) -> NDArray[np.uint16]:
+    """Decode the quality bands an observation has into reasons.
+
+    Args:
+        quality: Quality bands by their name in the mission, source integers, one shape; at least one.
+        mission: Says what their values mean.
+        cloud_probability: At or above this probability, [0, 1], a pixel is unclear.
+
+    Returns:
+        Bits of :class:`Flag`, uint16, the same shape; 0 = clear.
+    """
+    shape = next(iter(quality.values())).shape
+    flags = np.zeros(shape, np.uint16)
+    for name, values in quality.items():
+        flags |= _lookup(mission.quality[name], cloud_probability, values.dtype)[values]
+    return flags
+
+
+def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[np.generic]) -> NDArray[np.uint16]:
+    """The reasons of every value a quality band can have."""
+    values = np.arange(np.iinfo(dtype).max + 1)
+    flags = np.zeros(values.size, np.uint16)
+    match quality:
+        case ClassQuality(clear=clear, flags=reasons):
+            flags[:] = int(Flag.UNCLASSIFIED)
+            flags[sorted(clear)] = 0
+            for code, reason in reasons.items():
+                flags[code] = int(reason)
+        case BitQuality(bits=bits):
+            for bit, reason in bits.items():
+                flags[(values >> bit) & 1 == 1] |= np.uint16(reason)
+        case ProbabilityQuality(scale=scale, flag=reason):
+            if math.isfinite(cloud_probability):
+                # In whole numbers, so that 0.15 and 15 x 0.01 are the same threshold.
+                flags[values >= math.ceil(round(cloud_probability / scale, 6))] = int(reason)
+    return flags
+
+
+def reflectance_flags(
+    bands: Mapping[str, NDArray[np.generic]],
+    present: Mapping[str, NDArray[np.bool_]],
+    radiometry: Reflectance,
+) -> NDArray[np.uint16]:
+    """Reasons the digital numbers themselves give: nodata or saturation in any band the observation has.
+
+    Args:
+        bands: Stored digital numbers, dims (time, y, x).
+        present: Per band, True for the observations that carry it; (time,).
+        radiometry: Says which numbers mean nodata and saturated.
+
+    Returns:
+        uint16, dims (time, y, x).
+    """
+    shape = next(iter(bands.values())).shape if bands else (0, 1, 1)
+    flags = np.zeros(shape, np.uint16)
+    for name, values in bands.items():
+        carried = np.flatnonzero(present[name])
+        for step in carried:
+            flags[step][values[step] == radiometry.nodata] |= np.uint16(Flag.NODATA)
+            flags[step][values[step] == radiometry.saturated] |= np.uint16(Flag.SATURATED)
+    return flags
+
+
+def dilate(flags: NDArray[np.uint16], radius_px: int) -> NDArray[np.uint16]:
+    """Flag what lies within a radius of cloud or shadow.
+
+    Args:
+        flags: Reasons, dims (time, y, x), padded by the radius where there is ground to look at.
+        radius_px: Euclidean radius between pixel centres; 0 changes nothing.
+
+    Returns:
+        The same with ``DILATION`` set around cloud and shadow, not on them; right where the padding is right.
+    """
+    if radius_px == 0 or flags.size == 0:
+        return flags
+    # Half widths of the disc by row, so that no square root enters the kernel.
+    widths = np.array([math.isqrt(radius_px**2 - d**2) for d in range(radius_px + 1)], np.int64)
+    out = flags.copy()
+    for step in range(flags.shape[0]):
+        near = (flags[step] & np.uint16(DILATED)) != 0
+        if near.any():
+            _paint(near, out[step], radius_px, widths, np.uint16(Flag.DILATION))
+    return out
+
+
+@kernel
+def _paint(
+    near: NDArray[np.bool_], out: NDArray[np.uint16], radius: int, widths: NDArray[np.int64], bit: np.uint16
+) -> None:
+    height, width = near.shape
+    for i in range(height):
+        for j in range(width):
+            if not near[i, j]:
+                continue
+            # A pixel surrounded by its like reaches nothing that its neighbours do not.
+            if (
+                0 < i < height - 1
+                and 0 < j < width - 1
+                and near[i - 1, j]
+                and near[i + 1, j]
+                and near[i, j - 1]
+                and near[i, j + 1]
+            ):
+                continue
+            for di in range(-radius, radius + 1):
+                row = i + di
+                if row < 0 or row >= height:
+                    continue
+                reach = widths[abs(di)]
+                for col in range(max(0, j - reach), min(width, j + reach + 1)):
+                    if not near[row, col]:
+                        out[row, col] |= bit
+
+
+def mask_unclear(stack: xr.Dataset, unclear_flags: xr.DataArray) -> xr.Dataset:
+    """Blank every pixel whose view of the ground was not clear. Lazy.
+
+    Args:
+        stack: Surface reflectance, unitless, float32, dims ``(time, y, x)``.
+        unclear_flags: Reasons a pixel is unclear, uint16 bit field, same dims; 0 = clear.
+
+    Returns:
+        The same variables and attributes; unclear pixels are NaN.
+    """
+    return stack.where(unclear_flags == 0)

@@ -1,0 +1,61 @@
+"""The zero point of a Sentinel-2 scene's reflectance, which catalogues state, forget, or state wrongly."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mrv_assets.science.product import baseline_of, baseline_text
+from mrv_assets.science.stac_item import Item, properties, stated_number
+
+# ESA, Sentinel-2 processing baseline 04.00: BOA_ADD_OFFSET is -1000 digital numbers from then on, 0 before.
+OFFSET_BASELINE = (4, 0)
+OFFSET_SINCE = datetime(2022, 1, 25, tzinfo=UTC)
+OFFSET = -0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffsetDecision:
+    """A scene's zero point and what settled it."""
+
+    offset: float | None
+    """reflectance = published DN * scale + offset, unitless; None where nothing settles it."""
+    rule: str
+    """boa_offset_applied, stated, baseline, date or unknown."""
+    findings: tuple[str, ...]
+
+
+def boa_offset(item: Item, sensed: datetime, keys: Collection[str]) -> OffsetDecision:
+    """The offset of a scene's reflectance, decided for this item.
+
+    In this order: ``earthsearch:boa_offset_applied`` says the pixels are shifted already, whatever is stated
+    beside it; else the offset its bands state, where they agree; else the processing baseline; else the date,
+    for scenes sensed before there was an offset.
+
+    Args:
+        item: The STAC item.
+        sensed: When it was sensed, UTC.
+        keys: STAC asset keys of its reflectance bands.
+    """
+    # Rounded, since some writers print -0.1 as float32.
+    numbers = (stated_number(item["assets"][key], "offset") for key in keys)
+    stated = sorted({round(number, 6) for number in numbers if number is not None})
+    shown = ", ".join(f"{number:g}" for number in stated)
+    baseline = baseline_of(item)
+    derived = None if baseline is None else OFFSET if baseline >= OFFSET_BASELINE else 0.0
+    if properties(item).get("earthsearch:boa_offset_applied") is True:
+        conflict = f"states {shown} and boa_offset_applied; boa_offset_applied decided"
+        return _decision(0.0, "boa_offset_applied", conflict if any(stated) else None)
+    if len(stated) == 1:
+        conflict = f"states {shown}, baseline {baseline_text(baseline)} has {derived or 0:g}; stated decided"
+        return _decision(stated[0], "stated", conflict if derived not in (None, stated[0]) else None)
+    conflict_of_bands = f"bands state {shown}; none of them decided" if stated else None
+    if derived is not None:
+        return _decision(derived, "baseline", conflict_of_bands)
+    if sensed < OFFSET_SINCE:
+        return _decision(0.0, "date", conflict_of_bands)
+    return _decision(None, "unknown", conflict_of_bands)
+
+
+def _decision(offset: float | None, rule: str, conflict: str | None) -> OffsetDecision:
+    findings = () if conflict is None else (f"offset_conflict: {conflict}",)
+    return OffsetDecision(offset=offset, rule=rule, findings=findings)

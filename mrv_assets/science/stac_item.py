@@ -1,0 +1,107 @@
+"""Reading a STAC item someone else wrote: every field may be absent, or of another type than it should be."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+
+Item = Mapping[str, Any]
+"""A STAC item, or a part of one, as published: plain JSON values; never modified."""
+
+
+def item_id(item: object) -> str:
+    """Its id; empty where it has none."""
+    found = item.get("id") if isinstance(item, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
+def properties(item: Item) -> Item:
+    """Its properties; empty where it has none."""
+    found = item.get("properties")
+    return found if isinstance(found, Mapping) else {}
+
+
+def text(item: Item, key: str) -> str:
+    """A text property; empty where it is absent or no text."""
+    found = properties(item).get(key)
+    return found if isinstance(found, str) else ""
+
+
+def whole_number(item: Item, key: str) -> int | None:
+    """A property that is a whole number; None where it is absent or anything else."""
+    found = properties(item).get(key)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def instant(stated: str) -> datetime | None:
+    """An ISO 8601 instant in UTC, of which a missing zone means UTC; None where the text is none."""
+    try:
+        found = datetime.fromisoformat(stated)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def band_name(asset: Item) -> str | None:
+    """The name of an asset's one band; None for assets of several bands, such as previews."""
+    # STAC 1.1 calls it bands; 1.0, with the eo extension, eo:bands.
+    bands = asset.get("bands") or asset.get("eo:bands")
+    if not isinstance(bands, list) or len(bands) != 1 or not isinstance(bands[0], Mapping):
+        return None
+    found = bands[0].get("name")
+    return found if isinstance(found, str) else None
+
+
+def stated_number(asset: Item, what: str) -> float | None:
+    """The scale, offset or such that an asset states of its one band; None where it states none.
+
+    The raster extension 1 keeps it in ``raster:bands``, STAC 1.1 in ``bands`` or on the asset itself.
+    """
+    found: list[object] = []
+    for key, name in (("raster:bands", what), ("bands", f"raster:{what}")):
+        entries = asset.get(key)
+        if isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], Mapping):
+            found.append(entries[0].get(name))
+    for value in (*found, asset.get(f"raster:{what}")):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    return None
+
+
+def item_digest(item: Item) -> str:
+    """SHA-256 of an item's canonical JSON (RFC 8785), queries stripped from its links; lower-case hex.
+
+    Queries carry signatures, which differ from one search to the next.
+
+    Raises:
+        rfc8785.CanonicalizationError: For NaN, infinities and integers that JSON readers would round.
+        RecursionError: For an item nested hundreds of levels deep.
+    """
+    return hashlib.sha256(rfc8785.dumps(_without_queries(item))).hexdigest()
+
+
+def _without_queries(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_queries(inner, name) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_queries(inner) for inner in value]
+    return value.split("?", 1)[0] if key == "href" and isinstance(value, str) else value
+
+
+def is_multihash(stated: str) -> bool:
+    """Whether hex text is a multihash: a function code, a length, and that many bytes of digest."""
+    try:
+        data = bytes.fromhex(stated)
+    except ValueError:
+        return False
+    fields = []
+    for _ in range(2):
+        # Unsigned varints: seven bits a byte, lowest first; the high bit says that more follow.
+        used = next((i + 1 for i, byte in enumerate(data[:9]) if byte < 0x80), 0)
+        if not used:
+            return False
+        fields.append(sum((byte & 0x7F) << 7 * i for i, byte in enumerate(data[:used])))
+        data = data[used:]
+    return len(data) == fields[1] > 0

@@ -1,0 +1,303 @@
+"""aligned_tiles: every observation on the tile's analysis grid, as digital numbers of one convention."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.graph import Step
+from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.lake import Lake
+from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, Resample
+from mrv_assets.science.blocks import Block, block_window, halo_blocks
+from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.mask import quality_flags
+from mrv_assets.science.radiometry import to_convention
+from mrv_assets.science.resample import KERNEL, coarsen_quality, resample, source_window
+from mrv_assets.stages.blocks import over_blocks, written_blocks
+from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.raw_tiles import HALO_PX, SIDECAR
+
+STEPS = (
+    Step(name="convention", function="mrv_assets.science.radiometry.to_convention", reads=("raw_tiles",)),
+    Step(name="resample", function="mrv_assets.science.resample.resample", reads=("convention",)),
+    Step(name="observation", function="mrv_assets.stages.aligned_tiles.first_clear", reads=("resample",)),
+)
+
+
+CACHE_BYTES = 96_000_000
+"""Decoded COG tiles kept for neighbouring blocks, per process."""
+
+
+def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
+    """Align the month's scenes: one observation a time step, chunked (all observations, block, block).
+
+    Reflectance bands are the mission's stored convention; quality bands are undecoded. Around each active
+    block, quality is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active.
+    """
+    mission = plan.the_mission
+    raw = lake.current(plan.asset("raw_tiles"), plan.tile, plan.month)
+    job = _Job.of(plan, raw.data)
+    return materialize(
+        lake,
+        plan,
+        plan.asset("aligned_tiles"),
+        stage=__name__,
+        manifest=plan.manifest(
+            halo_px=HALO_PX,
+            resampling=KERNEL,
+            radiometry={
+                "scale": mission.radiometry.scale,
+                "offset": mission.radiometry.offset,
+                "nodata": mission.radiometry.nodata,
+                "saturated": mission.radiometry.saturated,
+            },
+            methods={
+                **{name: band.resample.value for name, band in mission.bands.items()},
+                **{name: Resample.NEAREST.value for name in mission.quality},
+            },
+        ),
+        steps=STEPS,
+        inputs={plan.asset("raw_tiles"): raw.audit_hash},
+        produce=lambda folder: _align(plan, job, folder),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What a block task needs to align any window, wherever it runs."""
+
+    mission: Mission
+    grid: Grid
+    observations: tuple[tuple["_SceneFiles", ...], ...]
+
+    @classmethod
+    def of(cls, plan: Plan, raw: Path) -> "_Job":
+        observations = json.loads((raw / SIDECAR).read_bytes())
+        # Neighbouring blocks share the coarser bands' COG tiles.
+        cache = TileCache(CACHE_BYTES)
+        return cls(
+            mission=plan.the_mission,
+            grid=plan.grid,
+            observations=tuple(tuple(_SceneFiles.of(s, raw, cache) for s in o["scenes"]) for o in observations),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SceneFiles:
+    """One scene's sparse GeoTIFFs in the lake."""
+
+    id: str
+    datetime: str
+    dn_shift: int
+    files: dict[str, SparseTiff]
+
+    @classmethod
+    def of(cls, scene: Json, raw: Path, cache: TileCache) -> "_SceneFiles":
+        files = {
+            name: SparseTiff(raw / band["file"], frozenset(band["fetched"]), cache)
+            for name, band in scene["bands"].items()
+        }
+        return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
+
+
+def _align(plan: Plan, job: _Job, folder: Path) -> Json:
+    specs = _specs(job)
+    times_us = [_microseconds(min(scene.datetime for scene in scenes)) for scenes in job.observations]
+    attrs = _attrs(job)
+    create_group(folder, plan.grid, times_us, specs, attrs)
+    halo = halo_blocks(plan.grid, plan.active, HALO_PX)
+    windows = {
+        **{block: (block_window(plan.grid, block),) for block in plan.active},
+        **halo,
+    }
+    blocks = sorted(windows)
+    active = frozenset(plan.active)
+    names = {spec.name for spec in specs}
+    task = partial(
+        _align_block,
+        job,
+        folder,
+        {
+            block: (windows[block], sorted(names if block in active else names & set(job.mission.quality)))
+            for block in blocks
+        },
+    )
+    digests = over_blocks(plan, task, blocks)
+    return group_content(plan.grid, times_us, specs, attrs, written_blocks(specs, blocks, digests))
+
+
+def _align_block(
+    job: _Job, folder: Path, work: dict[Block, tuple[tuple[Window, ...], list[str]]], block: Block
+) -> dict[str, str | None]:
+    """Align one block, band by band, and store it."""
+    windows, names = work[block]
+    arrays = BlockArrays(folder, "r+")
+    full = block_window(job.grid, block)
+    digests: dict[str, str | None] = {}
+    for name in names:
+        fill = _fill(job.mission, name)
+        values = np.full((len(job.observations), full.height, full.width), fill, _dtype(job.mission, name))
+        for window in windows:
+            inside = (slice(window.row - full.row, window.row - full.row + window.height),
+                      slice(window.col - full.col, window.col - full.col + window.width))  # fmt: skip
+            for step, scenes in enumerate(job.observations):
+                align_into(values[(step, *inside)], job.mission, job.grid, scenes, name, window)
+        digests[name] = arrays.write(name, full, values)
+    return digests
+
+
+def align_into(
+    out: NDArray[np.generic],
+    mission: Mission,
+    grid: Grid,
+    scenes: Sequence[_SceneFiles],
+    name: str,
+    window: Window,
+) -> None:
+    """Align one band of one observation over a window, into ``out``."""
+    if len(scenes) == 1:
+        out[...] = _align_scene(mission, grid, scenes[0], name, window)
+        return
+    chosen = first_clear(mission, grid, scenes, window)
+    for index, scene in enumerate(scenes):
+        here = chosen == index
+        if here.any():
+            out[here] = _align_scene(mission, grid, scene, name, window)[here]
+
+
+def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], window: Window) -> NDArray[np.uint8]:
+    """Which scene of an observation a pixel is taken from: the first by (clear, id).
+
+    Clear is what the classes and bits say; cloud probability has a threshold, which is not alignment's.
+
+    Returns:
+        Index into ``scenes``, uint8, dims (y, x).
+    """
+    chosen = np.zeros((window.height, window.width), np.uint8)
+    # 0 clear, 1 unclear, 2 nothing there; a later scene wins only where it is strictly better.
+    best = np.full(chosen.shape, 3, np.uint8)
+    for index, scene in enumerate(scenes):
+        quality = {
+            name: _align_scene(mission, grid, scene, name, window)[np.newaxis]
+            for name in mission.quality
+            if name in scene.files
+        }
+        flags = quality_flags(quality, mission, cloud_probability=np.inf)[0]
+        rank = np.where(flags == 0, 0, np.where(flags & Flag.NODATA, 2, 1)).astype(np.uint8)
+        better = rank < best
+        chosen[better], best[better] = index, rank[better]
+    return chosen
+
+
+def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, window: Window) -> NDArray[np.generic]:
+    fill = _fill(mission, name)
+    shape = (window.height, window.width)
+    file = scene.files.get(name)
+    if file is None:
+        return np.full(shape, fill, _dtype(mission, name))
+    needed = source_window(file.grid, grid, window)
+    if needed is None:
+        return np.full(shape, fill, _dtype(mission, name))
+    pixels = file.read(needed)
+    quality = mission.quality.get(name)
+    if quality is not None:
+        return _align_quality(pixels, needed, file.grid, grid, window, quality).astype(quality.dtype, copy=False)
+    # Before resampling, so that the same ground gives the same bits whatever convention it was published in.
+    pixels = to_convention(pixels, scene.dn_shift, mission.radiometry)
+    return resample(
+        pixels,
+        needed,
+        file.grid,
+        grid,
+        window,
+        method=mission.bands[name].resample,
+        nodata=mission.radiometry.nodata,
+    )
+
+
+def _align_quality(
+    pixels: NDArray[np.generic], needed: Window, source: Grid, grid: Grid, window: Window, quality: Quality
+) -> NDArray[np.generic]:
+    if grid.dx <= source.dx:
+        return resample(pixels, needed, source, grid, window, method=Resample.NEAREST, nodata=quality.nodata or 0)
+    match quality:
+        case ClassQuality(severity=severity):
+            mode: Literal["or", "max"] | Sequence[int] = severity
+        case BitQuality():
+            mode = "or"
+        case _:
+            mode = "max"
+    return coarsen_quality(pixels, needed, source, grid, window, mode=mode, nodata=quality.nodata or 0)
+
+
+def _specs(job: _Job) -> list[ArraySpec]:
+    mission = job.mission
+    present = {name for scenes in job.observations for scene in scenes for name in scene.files}
+    radiometry = mission.radiometry
+    bands = [
+        ArraySpec(
+            name=name,
+            dtype=radiometry.dtype,
+            fill=radiometry.nodata,
+            timed=True,
+            attrs={
+                "standard_name": "surface_bidirectional_reflectance",
+                "long_name": f"{mission.title} {name} surface reflectance",
+                "units": "1",
+                "scale_factor": radiometry.scale,
+                "add_offset": radiometry.offset,
+            },
+        )
+        for name in mission.bands
+        if name in present
+    ]
+    quality = [
+        ArraySpec(
+            name=name,
+            dtype=band.dtype,
+            fill=_fill(mission, name),
+            timed=True,
+            attrs={"long_name": f"{mission.title} {name}, as published"},
+        )
+        for name, band in mission.quality.items()
+        if name in present
+    ]
+    return bands + quality
+
+
+def _attrs(job: _Job) -> Json:
+    return {
+        "mission": job.mission.name,
+        "observations": [
+            {
+                "scenes": [scene.id for scene in scenes],
+                "bands": sorted({name for scene in scenes for name in scene.files}),
+            }
+            for scenes in job.observations
+        ],
+    }
+
+
+def _fill(mission: Mission, name: str) -> int:
+    quality = mission.quality.get(name)
+    return mission.radiometry.nodata if quality is None else quality.nodata or 0
+
+
+def _dtype(mission: Mission, name: str) -> str:
+    quality = mission.quality.get(name)
+    return mission.radiometry.dtype if quality is None else quality.dtype
+
+
+def _microseconds(instant: str) -> int:
+    return (datetime.fromisoformat(instant) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

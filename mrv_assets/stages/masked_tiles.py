@@ -1,0 +1,122 @@
+"""masked_tiles: why each pixel of each observation is unclear, by the product's own quality, as bits."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.graph import Step
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.lake import Lake
+from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.mission import Mission, ProbabilityQuality
+from mrv_assets.science.blocks import Block, block_window
+from mrv_assets.science.grid import Grid
+from mrv_assets.science.mask import FLAG_ATTRS, dilate, quality_flags, reflectance_flags
+from mrv_assets.stages.blocks import over_blocks, summed, written_blocks
+from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.plan import Plan
+
+STEPS = (
+    Step(name="quality", function="mrv_assets.science.mask.quality_flags", reads=("aligned_tiles:quality",)),
+    Step(
+        name="reflectance",
+        function="mrv_assets.science.mask.reflectance_flags",
+        reads=("aligned_tiles:bands",),
+    ),
+    Step(name="dilation", function="mrv_assets.science.mask.dilate", reads=("quality", "reflectance")),
+)
+
+UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA), timed=True, attrs=FLAG_ATTRS)
+"""An absent block was never looked at: nodata."""
+
+
+def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
+    """Decide for each pixel of each observation whether the ground was seen, and if not, why.
+
+    A band the observation lacks is no reason; nodata or saturation in any band it has is.
+    """
+    mission = plan.the_mission
+    aligned = lake.current(plan.asset("aligned_tiles"), plan.tile, plan.month)
+    names = [name for name in mission.quality if name in aligned.output["arrays"]]
+    probability = any(isinstance(mission.quality[name], ProbabilityQuality) for name in names)
+    job = _Job(
+        mission=mission,
+        grid=plan.grid,
+        arrays=BlockArrays(aligned.data),
+        quality=tuple(names),
+        bands={
+            band: np.array([band in o["bands"] for o in aligned.output["attrs"]["observations"]], bool)
+            for band in mission.bands
+            if band in aligned.output["arrays"]
+        },
+        cloud_probability=plan.gate.cloud_probability,
+        dilation_px=plan.gate.dilation_px,
+    )
+    return materialize(
+        lake,
+        plan,
+        plan.asset("masked_tiles"),
+        stage=__name__,
+        manifest=plan.manifest(
+            quality=names,
+            clear_classes={name: sorted(getattr(mission.quality[name], "clear", ())) for name in names},
+            cloud_probability=plan.gate.cloud_probability if probability else "unavailable: no scene publishes it",
+            dilation_px=plan.gate.dilation_px,
+            dilated=["cloud", "shadow"],
+        ),
+        steps=STEPS,
+        inputs={plan.asset("aligned_tiles"): aligned.audit_hash},
+        produce=lambda folder: _mask(plan, job, folder),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What a block task needs."""
+
+    mission: Mission
+    grid: Grid
+    arrays: BlockArrays
+    quality: tuple[str, ...]
+    bands: dict[str, NDArray[np.bool_]]
+    """Per band, which observations carry it."""
+    cloud_probability: float
+    dilation_px: int
+
+
+def _mask(plan: Plan, job: _Job, folder: Path) -> Json:
+    times_us = job.arrays.times_us
+    attrs: Json = {"mission": job.mission.name}
+    create_group(folder, plan.grid, times_us, [UNCLEAR], attrs)
+    results = over_blocks(plan, partial(_mask_block, job, folder), plan.active)
+    written = written_blocks([UNCLEAR], plan.active, [{UNCLEAR.name: found} for found, _ in results])
+    content = group_content(plan.grid, times_us, [UNCLEAR], attrs, written)
+    # Pixels of the active blocks by reason, an observation a row; a pixel may have several reasons.
+    return {**content, "unclear_pixels": summed([counts for _, counts in results])}
+
+
+def _mask_block(job: _Job, folder: Path, block: Block) -> tuple[str | None, list[Json]]:
+    """Flag one block and store it."""
+    window = block_window(job.grid, block)
+    padded = window.pad(job.dilation_px, job.grid)
+    quality = {name: job.arrays.read(name, padded) for name in job.quality}
+    pad = (window.row - padded.row, window.col - padded.col)
+    inner = (slice(None), slice(pad[0], pad[0] + window.height), slice(pad[1], pad[1] + window.width))
+    flags = dilate(
+        quality_flags(quality, job.mission, cloud_probability=job.cloud_probability), job.dilation_px
+    )[inner] if quality else np.zeros((0, window.height, window.width), np.uint16)  # fmt: skip
+    bands = {name: job.arrays.read(name, window) for name in job.bands}
+    flags = flags | reflectance_flags(bands, job.bands, job.mission.radiometry)
+    digest = BlockArrays(folder, "r+").write(UNCLEAR.name, window, flags)
+    return digest, [_counts(step) for step in flags]
+
+
+def _counts(flags: NDArray[np.uint16]) -> Json:
+    by_value = np.bincount(flags.ravel(), minlength=1)
+    values = np.nonzero(by_value)[0]
+    reasons = {str(flag.name).lower(): int(by_value[values[(values & int(flag)) != 0]].sum()) for flag in Flag}
+    return {"clear": int(by_value[0]), **reasons}

@@ -1,0 +1,275 @@
+"""monthly_proxies: the month's composites and one row per parcel, from the first mission whose gate is open."""
+
+import json
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.content import table_content
+from mrv_assets.audit.graph import Step
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.table import ROW_KEY, write_parcels
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.blocks import Block, block_window
+from mrv_assets.science.composite import clear_observations, composite
+from mrv_assets.science.gate import GateStatus
+from mrv_assets.science.grid import Grid
+from mrv_assets.science.indices import INDICES
+from mrv_assets.science.preview import Canvas, Piece, index_picture
+from mrv_assets.science.zonal import Fractions, coverage_fractions, weighted_stats
+from mrv_assets.stages.blocks import over_blocks, written_blocks
+from mrv_assets.stages.gated_tiles import DECISION, chain
+from mrv_assets.stages.masked_tiles import UNCLEAR
+from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.preview import PREVIEW, store_preview
+
+STEPS = (
+    Step(name="composite", function="mrv_assets.science.composite.composite", reads=("indices", "gated_tiles")),
+    Step(name="fractions", function="mrv_assets.science.zonal.coverage_fractions", reads=("parcels",)),
+    Step(
+        name="statistics",
+        function="mrv_assets.science.zonal.weighted_stats",
+        reads=("composite", "fractions"),
+    ),
+)
+
+ASSET = "monthly_proxies"
+METHOD_VERSION = "1"
+"""Changes when a column's meaning does."""
+TABLE = "parcels.parquet"
+RASTERS = "rasters.zarr"
+
+N_OBS = ArraySpec(
+    name="n_obs",
+    dtype="uint16",
+    fill=0,
+    timed=False,
+    attrs={"long_name": "clear observations in the month", "units": "1"},
+)
+
+
+def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Materialized:
+    """Reduce the month to per-pixel composites and per-parcel proxies.
+
+    The first mission in the order of substitution whose gate is open is used. When none is, the rows say
+    ``no_data`` and no raster holds a value: what the gate rejected cannot get in, whoever runs this.
+
+    Args:
+        lake: Where the gated tiles are.
+        plan: The tile and month; names no mission.
+        missions: The programme's missions, in the order of substitution.
+    """
+    gated = {m.name: lake.current(f"{m.name}/gated_tiles", plan.tile, plan.month) for m in missions}
+    decisions = {name: json.loads((record.data / DECISION).read_bytes()) for name, record in gated.items()}
+    chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
+    return materialize(
+        lake,
+        plan,
+        ASSET,
+        stage=__name__,
+        manifest=plan.manifest(
+            composite=plan.composite,
+            substitution=[m.name for m in missions],
+            method_version=METHOD_VERSION,
+            parcels=plan.parcels.identity,
+        ),
+        steps=STEPS,
+        inputs={f"{name}/gated_tiles": record.audit_hash for name, record in gated.items()},
+        produce=lambda folder: _reduce(lake, plan, missions, chosen, gated, decisions, folder),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What a block task needs."""
+
+    grid: Grid
+    indices: BlockArrays
+    masked: BlockArrays
+    names: tuple[str, ...]
+    used: tuple[int, ...]
+    """Observations that count."""
+    composite: str
+    parcels: NDArray[np.object_]
+    canvas: Canvas
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BlockResult:
+    """What a block gives to the rasters, the table and the picture."""
+
+    digests: dict[str, str | None]
+    shares: Fractions
+    values: dict[str, NDArray[np.float32]]
+    """Composite at each pixel share."""
+    piece: Piece
+
+
+def _reduce(
+    lake: Lake,
+    plan: Plan,
+    missions: tuple[Mission, ...],
+    chosen: Mission | None,
+    gated: dict[str, Record],
+    decisions: dict[str, Json],
+    folder: Path,
+) -> Json:
+    # With no mission open, the first one's measurements say how far the month was from passing.
+    measured = decisions[(chosen or missions[0]).name]
+    names: tuple[str, ...] = ()
+    results: list[_BlockResult] = []
+    canvas = Canvas.over(plan.grid, plan.parcels.projected)
+    if chosen is not None:
+        job = _job(lake, plan, chosen, gated[chosen.name], measured, canvas)
+        names = job.names
+    specs = [*(spec for name in names for spec in _index_specs(name, plan.composite)), N_OBS]
+    attrs: Json = {"mission": chosen.name if chosen else "none", "composite": plan.composite}
+    create_group(folder / RASTERS, plan.grid, [], specs, attrs)
+    if chosen is not None:
+        results = over_blocks(plan, partial(_reduce_block, job, folder / RASTERS), plan.active)
+    written = written_blocks(specs, plan.active[: len(results)], [result.digests for result in results])
+    rows = _rows(plan, missions, chosen, measured, names, results)
+    write_parcels(folder / TABLE, rows, plan.parcels.lonlat)
+    picture = index_picture(canvas.paste([result.piece for result in results], np.nan), canvas)
+    return {
+        "mission": chosen.name if chosen else None,
+        "decisions": {name: decision["status"] for name, decision in decisions.items()},
+        "rasters": group_content(plan.grid, [], specs, attrs, written),
+        "table": table_content(rows, ROW_KEY),
+        PREVIEW: store_preview(folder, picture),
+    }
+
+
+def _job(lake: Lake, plan: Plan, mission: Mission, gated: Record, decision: Json, canvas: Canvas) -> _Job:
+    for_mission = replace(plan, mission=mission)
+    indices, masked = (chain(lake, for_mission, gated, stage) for stage in ("indices", "masked_tiles"))
+    return _Job(
+        grid=plan.grid,
+        indices=BlockArrays(indices.data),
+        masked=BlockArrays(masked.data),
+        names=tuple(name for name in mission.indices if name in indices.output["arrays"]),
+        used=tuple(step for step, observation in enumerate(decision["observations"]) if observation["used"]),
+        composite=plan.composite,
+        parcels=plan.parcels.projected,
+        canvas=canvas,
+    )
+
+
+def _index_specs(name: str, how: str) -> list[ArraySpec]:
+    long_name = INDICES[name].long_name
+    return [
+        ArraySpec(
+            name=name,
+            dtype="float32",
+            fill=float("nan"),
+            timed=False,
+            attrs={"long_name": f"{how} of {long_name} over the month's clear observations", "units": "1"},
+        ),
+        ArraySpec(
+            name=f"{name}_std",
+            dtype="float32",
+            fill=float("nan"),
+            timed=False,
+            attrs={"long_name": f"population standard deviation of {long_name} over time", "units": "1"},
+        ),
+    ]
+
+
+def _reduce_block(job: _Job, folder: Path, block: Block) -> _BlockResult:
+    """Composite one block, store it, and sample it at the parcels' pixels."""
+    window = block_window(job.grid, block)
+    arrays = BlockArrays(folder, "r+")
+    used = list(job.used)
+    n_obs = clear_observations(job.masked.read(UNCLEAR.name, window)[used])
+    digests: dict[str, str | None] = {N_OBS.name: arrays.write(N_OBS.name, window, n_obs)}
+    shares = coverage_fractions(job.grid, window, job.parcels)
+    values: dict[str, NDArray[np.float32]] = {}
+    shown = np.full((window.height, window.width), np.nan, np.float32)
+    for name in job.names:
+        value, std, _ = composite(job.indices.read(name, window)[used], job.composite)
+        digests[name] = arrays.write(name, window, value)
+        digests[f"{name}_std"] = arrays.write(f"{name}_std", window, std)
+        values[name] = value[shares.row - window.row, shares.col - window.col]
+        if name == job.names[0]:
+            shown = value
+    return _BlockResult(digests=digests, shares=shares, values=values, piece=job.canvas.piece(shown, window))
+
+
+def _rows(
+    plan: Plan,
+    missions: tuple[Mission, ...],
+    chosen: Mission | None,
+    decision: Json,
+    names: tuple[str, ...],
+    results: list[_BlockResult],
+) -> list[Json]:
+    parcels = plan.parcels
+    stats = _statistics(names, results, len(parcels.parcel_id))
+    rows = []
+    for p, (parcel_id, area_ha) in enumerate(zip(parcels.parcel_id, parcels.area_ha, strict=True)):
+        gate = decision["parcels"][p]
+        status = _value_status(chosen, gate, names)
+        row: Json = {
+            "parcel_id": parcel_id,
+            "geom_sha256": parcels.geom_sha256[p],
+            "month": plan.month,
+            "tile": plan.tile,
+            "part": parcels.part[p],
+            "parcel_area_ha": area_ha,
+            "observed_area_ha": gate["valid_fraction"] * area_ha,
+            "valid_fraction": gate["valid_fraction"],
+            "n_obs": gate["n_obs"],
+            "max_gap_days": gate["max_gap_days"],
+            "mission": chosen.name if chosen else None,
+            "substituted": chosen is not None and chosen is not missions[0],
+            "comparable": chosen is missions[0] if chosen else None,
+            "resolution_m": float(chosen.resolution_m) if chosen else None,
+            "gate_status": decision["status"],
+            "value_status": status,
+        }
+        for name in _all_indices(missions):
+            known = status == "ok" and name in stats
+            mean, std, valid_share = (stats[name][k][p] for k in range(3)) if known else (np.nan,) * 3
+            row[f"{name}_mean"] = _null(mean)
+            row[f"{name}_std"] = _null(std)
+            row[f"{name}_valid_area_ha"] = _null(valid_share * area_ha)
+        row["method_version"] = METHOD_VERSION
+        row["qa_decision_id"] = None
+        rows.append(row)
+    return rows
+
+
+def _all_indices(missions: tuple[Mission, ...]) -> list[str]:
+    return list(dict.fromkeys(name for mission in missions for name in mission.indices))
+
+
+def _value_status(chosen: Mission | None, gate: Json, names: tuple[str, ...]) -> str:
+    if chosen is None:
+        return "no_data"
+    if not gate["passed"]:
+        return "below_coverage"
+    return "ok" if names else "unavailable"
+
+
+def _statistics(
+    names: tuple[str, ...], results: list[_BlockResult], parcels: int
+) -> dict[str, tuple[NDArray[np.float64], ...]]:
+    """Per index: mean, std and valid share of each parcel, over the pixels of all its blocks."""
+    if not results:
+        return {}
+    shares = Fractions.concatenate([result.shares for result in results])
+    return {
+        name: weighted_stats(np.concatenate([result.values[name] for result in results]), shares, parcels)
+        for name in names
+    }
+
+
+def _null(value: float) -> float | None:
+    """Missing is null, never zero and never NaN."""
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,116 @@
+"""The plan of one tile-month: every parameter a stage may use, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.blocks import BLOCK, Block
+from mrv_assets.science.grid import Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileParcels:
+    """The parcels a tile owns, in order of their id; arrays run parallel."""
+
+    parcel_id: tuple[str, ...]
+    part: tuple[str | None, ...]
+    """The tile, for the piece of a parcel too large for one tile; None when whole."""
+    geom_sha256: tuple[str, ...]
+    area_ha: tuple[float, ...]
+    """Geodesic area on WGS84, hectares."""
+    lonlat: NDArray[np.object_]
+    """Polygons in longitude and latitude, WGS84 degrees."""
+    projected: NDArray[np.object_]
+    """The same polygons in the CRS of the tile's analysis grid."""
+
+    @property
+    def identity(self) -> list[list[str | None]]:
+        """What a record says of them: id, part and geometry digest."""
+        return [[i, p, g] for i, p, g in zip(self.parcel_id, self.part, self.geom_sha256, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRules:
+    """What the gate measures against; fractions in [0, 1]."""
+
+    min_coverage: float
+    cloud_probability: float
+    dilation_px: int
+    min_scene_clear: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSource:
+    """Where a mission's scenes are published."""
+
+    catalogue: Path
+    """Folder of the static STAC catalogue."""
+    stated: str
+    """As the programme file writes it; this is what records say."""
+    collection: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One tile and month of a programme, for one mission or for the products of all."""
+
+    tile: str
+    month: str
+    grid: Grid
+    parcels: TileParcels
+    active: tuple[Block, ...]
+    """Blocks that touch a parcel, sorted."""
+    mission: Mission | None
+    source: SceneSource | None
+    gate: GateRules
+    composite: str
+    substitution: tuple[str, ...]
+    workers: int = 1
+    """Blocks worked on at once; no part of any identity."""
+    dask_address: str | None = None
+    """Scheduler of a distributed cluster that does the block tasks; None: threads of this process."""
+    force: bool = False
+    """Compute even what is known."""
+    dagster_run_id: str | None = None
+
+    def manifest(self, **parameters: object) -> Json:
+        """The parameter manifest of a stage: where, on which grid, in which blocks, and its own parameters."""
+        return {
+            "crs": self.grid.crs,
+            "resolution_m": self.grid.dx,
+            "grid": [self.grid.x0, self.grid.y0, self.grid.width, self.grid.height],
+            "block_px": BLOCK,
+            "active_blocks": [[block.row, block.col] for block in self.active],
+            **parameters,
+        }
+
+    def asset(self, name: str) -> str:
+        """The asset path of a stage of this plan's mission."""
+        return f"{self.the_mission.name}/{name}"
+
+    @property
+    def the_mission(self) -> Mission:
+        """The mission of a mission's stage."""
+        if self.mission is None:
+            raise ValueError("this stage works on one mission; the plan names none")
+        return self.mission
+
+
+def month_bounds(month: str) -> tuple[str, str]:
+    """First instant of a UTC month and of the next, ISO 8601: the half-open interval of its scenes."""
+    year, number = (int(part) for part in month.split("-"))
+    following = (year + 1, 1) if number == 12 else (year, number + 1)
+    return f"{month}-01T00:00:00Z", f"{following[0]:04d}-{following[1]:02d}-01T00:00:00Z"
+
+
+def lonlat_bounds(geometries: Sequence[object] | NDArray[np.object_]) -> tuple[float, float, float, float]:
+    """West, south, east, north of polygons in degrees."""
+    import shapely
+
+    west, south, east, north = shapely.total_bounds(np.asarray(geometries, dtype=object))
+    return float(west), float(south), float(east), float(north)

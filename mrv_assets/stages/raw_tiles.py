@@ -1,0 +1,272 @@
+"""raw_tiles: the publisher's own bytes, for the active blocks: searched, selected, checked, copied byte for byte."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.audit.graph import Step
+from mrv_assets.errors import HeaderRefused
+from mrv_assets.ingest.catalogue import StaticCatalogue
+from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
+from mrv_assets.ingest.sparse_tiff import sparse_tiff
+from mrv_assets.ingest.transport import ByteRange, DiskTransport, Transport
+from mrv_assets.lake.lake import Lake
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.blocks import block_window
+from mrv_assets.science.grid import Window
+from mrv_assets.science.resample import source_window
+from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection, select
+from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.plan import Plan, SceneSource, lonlat_bounds, month_bounds
+
+STEPS = (
+    Step(name="select", function="mrv_assets.science.scenes.select", reads=("items",)),
+    Step(name="header gate", function="mrv_assets.ingest.cog.check_header", reads=("select",)),
+    Step(name="COG tiles", function="mrv_assets.ingest.cog.tiles_for", reads=("header gate",)),
+    Step(name="sparse GeoTIFF", function="mrv_assets.ingest.sparse_tiff.sparse_tiff", reads=("COG tiles",)),
+)
+
+SIDECAR = "scenes.json"
+
+# Dilation may reach this far beyond a block (the programme's dilation_px is at most this), so quality is
+# fetched and aligned this far around every active block. Part of the format.
+HALO_PX = 16
+
+
+def raw_tiles(lake: Lake, plan: Plan) -> Materialized:
+    """Search a mission's catalogue for the month and keep the COG tiles the active blocks need.
+
+    The lake's data: per scene and band a sparse GeoTIFF, the item's JSON, and ``scenes.json``, which says
+    which scenes form which observation and which COG tiles of each file were fetched.
+
+    Raises:
+        CatalogueError: When the catalogue cannot be used.
+        SceneReadError: When a published file cannot be read.
+    """
+    mission, source = plan.the_mission, _source(plan)
+    catalogue = StaticCatalogue.open(source.catalogue)
+    selection = _search(plan, catalogue)
+    transport = DiskTransport(catalogue.root)
+    return materialize(
+        lake,
+        plan,
+        plan.asset("raw_tiles"),
+        stage=__name__,
+        manifest=plan.manifest(
+            catalogue=source.stated,
+            collection=source.collection,
+            halo_px=HALO_PX,
+            bands={name: list(band.names) for name, band in mission.bands.items()},
+            quality={name: list(quality.names) for name, quality in mission.quality.items()},
+        ),
+        steps=STEPS,
+        inputs=_inputs(selection, transport, catalogue),
+        produce=lambda folder: _fetch(plan, selection, transport, catalogue, folder),
+    )
+
+
+def forecast(plan: Plan) -> Json:
+    """What raw_tiles of a tile and month would take, before any pixel is read.
+
+    Returns:
+        Scenes and observations that count, items excluded, and bytes: the whole files', so at most that.
+    """
+    catalogue = StaticCatalogue.open(_source(plan).catalogue)
+    selection = _search(plan, catalogue)
+    transport = DiskTransport(catalogue.root)
+    scenes = [scene for observation in selection.observations for scene in observation.scenes]
+    hrefs = [catalogue.absolute_href(scene.id, band.href) for scene in scenes for band in scene.bands.values()]
+    return {
+        "scenes": len(scenes),
+        "observations": len(selection.observations),
+        "excluded": len(selection.excluded),
+        "bytes": sum(transport.stat(href).size for href in hrefs),
+    }
+
+
+def _search(plan: Plan, catalogue: StaticCatalogue) -> Selection:
+    start, end = month_bounds(plan.month)
+    found = catalogue.search(_source(plan).collection, lonlat_bounds(plan.parcels.lonlat), start, end)
+    return select(found.items, plan.the_mission, plan.month)
+
+
+def _source(plan: Plan) -> SceneSource:
+    if plan.source is None:
+        raise ValueError("raw_tiles needs a plan that names where scenes are published")
+    return plan.source
+
+
+def _inputs(selection: Selection, transport: Transport, catalogue: StaticCatalogue) -> Json:
+    """What the catalogue offered and what of it counts, before any pixel is read."""
+    return {
+        "items": [
+            {
+                "id": scene.id,
+                "collection": scene.collection,
+                "datetime": scene.datetime,
+                "item_sha256": scene.item_sha256,
+                "dn_shift": scene.dn_shift,
+                "offset_rule": scene.offset_rule,
+                "observation": observation.key,
+                "checksums": {
+                    name: _checksum(scene, band, transport, catalogue) for name, band in sorted(scene.bands.items())
+                },
+            }
+            for observation in selection.observations
+            for scene in observation.scenes
+        ],
+        "excluded": [[item.id, item.code, item.detail] for item in selection.excluded],
+    }
+
+
+def _checksum(scene: Scene, band: SceneBand, transport: Transport, catalogue: StaticCatalogue) -> Json:
+    if band.checksum is not None:
+        return {"multihash": band.checksum}
+    # On disk nothing tells one file from another but its bytes.
+    href = catalogue.absolute_href(scene.id, band.href)
+    size = transport.stat(href).size
+    [data] = transport.read(href, [ByteRange(0, size)])
+    return {"size": size, "sha256": sha256(data)}
+
+
+def _fetch(plan: Plan, selection: Selection, transport: Transport, catalogue: StaticCatalogue, folder: Path) -> Json:
+    names = _safe_names([scene.id for observation in selection.observations for scene in observation.scenes])
+    refused: list[Json] = []
+    sidecar: list[Json] = []
+    files: dict[str, Json] = {}
+    for observation in selection.observations:
+        kept = []
+        for scene in observation.scenes:
+            try:
+                opened = {
+                    name: _open(scene, name, band, plan.the_mission, transport, catalogue)
+                    for name, band in sorted(scene.bands.items())
+                }
+            except HeaderRefused as refusal:
+                refused.append({"id": scene.id, "code": refusal.code, "detail": refusal.detail})
+                continue
+            kept.append(_store_scene(plan, scene, names[scene.id], opened, transport, folder, files))
+        if kept:
+            sidecar.append(_observation(observation, kept))
+    _write(folder, SIDECAR, canonical(sidecar), files)
+    return {
+        "files": files,
+        "refused": refused,
+        "completeness": {
+            "matched": selection.matched,
+            "returned": selection.returned,
+            "kept": sum(len(observation["scenes"]) for observation in sidecar),
+            "excluded": len(selection.excluded),
+            "refused": len(refused),
+        },
+    }
+
+
+def _observation(observation: Observation, scenes: list[Json]) -> Json:
+    return {
+        "key": observation.key,
+        "rule": observation.rule,
+        "datetime": observation.datetime,
+        "scenes": scenes,
+    }
+
+
+Opened = tuple[SceneBand, str, Header, tuple[str, ...]]
+
+
+def _open(
+    scene: Scene,
+    name: str,
+    band: SceneBand,
+    mission: Mission,
+    transport: Transport,
+    catalogue: StaticCatalogue,
+) -> Opened:
+    """A band's header, past the gate."""
+    href = catalogue.absolute_href(scene.id, band.href)
+    size = transport.stat(href).size
+
+    def read(offset: int, length: int) -> bytes:
+        [data] = transport.read(href, [ByteRange(offset, min(length, size - offset))])
+        return data
+
+    try:
+        header = read_header(read, size)
+        findings = check_header(header, size, mission, name, scene.item["assets"][band.key], scene.item)
+    except HeaderRefused as refusal:
+        raise HeaderRefused(refusal.code, f"band {name}: {refusal.detail}") from None
+    return band, href, header, findings
+
+
+def _store_scene(
+    plan: Plan,
+    scene: Scene,
+    name: str,
+    opened: Mapping[str, Opened],
+    transport: Transport,
+    folder: Path,
+    files: dict[str, Json],
+) -> Json:
+    _write(folder, f"{name}/item.json", canonical(scene.item), files)
+    bands: dict[str, Json] = {}
+    for band_name, (band, href, header, findings) in opened.items():
+        indices = _needed_tiles(plan, band_name, header)
+        ranges = [ByteRange(header.offsets[i], header.counts[i]) for i in indices]
+        filled = [(i, r) for i, r in zip(indices, ranges, strict=True) if r.length]
+        data = transport.read(href, [r for _, r in filled])
+        tiles = {i: part for (i, _), part in zip(filled, data, strict=True)}
+        file = f"{name}/{band_name}.tif"
+        _write(folder, file, sparse_tiff(header, tiles), files)
+        bands[band_name] = {
+            "file": file,
+            "stac_key": band.key,
+            "href": re.sub(r"[?#].*", "", band.href),
+            "checksum": band.checksum,
+            "size": transport.stat(href).size,
+            "etag": transport.stat(href).etag,
+            # A COG tile the publisher left empty is fetched, with no bytes: nodata by the publisher, not a hole.
+            "fetched": list(indices),
+            "ranges": [[r.offset, r.length] for r in ranges],
+            "sha256": [sha256(tiles.get(i, b"")) for i in indices],
+            "findings": list(findings),
+        }
+    return {
+        "id": scene.id,
+        "collection": scene.collection,
+        "datetime": scene.datetime,
+        "dn_shift": scene.dn_shift,
+        "offset_rule": scene.offset_rule,
+        "findings": list(scene.findings),
+        "bands": bands,
+    }
+
+
+def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]:
+    """COG tiles that the active blocks need, with the halo resampling and dilation look into."""
+    halo = HALO_PX if band_name in plan.the_mission.quality else 0
+    needed: set[int] = set()
+    for block in plan.active:
+        window: Window = block_window(plan.grid, block).pad(halo, plan.grid)
+        source = source_window(header.grid, plan.grid, window)
+        if source is not None:
+            needed.update(tiles_for(header, source))
+    return tuple(sorted(needed))
+
+
+def _write(folder: Path, name: str, data: bytes, files: dict[str, Json]) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    files[name] = {"bytes": len(data), "sha256": sha256(data)}
+
+
+def _safe_names(ids: list[str]) -> dict[str, str]:
+    """A folder name for each item id: readable where it is plain, always unique and never a path."""
+    names = {}
+    for item_id in ids:
+        plain = re.sub(r"[^A-Za-z0-9_-]", "_", item_id)[:80]
+        suffix = hashlib.sha256(item_id.encode()).hexdigest()[:8]
+        names[item_id] = plain if plain == item_id else f"{plain}-{suffix}"
+    return names
