@@ -34,6 +34,9 @@ TILE_PX = 10980
 WARM_UP_PX = 256
 """Side of the month that code is warmed up on."""
 
+MADE = "made.json"
+"""Says of a folder which month it holds; written last, so that half a month is never taken for one."""
+
 PARCEL_PX = 70
 """Side of a parcel, 10 m pixels: 49 ha."""
 PARCELS_A_BLOCK = 4
@@ -54,8 +57,12 @@ BANDS: Mapping[str, BandRecipe] = {
     "blue": BandRecipe(resolution_m=10, bare=1900, dense=1200),
     "red": BandRecipe(resolution_m=10, bare=2400, dense=1250),
     "nir": BandRecipe(resolution_m=10, bare=2700, dense=5200),
+    "nir08": BandRecipe(resolution_m=20, bare=2800, dense=5300),
     "swir22": BandRecipe(resolution_m=20, bare=3600, dense=1700),
 }
+FIVE_BANDS = ("blue", "red", "nir", "swir22", "scl")
+"""What a month has. It lacks nir08, without which there is no NBR."""
+SIX_BANDS = ("blue", "red", "nir", "nir08", "swir22", "scl")
 SCL_RESOLUTION_M = 20
 
 NOISE = 40
@@ -73,6 +80,13 @@ class Month:
     folder: Path
     pixels: int
     """Side of the square that the scenes cover, 10 m pixels, from the tile's upper left corner."""
+    bands: tuple[str, ...] = FIVE_BANDS
+
+    @classmethod
+    def at(cls, folder: Path) -> "Month":
+        """The month that was made in a folder."""
+        made = json.loads((folder / MADE).read_bytes())
+        return cls(folder=folder, pixels=made["pixels"], bands=tuple(made["bands"]))
 
     @property
     def catalogue(self) -> Path:
@@ -102,23 +116,22 @@ class Month:
         return sum(side[path] ** 2 * (1 if path.stem == "scl" else 2) for path in self.files) / stored
 
 
-def make_month(folder: Path, pixels: int) -> Month:
+def make_month(folder: Path, pixels: int, bands: tuple[str, ...] = FIVE_BANDS) -> Month:
     """Make a month of six scenes, or find the one made here before.
 
     Args:
         folder: Where it goes; emptied first, unless it holds this very month.
         pixels: Side of the square that the scenes cover, 10 m pixels.
+        bands: Of each scene, ``scl`` among them.
     """
-    month = Month(folder=folder, pixels=pixels)
-    # Written last, so that half a month is never taken for one.
-    done, recipe = folder / "made.json", {"pixels": pixels, "recipe": _recipe()}
+    month = Month(folder=folder, pixels=pixels, bands=bands)
+    done, recipe = folder / MADE, {"pixels": pixels, "bands": list(bands), "recipe": _recipe()}
     if done.is_file() and json.loads(done.read_bytes()) == recipe:
         return month
     shutil.rmtree(folder, ignore_errors=True)
-    catalogue = folder / "catalogue"
-    items = [_make_scene(catalogue, pixels, date) for date in range(len(DAYS))]
-    _write_json(catalogue / "collection.json", _collection(items))
-    _write_json(catalogue / "catalog.json", _catalog())
+    items = [_make_scene(month, date) for date in range(len(DAYS))]
+    _write_json(month.catalogue.with_name("collection.json"), _collection(items))
+    _write_json(month.catalogue, _catalog())
     parcels = _parcels(month.grid)
     _write_json(folder / "parcels.geojson", parcels)
     month.program.write_text(_program(parcels))
@@ -228,18 +241,18 @@ def _bits(name: str) -> np.random.PCG64:
 # Files
 
 
-def _make_scene(catalogue: Path, pixels: int, date: int) -> Json:
+def _make_scene(month: Month, date: int) -> Json:
     """One scene's COGs and its STAC item."""
     item_id = f"S2{'AB'[date % 2]}_{TILE}_{MONTH.replace('-', '')}{DAYS[date]:02d}_0_L2A"
-    folder = catalogue / item_id
+    folder = month.catalogue.parent / item_id
     folder.mkdir(parents=True)
     assets = {}
-    for band in (*BANDS, "scl"):
-        grid = scene_grid(pixels, _resolution_m(band))
+    for band in month.bands:
+        grid = scene_grid(month.pixels, _resolution_m(band))
         values = scl_pixels(grid, date) if band == "scl" else band_pixels(band, grid, date)
         _write_cog(folder / f"{band}.tif", values, grid)
         assets[band] = _asset(folder / f"{band}.tif", band, grid)
-    item = _item(item_id, pixels, date, assets)
+    item = _item(item_id, month.pixels, date, assets)
     _write_json(folder / f"{item_id}.json", item)
     return item
 

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.workplace import PRODUCT, STAGES, Workplace
+
+if TYPE_CHECKING:
+    from mrv_assets.assets.runs import Ran
 
 
 class UnknownParcel(BadInputError):
@@ -95,12 +98,12 @@ def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list
     ]
 
 
-def run_answer(tile: str, month: str, done: Sequence[tuple[str, str, str]]) -> Json:
+def run_answer(tile: str, month: str, done: Sequence["Ran"]) -> Json:
     """`mrv run`: each asset's audit hash and what was done for it."""
     return {
         "tile": tile,
         "month": month,
-        "assets": [{"asset": asset, "outcome": outcome, "audit_hash": audit} for asset, outcome, audit in done],
+        "assets": [{"asset": ran.asset, "outcome": ran.outcome, "audit_hash": ran.audit_hash} for ran in done],
     }
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -65,10 +65,13 @@ def tiles(as_json: bool) -> None:
     from tabulate import tabulate
 
     from mrv_assets.answers import tiles_answer
+    from mrv_assets.assets.partitions import register_tiles
+    from mrv_assets.assets.runs import dagster_instance
 
     settings = _checked_settings()
     place = _workplace(settings)
-    answer = tiles_answer(place, _register(settings, place))
+    with dagster_instance(settings) as instance:
+        answer = tiles_answer(place, register_tiles(instance, place.program, place.tiles))
     if as_json:
         return _print_json(answer)
     rows = [
@@ -118,8 +121,8 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
     totals = answer["totals"]
     hours = "unknown" if totals["hours"] is None else f"{totals['hours']:.2f} h"
     click.echo(
-        f"\n{totals['partitions']} tile-months, {totals['materialized']} already in the lake; {totals['scenes']} scenes, "
-        f"at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
+        f"\n{totals['partitions']} tile-months, {totals['materialized']} already in the lake; "
+        f"{totals['scenes']} scenes, at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
     )
     for owner in answer["owners_without_scenes"]:
         others = ", ".join(owner["alternatives"]) or "no other tile contains it"
@@ -137,20 +140,23 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
 def run(tile: str, month: str, as_json: bool) -> None:
     """Materialize every asset of one tile and month, through Dagster, in this process."""
     from mrv_assets.answers import run_answer
+    from mrv_assets.assets.partitions import register_tiles
+    from mrv_assets.assets.runs import dagster_instance, materialize_tile_month
 
     settings = _checked_settings()
     place = _workplace(settings)
     place.plan(tile, month)
-    _register(settings, place)
     if not as_json:
         # Progress is the verb's own output here.
         logging.getLogger("mrv_assets").setLevel(logging.INFO)
-    done = _materialize(settings, tile, month)
+    with dagster_instance(settings) as instance:
+        register_tiles(instance, place.program, place.tiles)
+        done = materialize_tile_month(instance, settings, tile, month)
     answer = run_answer(tile, month, done)
     if as_json:
         return _print_json(answer)
-    for asset, outcome, audit_hash in done:
-        click.echo(f"{asset:<28} {outcome:<10} {audit_hash}")
+    for ran in done:
+        click.echo(f"{ran.asset:<28} {ran.outcome:<10} {ran.audit_hash}")
     return None
 
 
@@ -180,23 +186,27 @@ def explain(parcel: str, month: str, as_json: bool) -> None:
 @as_json_option
 def demo(into: Path | None, as_json: bool) -> None:
     """The main job on real Sentinel-2 pixels shipped with the project: twelve months, six parcels."""
+    from mrv_assets.assets.partitions import register_tiles
+    from mrv_assets.assets.runs import dagster_instance, materialize_tile_month
     from mrv_assets.demo.shown import demo_answer, demo_page
 
     settings = demo_settings(into)
     started = time.monotonic()
     place = _workplace(settings)
     click.echo(f"Programme: {place.program_path}\nLake: {place.lake_path}", err=True)
-    _register(settings, place)
     reused = 0
     todo = [(tile, month) for tile in place.tiles for month in place.months]
-    for number, (tile, month) in enumerate(todo, 1):
-        began = time.monotonic()
-        if _is_current(settings, place, tile, month):
-            reused, outcome = reused + 1, "reused"
-        else:
-            _materialize(settings, tile, month)
-            outcome = "done"
-        click.echo(f"[{number:2}/{len(todo)}] {tile} {month} {outcome} ({time.monotonic() - began:.1f} s)", err=True)
+    with dagster_instance(settings) as instance:
+        register_tiles(instance, place.program, place.tiles)
+        for number, (tile, month) in enumerate(todo, 1):
+            began = time.monotonic()
+            known = _is_current(instance, place, tile, month)
+            if not known:
+                materialize_tile_month(instance, settings, tile, month)
+            reused += known
+            seconds = time.monotonic() - began
+            outcome = "reused" if known else "done"
+            click.echo(f"[{number:2}/{len(todo)}] {tile} {month} {outcome} ({seconds:.1f} s)", err=True)
     answer = demo_answer(place, time.monotonic() - started, reused)
     if as_json:
         return _print_json(answer)
@@ -209,7 +219,7 @@ def demo(into: Path | None, as_json: bool) -> None:
 def ui(port: int) -> None:
     """Dagster UI over the programme's lake, on http://127.0.0.1:3000."""
     settings = current()
-    home = _dagster_home(settings)
+    home = ensure_dagster_home(settings)
     os.environ.update(MRV_PROGRAM=str(settings.program_path), MRV_LAKE=str(settings.lake))
     click.echo(f"Lake: {settings.lake}\nDAGSTER_HOME: {home}\nOpen http://127.0.0.1:{port}", err=True)
     command = [
@@ -247,73 +257,17 @@ def _workplace(settings: Settings) -> "Workplace":
     )
 
 
-def _dagster_home(settings: Settings) -> Path:
-    return ensure_dagster_home(settings)
-
-
-def _instance(settings: Settings) -> "dg.DagsterInstance":
-    import dagster as dg
-
-    _dagster_home(settings)
-    return dg.DagsterInstance.get()
-
-
-def _register(settings: Settings, place: "Workplace") -> tuple[str, ...]:
-    from mrv_assets.assets.partitions import register_tiles
-
-    with _instance(settings) as instance:
-        return register_tiles(instance, place.program, place.tiles)
-
-
-def _materialize(settings: Settings, tile: str, month: str) -> list[tuple[str, str, str]]:
-    """Dagster's own in-process materialize of one tile and month; asset, outcome and audit hash of each."""
-    import dagster as dg
-
-    from mrv_assets.assets.partitions import partition_key
-    from mrv_assets.definitions import build_definitions
-
-    definitions = build_definitions(settings)
-    with _instance(settings) as instance:
-        result = dg.materialize(
-            list(definitions.assets or []),  # type: ignore[arg-type]
-            partition_key=partition_key(tile, month),
-            instance=instance,
-            resources=dict(definitions.resources or {}),
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            # A known error is one message at the command line.
-            raise_on_error=True,
-        )
-    return [
-        (event.asset_key.to_user_string(), _text(event, "outcome"), _text(event, "audit_hash"))  # type: ignore[union-attr]
-        for event in (m.step_materialization_data.materialization for m in result.get_asset_materialization_events())
-    ]
-
-
-def _text(materialization: Any, name: str) -> str:
-    return str(materialization.metadata[name].value)
-
-
-def _is_current(settings: Settings, place: "Workplace", tile: str, month: str) -> bool:
+def _is_current(instance: "dg.DagsterInstance", place: "Workplace", tile: str, month: str) -> bool:
     """True when every asset's request is answered in the lake and Dagster has heard of it."""
-    import dagster as dg
-
-    from mrv_assets.assets.partitions import partition_key
+    from mrv_assets.assets.runs import has_heard_of
 
     if place.lake.head("monthly_proxies", tile, month) is None:
         return False
     done = list(place.run(tile, month))
-    if any(result.outcome.value != "unchanged" for _, result in done):
-        return False
-    with _instance(settings) as instance:
-        for asset, result in done:
-            key = dg.AssetKey(asset.split("/"))
-            found = instance.fetch_materializations(
-                dg.AssetRecordsFilter(key, asset_partitions=[partition_key(tile, month)]), limit=1
-            ).records
-            known = found and found[0].asset_materialization
-            if not known or str(known.metadata["audit_hash"].value) != result.audit_hash:
-                return False
-    return True
+    return all(
+        result.outcome.value == "unchanged" and has_heard_of(instance, asset, tile, month, result.audit_hash)
+        for asset, result in done
+    )
 
 
 def _print_json(answer: Json) -> None:

@@ -1,5 +1,11 @@
 """What can go wrong, grouped by what the person at the other end does next."""
 
+import reprlib
+from dataclasses import dataclass
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
+
 
 class MrvError(Exception):
     """Every error this project raises on purpose."""
@@ -167,3 +173,42 @@ class ObjectReadError(MrvError):
             f"{self.href}: {self.reason}. Check that the file opens and is complete, then run the partition again; "
             "what is already in the lake is not fetched twice."
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in what the user wrote."""
+
+    field: str
+    """Where: ``gate.min_coverage``, ``parcels.geojson: features[3].geometry``, or a file's name."""
+    reason: str
+    cure: str
+    value: object = None
+    """What is written there; None where nothing is."""
+
+    def __str__(self) -> str:
+        written = "" if self.value is None else f" = {_SHORT.repr(self.value)}"
+        return f"{self.field}{written}: {self.reason}. {self.cure}."
+
+
+class ProgramError(BadInputError):
+    """A programme cannot be used as it is; every problem at once."""
+
+    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(source, problems)
+        self.source, self.problems = source, problems
+
+    def __str__(self) -> str:
+        count = f"{len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}"
+        return "\n".join([f"{self.source}: {count}", *(f"  {problem}" for problem in self.problems)])
+
+
+class SettingError(BadInputError):
+    """An environment variable cannot be used as it is."""
+
+    def __init__(self, variable: str, value: str, reason: str, cure: str) -> None:
+        super().__init__(variable, value, reason, cure)
+        self.variable, self.value, self.reason, self.cure = variable, value, reason, cure
+
+    def __str__(self) -> str:
+        return f"{self.variable}={self.value}: {self.reason}. {self.cure}."

@@ -55,10 +55,9 @@ def _scenes(part: Json) -> str:
             f"{s['clear_of_parcels']:.3f}",
             "yes" if s["used"] else "no",
             len(s["files"]),
-            (s["files"].get("red") or {}).get("checksum") or "-",
         ]
         for s in part["scenes"]
     ]
-    headers = ["time", "scene", "clear", "used", "files", "published checksum of red"]
+    headers = ["time", "scene", "clear", "used", "files"]
     refused = [f"refused {r['id']}: {r['code']} ({r['detail']})" for r in part["refused"]]
-    return "\n".join([tabulate(used, headers=headers, disable_numparse=True, maxcolwidths=[None] * 5 + [24]), *refused])
+    return "\n".join([tabulate(used, headers=headers, disable_numparse=True), *refused])

@@ -1,361 +1,490 @@
-"""The programme file: what is monitored, how, and from which catalogues. Read here, checked whole."""
+"""The programme file: what a user asks for, as frozen models. Every problem of the file is told at once."""
 
 import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mrv_assets.errors import BadInputError
+from mrv_assets.errors import CatalogueError, Problem, ProgramError, TileError
 from mrv_assets.missions.known import MISSIONS
+from mrv_assets.science.grid import tile_grid
 
-PRESETS = ("earth-search", "planetary-computer", "usgs")
-"""Catalogues known by name."""
-RESOLUTIONS_M = (10, 20, 30, 60)
-"""Pixel sizes that divide a tile's 109.8 km."""
+CATALOGUES = ("earth-search", "planetary-computer", "usgs")
+"""Preset names of public STAC APIs."""
 MAX_DILATION_PX = 16
-"""Quality is aligned this far around a block; part of the lake's format."""
+"""Quality is kept this far around every active block; part of the lake's format."""
+MAX_BYTES = 1_000_000
+"""A programme file is a page; something larger is another file."""
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_TILE = re.compile(r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a programme."""
-
-    field: str
-    """Path of the field, such as ``gate.min_coverage``."""
-    value: object
-    """As the file has it; None where there is nothing."""
-    reason: str
-    cure: str
-
-    def __str__(self) -> str:
-        shown = "" if self.value is None else f" = {_shortened(self.value)}"
-        return f"{self.field}{shown}: {self.reason}. {self.cure}"
+_FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class ProgramError(BadInputError):
-    """A programme cannot be used; every problem it has, at once."""
-
-    def __init__(self, path: str, problems: tuple[Problem, ...]) -> None:
-        super().__init__(path, problems)
-        self.path, self.problems = path, problems
-
-    def __str__(self) -> str:
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        return "\n".join([f"{self.path}: {count}", *(f"  {problem}" for problem in self.problems)])
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Months(_Part):
-    """An interval of UTC calendar months, both ends included."""
-
-    start: str
-    end: str
-
-    @field_validator("start", "end")
-    @classmethod
-    def _is_month(cls, value: str) -> str:
-        if not _MONTH.fullmatch(value):
-            raise ValueError("not a month|Write it like 2018-07.")
+def _month(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
         return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?", value):
+        raise _wrong("is a day, not a month")
+    raise _wrong("is not a month")
+
+
+def _catalogue(value: str) -> str:
+    if "://" not in value:
+        if not value.strip():
+            raise _wrong("is empty")
+        return value
+    try:
+        url = urlsplit(value)
+        host, userinfo = url.hostname, url.username or url.password
+    except ValueError:
+        raise _wrong("is not a URL") from None
+    if userinfo:
+        raise _wrong("holds a user name or password", "Keep secrets out of the programme file, which records repeat")
+    if url.scheme != "https" or not host:
+        raise _wrong("is not an https URL")
+    return value
+
+
+def _tile(value: str) -> str:
+    try:
+        tile_grid(value)
+    except TileError as error:
+        raise _wrong(error.reason) from None
+    return value
+
+
+def _wrong(reason: str, cure: str | None = None) -> PydanticCustomError:
+    return PydanticCustomError("mrv", "{reason}", {"reason": reason, "cure": cure})
+
+
+Month = Annotated[str, BeforeValidator(_month)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+# A field's description says what to write there: it ends every error's message.
+
+
+class Months(BaseModel):
+    """Months from the first to the last, both included."""
+
+    model_config = _FROZEN
+    start: Month = Field(description="the first month, such as 2018-01")
+    end: Month = Field(description="the last month, such as 2018-12")
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Months":
-        if self.end < self.start:
-            raise ValueError(f"ends ({self.end}) before it starts ({self.start})|Swap start and end.")
+    def _in_order(self) -> Self:
+        if self.start > self.end:
+            raise _wrong(f"starts with {self.start}, after its end {self.end}", "Swap them, or correct one")
         return self
 
 
-class GridSpec(_Part):
-    """The analysis grid."""
+class AnalysisGrid(BaseModel):
+    """The grid everything is computed on: each tile's own UTM zone."""
 
-    crs: Literal["utm"] = "utm"
-    resolution_m: int = 10
-
-    @field_validator("crs", mode="before")
-    @classmethod
-    def _is_utm(cls, value: object) -> object:
-        if value != "utm":
-            raise ValueError(
-                "the analysis grid is each tile's own UTM grid|Write utm. EPSG:4326 is an output grid, for exports."
-            )
-        return value
-
-    @field_validator("resolution_m")
-    @classmethod
-    def _divides_a_tile(cls, value: int) -> int:
-        if value not in RESOLUTIONS_M:
-            raise ValueError(f"does not divide a tile into whole pixels|Write one of {_listed(RESOLUTIONS_M)}.")
-        return value
+    model_config = _FROZEN
+    crs: Literal["utm"] = Field(
+        default="utm",
+        description="utm, each tile's own UTM zone. A grid in degrees such as EPSG:4326 is an export grid: "
+        "compute in utm, then export",
+    )
+    resolution_m: Literal[10, 20, 30, 60] = Field(
+        default=10, description="the pixel size in metres: 10, 20, 30 or 60, so that pixels divide a tile"
+    )
 
 
-class MissionSource(_Part):
+class MissionSource(BaseModel):
     """Where a mission's scenes are published."""
 
-    catalog: str
-    """A preset's name, an https STAC API, or the path of a static catalogue, relative to the programme file."""
-    collection: str
+    model_config = _FROZEN
+    catalog: Annotated[str, AfterValidator(_catalogue)] = Field(
+        description=f"one of {', '.join(CATALOGUES)}, an https address of a STAC API, or the path of a static "
+        "catalogue's folder or catalog.json, as seen from the programme file"
+    )
+    collection: Text = Field(description="the id of a STAC collection, such as sentinel-2-c1-l2a")
 
-    @field_validator("catalog")
-    @classmethod
-    def _is_place(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("is empty|Name a preset, an https URL or the folder of a static catalogue.")
-        if value.startswith("http://"):
-            raise ValueError("is not encrypted|Use https.")
-        return value
-
-
-class GateSpec(_Part):
-    """What the gate measures against."""
-
-    min_coverage: float = Field(default=0.65, ge=0, le=1, strict=False)
-    cloud_probability: float = Field(default=0.15, ge=0, le=1, strict=False)
-    dilation_px: int = Field(default=3, ge=0, le=MAX_DILATION_PX)
-    min_scene_clear: float = Field(default=0.0, ge=0, le=1, strict=False)
-
-    @field_validator("min_coverage", "cloud_probability", "min_scene_clear", mode="before")
-    @classmethod
-    def _is_number(cls, value: object) -> object:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError("is not a number|Write a fraction from 0 to 1, such as 0.65.")
-        return value
+    @property
+    def on_disk(self) -> bool:
+        """Whether it is a static catalogue on disk."""
+        return self.catalog not in CATALOGUES and "://" not in self.catalog
 
 
-class Program(_Part):
-    """A programme, as its file states it."""
+class Gate(BaseModel):
+    """What a tile's month is measured against."""
 
-    program: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    parcels: str
-    months: Months
-    baseline: Months | None = None
-    reporting: dict[str, str] = Field(default_factory=dict)
-    """Echoed as the reporter states it; nothing is asserted from it."""
-    grid: GridSpec = GridSpec()
-    missions: dict[str, MissionSource]
-    gate: GateSpec = GateSpec()
-    substitution: tuple[str, ...] = ()
-    composite: Literal["mean", "median"] = "mean"
-    tiles: dict[str, str] = Field(default_factory=dict)
-    """Parcel id to tile, where the programme overrides ownership."""
-    folder: Path = Field(exclude=True)
-    """Folder of the file; paths are relative to it."""
+    model_config = _FROZEN
+    min_coverage: Fraction = Field(
+        default=0.65, description="the least share of the parcels' area seen clear, from 0 to 1, such as 0.65"
+    )
+    cloud_probability: Fraction = Field(
+        default=0.15, description="the cloud probability from which a pixel is unclear, from 0 to 1, such as 0.15"
+    )
+    dilation_px: int = Field(
+        default=3,
+        ge=0,
+        le=MAX_DILATION_PX,
+        description=f"by how many whole pixels cloud and shadow grow, from 0 to {MAX_DILATION_PX}, such as 3",
+    )
+    min_scene_clear: Fraction = Field(
+        default=0.0, description="the least clear share for a scene to be used, from 0 to 1, such as 0.0"
+    )
 
-    @field_validator("missions")
-    @classmethod
-    def _are_known(cls, value: dict[str, MissionSource]) -> dict[str, MissionSource]:
-        unknown = sorted(set(value) - set(MISSIONS))
-        if unknown:
-            raise ValueError(f"unknown: {_listed(unknown)}|Known missions: {_listed(sorted(MISSIONS))}.")
-        if not value:
-            raise ValueError("names no mission|Write at least sentinel2 with its catalog and collection.")
-        return value
 
-    @field_validator("substitution", mode="before")
-    @classmethod
-    def _is_list(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+class Program(BaseModel):
+    """A programme: parcels, months, missions and thresholds."""
 
-    @field_validator("tiles")
-    @classmethod
-    def _are_tiles(cls, value: dict[str, str]) -> dict[str, str]:
-        for parcel, tile in value.items():
-            if not _TILE.fullmatch(tile):
-                raise ValueError(f"{parcel}: {tile!r} is no MGRS tile|Write it like 34TER.")
-        return value
+    model_config = _FROZEN
+    program: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = Field(
+        description="a name of up to 63 small letters, digits, - and _, such as sw-romania-forest"
+    )
+    parcels: Text = Field(description="the path of a GeoJSON or GeoParquet file, as seen from the programme file")
+    months: Months = Field(description="the months to report, such as {start: 2018-01, end: 2018-12}")
+    baseline: Months | None = Field(
+        default=None, description="the months to compare with, such as {start: 2017-01, end: 2017-12}"
+    )
+    reporting: dict[str, str] = Field(
+        default_factory=dict,
+        description='texts that records repeat as they stand, such as {scope: "3"}; numbers go in quotes',
+    )
+    grid: AnalysisGrid = Field(
+        default_factory=AnalysisGrid, description="the analysis grid, such as {crs: utm, resolution_m: 10}"
+    )
+    missions: dict[str, MissionSource] = Field(
+        min_length=1,
+        description="each mission's source, such as sentinel2: {catalog: earth-search, collection: sentinel-2-c1-l2a}",
+    )
+    gate: Gate = Field(default_factory=Gate, description="the thresholds, such as {min_coverage: 0.65}")
+    # Filled in by load_program where there is one mission.
+    substitution: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        description="the missions in the order they stand in for one another, such as [sentinel2, landsat]"
+    )
+    composite: Literal["mean", "median"] = Field(
+        default="mean", description="how a month's observations become one value: mean or median"
+    )
+    tiles: dict[str, Annotated[str, AfterValidator(_tile)]] = Field(
+        default_factory=dict,
+        description="parcel ids with the tile that shall own them, such as {plot-7: 34VFM}; numbers go in quotes",
+    )
+    _path: Path = PrivateAttr()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _default_order(cls, data: Any) -> Any:
-        missions = data.get("missions") if isinstance(data, dict) else None
-        if isinstance(missions, dict) and len(missions) == 1 and "substitution" not in data:
-            return {**data, "substitution": list(missions)}
-        return data
-
-    @model_validator(mode="after")
-    def _order_is_missions(self) -> "Program":
-        if sorted(self.substitution) != sorted(self.missions):
-            raise ValueError(
-                f"substitution ({_listed(self.substitution) or 'empty'}) must name each of the missions "
-                f"({_listed(self.missions)}) once|List them in the order in which they substitute each other."
-            )
-        return self
+    @property
+    def path(self) -> Path:
+        """The programme file."""
+        return self._path
 
     @property
     def parcels_path(self) -> Path:
         """The parcels file."""
-        return (self.folder / self.parcels).resolve()
+        return (self._path.parent / self.parcels).resolve()
 
-    def catalog_path(self, mission: str) -> Path | None:
-        """Folder of a mission's static catalogue; None when its scenes come from an API."""
-        stated = self.missions[mission].catalog
-        if stated in PRESETS or "://" in stated:
-            return None
-        path = (self.folder / stated).resolve()
-        return path.parent if path.name == "catalog.json" else path
+    def catalog_path(self, mission: str) -> Path:
+        """A mission's static catalogue on disk: its folder, or a document in it.
+
+        Raises:
+            CatalogueError: When the programme names a STAC API.
+        """
+        source = self.missions[mission]
+        if not source.on_disk:
+            raise CatalogueError(
+                source.catalog,
+                "only static catalogues on disk are read so far",
+                "Name the folder of a static STAC catalogue with copies of the scenes.",
+            )
+        return (self._path.parent / source.catalog).resolve()
+
+    @property
+    def first_month(self) -> str:
+        """The first month of the partitions, ``YYYY-MM``: of the baseline, if that is earlier."""
+        return min(months.start for months in (self.months, self.baseline) if months is not None)
+
+    @property
+    def last_month(self) -> str:
+        """The last month of the partitions, ``YYYY-MM``, whether it is over or not."""
+        return self.months.end
 
     @property
     def partition_months(self) -> tuple[str, ...]:
-        """Every month from the earlier of baseline and months to the end, ``YYYY-MM``."""
-        start = min(self.months.start, self.baseline.start) if self.baseline else self.months.start
-        year, month = (int(part) for part in start.split("-"))
-        months = []
-        while (current := f"{year:04d}-{month:02d}") <= self.months.end:
-            months.append(current)
-            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-        return tuple(months)
+        """The months of the partitions that are over today (UTC), ``YYYY-MM``."""
+        return self.months_before(datetime.now(UTC).date())
+
+    def months_before(self, day: date) -> tuple[str, ...]:
+        """The months of the partitions that are over on a day, ``YYYY-MM``."""
+        start, end = _counted(self.first_month), _counted(self.last_month)
+        return tuple(
+            f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(start, min(end, day.year * 12 + day.month - 2) + 1)
+        )
+
+
+def _counted(month: str) -> int:
+    """Months since the year 0."""
+    return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+_MODELS: dict[str, type[BaseModel]] = {"months": Months, "baseline": Months, "grid": AnalysisGrid, "gate": Gate}
 
 
 def load_program(path: Path) -> Program:
-    """Read a programme file, and nothing it names.
+    """Read a programme file, and no other file.
 
     Raises:
         ProgramError: With every problem of the file.
     """
-    return _parsed(path, _document(path))
-
-
-def check_program(path: Path) -> Program:
-    """Read a programme file and check what it names: parcels and catalogues.
-
-    Raises:
-        ProgramError: With every problem of the file and of its parcels.
-    """
-    document = _document(path)
-    problems: list[Problem] = []
-    program = None
-    try:
-        program = _parsed(path, document)
-    except ProgramError as error:
-        problems += error.problems
-    problems += _file_problems(path, document)
-    if problems or program is None:
+    program, _, problems = _read(path)
+    if program is None or problems:
         raise ProgramError(str(path), tuple(problems))
     return program
 
 
-def _file_problems(path: Path, document: dict[str, Any]) -> list[Problem]:
-    """Problems of the files a programme names, as far as it names them."""
-    from mrv_assets.parcels import parcel_problems
+def check_program(path: Path) -> Program:
+    """Read a programme file and everything it names: the parcels, and that its catalogues on disk exist.
 
-    problems = []
+    Raises:
+        ProgramError: With every problem of all of them.
+    """
+    program, document, problems = _read(path)
+    problems += _catalogue_problems(path.parent, document)
     parcels = document.get("parcels")
     if isinstance(parcels, str) and parcels:
-        problems += parcel_problems(path.parent / parcels, parcels)
+        problems += _parcel_problems(path.parent / parcels, program)
+    if program is not None and not program.partition_months:
+        problems.append(
+            Problem(
+                field="months",
+                value=f"{program.first_month} to {program.last_month}",
+                reason="no month is over yet",
+                cure="Wait for the first month's end, or start earlier",
+            )
+        )
+    if program is None or problems:
+        raise ProgramError(str(path), tuple(problems))
+    return program
+
+
+def _read(path: Path) -> tuple[Program | None, dict[str, Any], list[Problem]]:
+    """The programme if it has no problem of its own, the document as far as it can be read, and the problems."""
+    document, problems = _document(path)
+    if not isinstance(document, dict):
+        return None, {}, problems
+    problems += _mission_problems(document)
+    if "substitution" not in document and len(named := _mission_names(document)) == 1:
+        document = {**document, "substitution": named}
+    try:
+        program = Program.model_validate(document)
+    except ValidationError as error:
+        return None, document, problems + [_problem(detail) for detail in error.errors(include_url=False)]
+    program._path = path.resolve()
+    return None if problems else program, document, problems
+
+
+def _document(path: Path) -> tuple[object, list[Problem]]:
+    """The YAML document, with dates as they are written, and what is wrong with it as YAML."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None, [
+            Problem(
+                field=path.name,
+                reason="there is no such file",
+                cure="Set MRV_PROGRAM to the path of your programme file; docs show one",
+            )
+        ]
+    except OSError as error:
+        return None, [
+            Problem(field=path.name, reason=f"it cannot be read ({error.strerror})", cure="Name a readable YAML file")
+        ]
+    if len(data) > MAX_BYTES:
+        return None, [Problem(field=path.name, reason="it is larger than 1 MB", cure="Name a programme file")]
+    try:
+        root = yaml.compose(data, Loader=yaml.SafeLoader)
+        if root is None:
+            return None, [
+                Problem(
+                    field=path.name, reason="it is empty", cure="Write at least program, parcels, months and missions"
+                )
+            ]
+        problems = list(_repeated_keys(root, "", set()))
+        document = yaml.SafeLoader("").construct_document(root)
+    except yaml.YAMLError as error:
+        return None, [_not_yaml(path, data, error)]
+    except RecursionError:
+        return None, [Problem(field=path.name, reason="its lists are nested too deep", cure="Write it flat")]
+    except ValueError as error:
+        # A number such as 0x_, which YAML's pattern takes for one and Python does not.
+        return None, [Problem(field=path.name, reason=f"a value cannot be read ({error})", cure="Put it in quotes")]
+    if not isinstance(document, dict):
+        cure = "Write lines such as `program: my-forest`"
+        return None, [*problems, Problem(field=path.name, reason="it is not a mapping of names to values", cure=cure)]
+    return document, problems
+
+
+def _not_yaml(path: Path, data: bytes, error: yaml.YAMLError) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        where, reason = (
+            f"{path.name}: line {mark.line + 1}, column {mark.column + 1}",
+            error.problem or "it is not YAML",
+        )
+    elif isinstance(error, yaml.reader.ReaderError):
+        line = data[: error.position].count(b"\n") + 1
+        where, reason = f"{path.name}: line {line}", f"a character cannot be read ({error.reason})"
+    else:
+        where, reason = path.name, str(error)
+    return Problem(field=where, reason=reason, cure="Correct the YAML there: indentation, colons, brackets and quotes")
+
+
+def _repeated_keys(node: yaml.Node, field: str, seen: set[int]) -> Iterator[Problem]:
+    """Keys written twice, of which YAML would silently take the last. Makes dates plain texts on the way."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    match node:
+        case yaml.ScalarNode(tag="tag:yaml.org,2002:timestamp"):
+            # A month must be told from a day by what is written, and 2018-02-30 must not be a stack trace.
+            node.tag = "tag:yaml.org,2002:str"
+        case yaml.SequenceNode():
+            for index, item in enumerate(node.value):
+                yield from _repeated_keys(item, f"{field}[{index}]", seen)
+        case yaml.MappingNode():
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                yield from _repeated_keys(key, field, seen)
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                inner, line = f"{field}.{key.value}".lstrip("."), key.start_mark.line + 1
+                if key.value in lines:
+                    reason = f"it is written twice, on lines {lines[key.value]} and {line}"
+                    yield Problem(field=inner, reason=reason, cure="Keep one of them")
+                lines[key.value] = line
+                yield from _repeated_keys(value, inner, seen)
+
+
+def _mission_names(document: Mapping[str, Any]) -> list[str]:
+    missions = document.get("missions")
+    return [name for name in missions if isinstance(name, str)] if isinstance(missions, dict) else []
+
+
+def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Missions nobody knows, and a substitution that does not order exactly the missions."""
+    named = _mission_names(document)
+    for name in named:
+        if name not in MISSIONS:
+            yield Problem(
+                field=f"missions.{name}",
+                reason="there is no such mission",
+                cure=f"{_nearest(name, list(MISSIONS))}Known: {', '.join(MISSIONS)}",
+            )
+    order = document.get("substitution")
+    if not isinstance(order, list) or not named:
+        return
+    texts = [name for name in order if isinstance(name, str)]
+    missing, extra = [name for name in named if name not in texts], [name for name in texts if name not in named]
+    twice = sorted({name for name in texts if texts.count(name) > 1})
+    reasons = [
+        f"{what} {', '.join(names)}"
+        for what, names in (("it lacks", missing), ("missions lacks", extra), ("it repeats", twice))
+        if names
+    ]
+    if reasons:
+        yield Problem(
+            field="substitution",
+            value=order,
+            reason="; ".join(reasons),
+            cure=f"Write each of the missions once, the first choice first, such as [{', '.join(named)}]",
+        )
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    """One of pydantic's errors in our words."""
+    loc = [part for part in detail["loc"] if part != "[key]"]
+    field = "".join(f"[{part}]" if isinstance(part, int) and i else f".{part}" for i, part in enumerate(loc)).lstrip(
+        "."
+    )
+    model, name = _described(loc)
+    write = model.model_fields[name].description if name in model.model_fields else None
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return Problem(field=field, reason="it is missing", cure=f"Write {write}")
+        case "extra_forbidden":
+            known = list(model.model_fields)
+            cure = f"{_nearest(name, known)}Known here: {', '.join(known)}"
+            return Problem(field=field, value=detail["input"], reason="there is no such key", cure=cure)
+        case "mrv":
+            cure = context.get("cure") or f"Write {write}"
+            return Problem(field=field, value=_shown(detail["input"]), reason=context["reason"], cure=cure)
+        case "model_type" | "model_attributes_type" | "dict_type":
+            reason = "it should be a mapping of names to values"
+        case _:
+            reason = detail["msg"].replace("Input", "it").replace("String", "it").replace("Dictionary", "it")
+    return Problem(
+        field=field, value=_shown(detail["input"]), reason=reason, cure=f"Write {write}" if write else "Correct it"
+    )
+
+
+def _described(loc: Sequence[int | str]) -> tuple[type[BaseModel], str]:
+    """The model and the field that say what to write at a place."""
+    top = str(loc[0]) if loc else ""
+    if len(loc) > 1 and top in _MODELS:
+        return _MODELS[top], str(loc[1])
+    if len(loc) > 2 and top == "missions":
+        return MissionSource, str(loc[2])
+    return Program, top
+
+
+def _shown(value: object) -> object:
+    """A value fit for a message: never the password of a URL."""
+    return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {found[0]}? " if found else ""
+
+
+def _catalogue_problems(folder: Path, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Static catalogues on disk that are not there."""
     missions = document.get("missions")
     for name, source in missions.items() if isinstance(missions, dict) else ():
         stated = source.get("catalog") if isinstance(source, dict) else None
-        if not isinstance(stated, str) or not stated or "://" in stated or stated in PRESETS:
+        if not isinstance(stated, str) or not stated.strip() or stated in CATALOGUES or "://" in stated:
             continue
-        catalogue = path.parent / stated
-        if not (catalogue.is_file() or (catalogue / "catalog.json").is_file()):
-            near = difflib.get_close_matches(stated, PRESETS, 1)
-            hint = f"Did you mean the preset {near[0]}?" if near else "Name its folder or its catalog.json."
-            problems.append(Problem(f"missions.{name}.catalog", stated, "no static catalogue is there", hint))
-    return problems
+        path = folder / stated
+        documents = (path / "catalog.json", path / "collection.json") if path.is_dir() else (path,)
+        if not any(document.is_file() for document in documents):
+            yield Problem(
+                field=f"missions.{name}.catalog",
+                value=stated,
+                reason=f"there is no catalogue at {path}",
+                cure=f"{_nearest(stated, CATALOGUES)}Name a folder that holds catalog.json, or one of "
+                f"{', '.join(CATALOGUES)}",
+            )
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error, not the last one wins."""
+def _parcel_problems(path: Path, program: Program | None) -> Iterator[Problem]:
+    # Reading parcels brings geopandas, which definitions do without.
+    from mrv_assets.parcels import read_parcels
 
-
-def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
-def _document(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-        cure = "Set MRV_PROGRAM to the programme file, or run in the folder that holds program.yaml."
-        raise ProgramError(str(path), (Problem("program.yaml", str(path), reason, cure),)) from None
-    try:
-        # A subclass of SafeLoader: plain values only.
-        document = yaml.load(text, _UniqueKeys)  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else "the file"
-        problem = Problem(where, None, f"is not YAML ({getattr(error, 'problem', error)})", "Mend that line.")
-        raise ProgramError(str(path), (problem,)) from None
-    if not isinstance(document, dict):
-        raise ProgramError(str(path), (Problem("the file", None, "holds no fields", "Start with program: a-name."),))
-    return document
+        parcels = read_parcels(path)
+    except ProgramError as error:
+        yield from error.problems
+        return
+    if program is not None and program.tiles:
+        from mrv_assets.science.tiles import override_problems
 
-
-def _parsed(path: Path, document: dict[str, Any]) -> Program:
-    folder = {} if "folder" in document else {"folder": path.resolve().parent}
-    try:
-        return Program.model_validate({**document, **folder})
-    except ValidationError as error:
-        problems = tuple(_problem(dict(details)) for details in error.errors())
-        raise ProgramError(str(path), problems) from None
-
-
-def _problem(details: dict[str, Any]) -> Problem:
-    field = ".".join(str(part) for part in details["loc"]) or "the file"
-    value = details["input"]
-    shown = None if isinstance(value, dict) else value
-    context = details.get("ctx", {})
-    match details["type"]:
-        case "missing":
-            return Problem(field, None, "is missing", f"Add {details['loc'][-1]}: to the file.")
-        case "extra_forbidden":
-            return Problem(field, value, "is no field of a programme", _nearest(details["loc"]))
-        case "value_error":
-            reason, _, cure = str(context["error"]).partition("|")
-            return Problem(field, shown, reason, cure)
-        case "greater_than_equal" | "less_than_equal":
-            low_high = "at least " + str(context["ge"]) if "ge" in context else "at most " + str(context["le"])
-            return Problem(field, value, f"must be {low_high}", "Correct the number.")
-        case "literal_error":
-            return Problem(field, value, "is not one of the choices", f"Write {context['expected']}.")
-        case "string_pattern_mismatch":
-            cure = "Use up to 63 lower-case letters, digits, - and _, starting with a letter or digit."
-            return Problem(field, value, "cannot be the name of a lake", cure)
-        case "string_type" if field.rpartition(".")[2] in ("start", "end"):
-            return Problem(field, str(value), "not a month", "Write it like 2018-07.")
-        case _:
-            return Problem(field, shown, details["msg"][0].lower() + details["msg"][1:], "Correct the value.")
-
-
-def _nearest(location: tuple[Any, ...]) -> str:
-    models: dict[str, type[_Part]] = {
-        "": Program,
-        "gate": GateSpec,
-        "grid": GridSpec,
-        "months": Months,
-        "baseline": Months,
-        "missions": MissionSource,
-    }
-    model = models.get(str(location[0]) if len(location) > 1 else "", Program)
-    known = [name for name in model.model_fields if name != "folder"]
-    near = difflib.get_close_matches(str(location[-1]), known, 1)
-    return f"Did you mean {near[0]}?" if near else f"Fields here: {_listed(known)}."
-
-
-def _listed(values: Any) -> str:
-    return ", ".join(str(value) for value in values)
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+        yield from override_problems(parcels, program.tiles)

@@ -1,107 +1,151 @@
-"""Deployment: where things live on this machine. The only reader of the environment."""
+"""Where things live: the only reader of the environment. What is computed stands in the programme file."""
 
 import os
-import shutil
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
-from mrv_assets.errors import BadInputError
+from mrv_assets.errors import SettingError
 
-
-class SettingsError(BadInputError):
-    """An environment variable has a value that cannot be used."""
-
-    def __init__(self, variable: str, value: str, reason: str, cure: str) -> None:
-        super().__init__(variable, value, reason, cure)
-        self.variable, self.value, self.reason, self.cure = variable, value, reason, cure
-
-    def __str__(self) -> str:
-        return f"{self.variable}={self.value!r}: {self.reason}. {self.cure}"
+_PACKAGE = Path(__file__).parent
+DEMO_PROGRAM = _PACKAGE / "demo" / "program.yaml"
+"""The programme shipped with the package."""
+DAGSTER_YAML = _PACKAGE / "dagster.yaml"
+"""Instance settings for a new Dagster home."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the MRV_* variables and their defaults say."""
+    """One deployment: the programme, its lake, and how to run."""
 
     program_path: Path
     lake: Path
+    """The lake's folder, absolute."""
     dagster_home: Path
-    workers: int
-    dask_address: str | None = None
+    """``DAGSTER_HOME``; where unset, beside the lake."""
+    workers: int = 1
+    """Blocks worked on at once."""
+    dask_address: str | None = field(default=None, repr=False)
+    """Scheduler of a distributed cluster; None: threads of this process."""
     signing_key: str | None = field(default=None, repr=False)
+    """What ``MRV_SIGNING_KEY`` says."""
 
 
-def current() -> Settings:
-    """The settings of this process.
+def current(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """The settings that the environment describes. An empty variable is an unset one.
 
-    ``MRV_PROGRAM`` unset: ``program.yaml`` in the current folder if present, else the demo programme.
-    ``MRV_LAKE`` unset: ``lake`` beside the programme, for the demo ``./mrv-demo/lake``.
-
-    Raises:
-        SettingsError: When a variable cannot be used.
-    """
-    stated = os.environ.get("MRV_PROGRAM")
-    here = Path("program.yaml")
-    if stated:
-        program = Path(stated).expanduser().resolve()
-    else:
-        program = here.resolve() if here.is_file() else demo_program()
-    return _settings(program, os.environ.get("MRV_LAKE"))
-
-
-def demo_settings(into: Path | None = None) -> Settings:
-    """The settings of the demo, in the folder given, else where ``MRV_LAKE`` says, else in ``./mrv-demo``.
+    Args:
+        environ: Variables; of this process by default.
+        folder: What relative paths start from; the working directory by default.
 
     Raises:
-        SettingsError: When a variable cannot be used.
+        SettingError: When a variable cannot be used.
     """
-    lake = os.environ.get("MRV_LAKE") if into is None else str(into / "lake")
-    return _settings(demo_program(), lake)
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if folder is None else folder
+    program = _program(environ, folder)
+    return _settings(environ, program, _lake(environ, folder, program))
 
 
-def demo_program() -> Path:
-    """The programme file of the demo, shipped in the package."""
-    return Path(str(resources.files("mrv_assets"))) / "demo" / "program.yaml"
+def demo_settings(
+    into: Path | None = None, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Settings:
+    """The settings of the shipped demo, whatever programme the environment names.
+
+    Args:
+        into: Folder for its lake and Dagster home; by default where ``current`` has them for the demo, so that
+            the UI opens what the demo wrote.
+        environ: Variables; of this process by default.
+        folder: What relative paths start from; the working directory by default.
+
+    Raises:
+        SettingError: When a variable cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    folder = Path.cwd() if folder is None else folder
+    if into is not None:
+        return _settings(environ, DEMO_PROGRAM, folder / into / "lake")
+    # MRV_LAKE is the lake of the programme that is current, which may be another.
+    mine = environ if _program(environ, folder) == DEMO_PROGRAM else {**environ, "MRV_LAKE": ""}
+    return _settings(environ, DEMO_PROGRAM, _lake(mine, folder, DEMO_PROGRAM))
 
 
-def _settings(program: Path, lake_stated: str | None) -> Settings:
-    default = Path("mrv-demo/lake") if program == demo_program() else program.parent / "lake"
-    lake = _lake(lake_stated) if lake_stated else default.resolve()
-    home = os.environ.get("DAGSTER_HOME")
-    if home and not Path(home).is_absolute():
-        raise SettingsError("DAGSTER_HOME", home, "must be an absolute path", "Write it from the root, or unset it.")
+def ensure_dagster_home(settings: Settings, template: Path = DAGSTER_YAML) -> Path:
+    """Make the Dagster home ready and known to this process; gives its path.
+
+    A home that is new or empty gets the template as its dagster.yaml; one in use is left as it is.
+
+    Raises:
+        SettingError: When ``DAGSTER_HOME`` is no place for it.
+    """
+    home = settings.dagster_home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not any(home.iterdir()):
+            (home / "dagster.yaml").write_bytes(template.read_bytes())
+    except OSError as error:
+        raise SettingError(
+            "DAGSTER_HOME", str(home), f"it cannot be made ready ({error.strerror})", "Name a writable folder"
+        ) from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def _settings(environ: Mapping[str, str], program: Path, lake: Path) -> Settings:
     return Settings(
         program_path=program,
         lake=lake,
-        dagster_home=Path(home) if home else lake.parent / "dagster",
-        workers=_workers(os.environ.get("MRV_WORKERS")),
-        dask_address=os.environ.get("MRV_DASK_ADDRESS") or None,
-        signing_key=os.environ.get("MRV_SIGNING_KEY") or None,
+        dagster_home=_dagster_home(environ, lake),
+        workers=_workers(environ),
+        dask_address=environ.get("MRV_DASK_ADDRESS") or None,
+        signing_key=environ.get("MRV_SIGNING_KEY") or None,
     )
 
 
-def _lake(stated: str) -> Path:
-    if "://" in stated:
-        raise SettingsError(
-            "MRV_LAKE", stated, "lakes on object storage are not supported yet", "Name a folder on this machine."
+def _program(environ: Mapping[str, str], folder: Path) -> Path:
+    stated = environ.get("MRV_PROGRAM")
+    if stated:
+        return folder / Path(stated).expanduser()
+    here = folder / "program.yaml"
+    return here if here.exists() else DEMO_PROGRAM
+
+
+def _lake(environ: Mapping[str, str], folder: Path, program: Path) -> Path:
+    stated = environ.get("MRV_LAKE")
+    if not stated:
+        # The package is no place to write to.
+        return folder / "mrv-demo" / "lake" if program == DEMO_PROGRAM else program.parent / "lake"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", stated)
+    if scheme:
+        what = "lakes on S3 are not supported yet" if scheme[1] == "s3" else "a lake is a folder"
+        raise SettingError(
+            "MRV_LAKE", _without_secrets(stated), what, "Set it to the path of a folder, or leave it unset"
         )
-    return Path(stated).expanduser().resolve()
+    return folder / Path(stated).expanduser()
 
 
-def _workers(stated: str | None) -> int:
+def _dagster_home(environ: Mapping[str, str], lake: Path) -> Path:
+    stated = environ.get("DAGSTER_HOME")
+    if not stated:
+        return lake.parent / "dagster"
+    if not Path(stated).is_absolute():
+        raise SettingError(
+            "DAGSTER_HOME", stated, "Dagster needs an absolute path", "Write it in full, or leave it unset"
+        )
+    return Path(stated)
+
+
+def _workers(environ: Mapping[str, str]) -> int:
+    stated = environ.get("MRV_WORKERS")
     if not stated:
         return os.cpu_count() or 1
-    if not stated.isdigit() or int(stated) < 1:
-        raise SettingsError("MRV_WORKERS", stated, "must be a whole number from 1", "Unset it to use every core.")
+    if not re.fullmatch(r"[1-9]\d{0,3}", stated):
+        raise SettingError(
+            "MRV_WORKERS", stated, "it is no number of threads", "Set it to a whole number from 1, or leave it unset"
+        )
     return int(stated)
 
 
-def ensure_dagster_home(settings: Settings) -> Path:
-    """Create ``DAGSTER_HOME`` with our instance settings on first use, and name it to this process's Dagster."""
-    home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(Path(str(resources.files("mrv_assets"))) / "dagster.yaml", home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
+def _without_secrets(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", url).partition("?")[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrv_assets.errors import BadInputError
+from mrv_assets.errors import BadInputError, CatalogueError
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
@@ -113,11 +113,14 @@ class Workplace:
         source = None
         if mission is not None:
             stated = program.missions[mission.name]
-            source = SceneSource(
-                catalogue=program.catalog_path(mission.name),
-                stated=stated.catalog,
-                collection=stated.collection,
-            )
+            catalogue = program.catalog_path(mission.name)
+            if catalogue is None:
+                raise CatalogueError(
+                    stated.catalog,
+                    "catalogues on the network cannot be read yet",
+                    "Name the folder of a static STAC catalogue on disk",
+                )
+            source = SceneSource(catalogue=catalogue, stated=stated.catalog, collection=stated.collection)
         return Plan(
             tile=tile,
             month=month,

@@ -1,6 +1,7 @@
 """Builders of published scenes: STAC items as real catalogues write them, GeoTIFFs, and catalogues on disk."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,8 @@ def romanian(item_id: str = "ro", when: str | None = "2018-07-01T09:30:00Z") -> 
 def pixels(height: int, width: int, dtype: str = "uint16", seed: int = 1) -> NDArray[Any]:
     """Smooth, never constant pixels, as land is; dims (y, x)."""
     steps = np.random.default_rng(seed).integers(-9, 10, (height, width))
-    return (np.abs(steps.cumsum(axis=1)) % 250 + 1).astype(dtype)
+    values: NDArray[Any] = (np.abs(steps.cumsum(axis=1)) % 250 + 1).astype(dtype)
+    return values
 
 
 def a_geotiff(path: Path, values: NDArray[Any], **profile: Any) -> Path:
@@ -207,6 +209,12 @@ def a_geotiff(path: Path, values: NDArray[Any], **profile: Any) -> Path:
         for band in range(1, file.count + 1):
             file.write(values, band)
     return path
+
+
+def geotiff_bytes(values: NDArray[Any], **profile: Any) -> bytes:
+    """The bytes of such a GeoTIFF."""
+    with tempfile.TemporaryDirectory() as folder:
+        return a_geotiff(Path(folder) / "a.tif", values, **profile).read_bytes()
 
 
 def a_catalogue(root: Path, items: Sequence[Item], collection: str = "sentinel-2") -> Path:

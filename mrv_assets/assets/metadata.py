@@ -31,7 +31,7 @@ def metadata_of(done: Materialized) -> Metadata:
             last = {"unavailable": dg.MetadataValue.json(document["output"]["attrs"]["unavailable"])}
         case "gated_tiles":
             first, last = _gate(json.loads((done.path / "decision.json").read_bytes()))
-            last["coverage_picture"] = thumbnail(done.path / "preview.png")
+            last = {"coverage_picture": thumbnail(done.path / "preview.png"), **last}
         case "monthly_proxies":
             first = {
                 "gate_status": ", ".join(f"{m} {s}" for m, s in document["output"]["decisions"].items()),
@@ -46,8 +46,8 @@ def metadata_of(done: Materialized) -> Metadata:
         "audit_hash": done.audit_hash,
         "outcome": done.outcome.value,
         "upstream": _upstream(document["inputs"]),
-        "parameters": dg.MetadataValue.json(_short(document["plan"])),
         **last,
+        "parameters": dg.MetadataValue.json(_short(document["plan"])),
         "path": dg.MetadataValue.path(str(done.path)),
     }
 
@@ -59,7 +59,7 @@ def _gate(decision: Json) -> tuple[Metadata, Metadata]:
         "coverage": decision["coverage"],
         "min_coverage": decision["min_coverage"],
     }
-    last = {
+    last: Metadata = {
         "coverages": dg.MetadataValue.json(
             {
                 "clear of parcels": decision["coverage"],

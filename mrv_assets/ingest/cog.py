@@ -315,5 +315,6 @@ def _crs(order: str, geokeys: tuple[tuple[int, Tag], ...]) -> str | None:
             code = keys.get({1: _PROJECTED, 2: _GEOGRAPHIC}.get(keys.get(_MODEL_TYPE, 0), 0))
             # GDAL also guesses codes for definitions that come near one; only a stated one counts.
             return f"EPSG:{code}" if code is not None and crs.to_epsg() == code else str(crs.to_wkt())
-    except rasterio.errors.RasterioError:
+    except (rasterio.errors.RasterioError, UnicodeDecodeError):
+        # rasterio decodes names in the GeoKeys as UTF-8, whatever they hold.
         return None

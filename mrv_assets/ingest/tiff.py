@@ -11,6 +11,7 @@ Read = Callable[[int, int], bytes]
 
 FIRST_READ = 16 << 10
 MAX_HEADER_BYTES = 8 << 20
+MAX_CLASSIC_BYTES = (1 << 32) - 1
 # No real header comes near these; a damaged or hostile one may claim anything.
 MAX_TAGS = 1000
 MAX_DIRECTORIES = 64
@@ -187,7 +188,8 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
     becomes a BigTIFF, in which all its values stay legal.
     """
     order = header.order
-    big = header.big or sum(map(len, tiles.values())) + 48 * tile_count + (1 << 20) >= 1 << 32
+    # Alignment and the directory take a little beside the tiles.
+    big = header.big or sum(map(len, tiles.values())) + 48 * tile_count + (1 << 20) > MAX_CLASSIC_BYTES
     width, kind, pointer = ("Q", LONG8, 8) if big else ("I", LONG, 4)
     counts = [len(tiles.get(index, b"")) for index in range(tile_count)]
     values = {code: tag for code, tag in header.tags.items() if code in KEPT_TAGS}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pyproj import CRS
 from zarr.codecs import BloscCodec
 
@@ -103,7 +103,7 @@ class BlockArrays:
     def __init__(self, folder: Path, mode: str = "r") -> None:
         self.folder = folder
         self._group = zarr.open_group(folder, mode=mode)  # type: ignore[arg-type]
-        self._arrays: dict[str, zarr.Array[object]] = {}
+        self._arrays: dict[str, zarr.Array[Any]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[Path, str]]:
         return (BlockArrays, (self.folder, "r" if self._group.read_only else "r+"))
@@ -126,7 +126,7 @@ class BlockArrays:
         """Instants of the observations, microseconds since 1970 UTC."""
         return [int(value) for value in np.asarray(self._array("time")[:])] if self.observations else []
 
-    def _array(self, name: str) -> "zarr.Array[object]":
+    def _array(self, name: str) -> "zarr.Array[Any]":
         found = self._arrays.get(name)
         if found is None:
             found = self._group[name]  # type: ignore[assignment]

@@ -67,7 +67,7 @@ def write_parcels(path: Path, rows: Sequence[Json], lonlat: NDArray[np.object_])
     """
     names = list(rows[0])
     columns = {
-        name: pd.array([row[name] for row in rows], dtype=pd.ArrowDtype(column_meaning(name)[0])) for name in names
+        name: pd.Series([row[name] for row in rows], dtype=pd.ArrowDtype(column_meaning(name)[0])) for name in names
     }
     frame = gpd.GeoDataFrame(columns, geometry=list(lonlat), crs="OGC:CRS84")
     buffer = io.BytesIO()

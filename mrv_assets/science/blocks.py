@@ -35,14 +35,9 @@ def active_blocks(grid: Grid, geometries: NDArray[np.object_]) -> tuple[Block, .
         geometries: Polygons in the grid's CRS.
     """
     blocks = [Block(r, c) for r in range(-(-grid.height // BLOCK)) for c in range(-(-grid.width // BLOCK))]
-    tree = shapely.STRtree([_box(grid, block_window(grid, block)) for block in blocks])
+    tree = shapely.STRtree([shapely.box(*grid.bounds(block_window(grid, block))) for block in blocks])
     touched = np.unique(tree.query(geometries, predicate="intersects")[1])
     return tuple(blocks[index] for index in touched)
-
-
-def _box(grid: Grid, window: Window) -> shapely.Polygon:
-    west, north = grid.x0 + window.col * grid.dx, grid.y0 + window.row * grid.dy
-    return shapely.box(west, north + window.height * grid.dy, west + window.width * grid.dx, north)
 
 
 def halo_blocks(grid: Grid, active: Sequence[Block], pixels: int) -> dict[Block, tuple[Window, ...]]:
@@ -65,11 +60,7 @@ def halo_blocks(grid: Grid, active: Sequence[Block], pixels: int) -> dict[Block,
                 neighbour = Block(row, col)
                 if neighbour in known or row < 0 or col < 0 or row * BLOCK >= grid.height or col * BLOCK >= grid.width:
                     continue
-                strips.setdefault(neighbour, set()).add(_overlap(padded, block_window(grid, neighbour)))
+                strip = padded.intersect(block_window(grid, neighbour))
+                if strip is not None:
+                    strips.setdefault(neighbour, set()).add(strip)
     return {block: tuple(sorted(strips[block])) for block in sorted(strips)}
-
-
-def _overlap(a: Window, b: Window) -> Window:
-    row, col = max(a.row, b.row), max(a.col, b.col)
-    end_row, end_col = min(a.row + a.height, b.row + b.height), min(a.col + a.width, b.col + b.width)
-    return Window(row, col, end_row - row, end_col - col)

@@ -28,12 +28,19 @@ def composite(stack: NDArray[np.int16], how: str) -> Composite:
     value = np.empty(stack.shape[1:], np.float32)
     std = np.empty(stack.shape[1:], np.float32)
     count = np.empty(stack.shape[1:], np.uint16)
-    _reduce(np.ascontiguousarray(stack), how == "median", value, std, count)
+    # C order and writeable, so that the kernel is compiled once.
+    _reduce(np.require(stack, np.int16, ["C", "W"]), how == "median", value, std, count)
     return value, std, count
 
 
 @kernel
-def _reduce(stack, median, value, std, count):  # type: ignore[no-untyped-def]
+def _reduce(
+    stack: NDArray[np.int16],
+    median: bool,
+    value: NDArray[np.float32],
+    std: NDArray[np.float32],
+    count: NDArray[np.uint16],
+) -> None:
     times, height, width = stack.shape
     row = np.empty(times, np.int64)
     for i in range(height):
@@ -72,4 +79,5 @@ def _reduce(stack, median, value, std, count):  # type: ignore[no-untyped-def]
 
 def clear_observations(unclear_flags: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """How many observations saw the ground; uint16, dims (y, x), from flags of dims (time, y, x)."""
-    return (unclear_flags == 0).sum(axis=0, dtype=np.uint16)
+    seen: NDArray[np.uint16] = (unclear_flags == 0).sum(axis=0, dtype=np.uint16)
+    return seen

@@ -50,8 +50,8 @@ def seen(
     looks = clear[:, row, col]
     return Seen(
         # bincount adds in the order of its input, which is fixed.
-        total=np.bincount(parcel, weight, parcels),
-        clear=np.bincount(parcel, weight * looks.any(axis=0), parcels),
+        total=np.bincount(parcel, weight, parcels).astype(np.float64),
+        clear=np.bincount(parcel, weight * looks.any(axis=0), parcels).astype(np.float64),
         per_observation=np.stack([np.bincount(parcel, weight * look, parcels) for look in looks], axis=1)
         if len(looks)
         else np.zeros((parcels, 0)),

@@ -5,9 +5,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mrv_assets.errors import TileError
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,37 @@ class Grid:
     """Pixel size, CRS units; dy is negative."""
     width: int
     height: int
+
+    @property
+    def gdal_transform(self) -> tuple[float, float, float, float, float, float]:
+        """GDAL's six numbers: x0, dx, 0, y0, 0, dy."""
+        return self.x0, self.dx, 0.0, self.y0, 0.0, self.dy
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Centres of the columns, CRS units."""
+        return self.x0 + (np.arange(self.width, dtype=np.float64) + 0.5) * self.dx
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Centres of the rows, CRS units, north first."""
+        return self.y0 + (np.arange(self.height, dtype=np.float64) + 0.5) * self.dy
+
+    def bounds(self, window: "Window | None" = None) -> Bounds:
+        """Outer edges of a window, of the whole grid by default; CRS units."""
+        window = Window(0, 0, self.height, self.width) if window is None else window
+        west, north = self.x0 + window.col * self.dx, self.y0 + window.row * self.dy
+        return west, north + window.height * self.dy, west + window.width * self.dx, north
+
+    def window_of(self, bounds: Bounds) -> "Window | None":
+        """The smallest window that holds all of the grid inside some bounds, CRS units.
+
+        None where bounds and grid share no area; bounds that end on a pixel's edge do not take the next pixel.
+        """
+        west, south, east, north = bounds
+        col, row = math.floor((west - self.x0) / self.dx), math.floor((north - self.y0) / self.dy)
+        end_col, end_row = math.ceil((east - self.x0) / self.dx), math.ceil((south - self.y0) / self.dy)
+        return Window(row, col, end_row - row, end_col - col).intersect(Window(0, 0, self.height, self.width))
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +87,13 @@ class Window:
         end_row = min(grid.height, self.row + self.height + pixels)
         end_col = min(grid.width, self.col + self.width + pixels)
         return Window(row, col, end_row - row, end_col - col)
+
+    def intersect(self, other: "Window") -> "Window | None":
+        """The pixels in both windows; None where there are none."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        height = min(self.row + self.height, other.row + other.height) - row
+        width = min(self.col + self.width, other.col + other.width) - col
+        return Window(row, col, height, width) if height > 0 and width > 0 else None
 
 
 TILE_SIZE_M = 109_800
@@ -118,4 +161,4 @@ def _band_middle(band: str) -> float:
     south = -80 + 8 * BANDS.index(band)
     north = 84 if band == "X" else south + 8
     to_utm = Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
-    return sum(to_utm.transform(3.0, latitude)[1] for latitude in (south, north)) / 2
+    return float(sum(to_utm.transform(3.0, latitude)[1] for latitude in (south, north))) / 2

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,13 +21,18 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralIndex:
-    """One index: a normalised difference of two bands, or EVI of three."""
+    """One index: ``gain (first - second) / (sum of weight x band + constant)``, on reflectance."""
 
     name: str
     long_name: str
     bands: tuple[str, ...]
-    """Bands in the order of the formula."""
-    limit: float
+    """Two or three; the first two are those of the numerator."""
+    weights: tuple[float, ...] = (1.0, 1.0)
+    """Of each band in the denominator."""
+    constant: float = 0.0
+    """Added to the denominator, reflectance."""
+    gain: float = 1.0
+    limit: float = 1.0
     """Beyond this in size a value is noise, not vegetation: invalid, counted, never clipped."""
     source: str
 
@@ -38,13 +44,15 @@ INDICES: dict[str, SpectralIndex] = {
             name="ndvi",
             long_name="normalized difference vegetation index",
             bands=("nir", "red"),
-            limit=1.0,
             source="Rouse et al. 1974: (N - R) / (N + R)",
         ),
         SpectralIndex(
             name="evi",
             long_name="enhanced vegetation index",
             bands=("nir", "red", "blue"),
+            weights=(1.0, 6.0, -7.5),
+            constant=1.0,
+            gain=2.5,
             limit=2.0,
             source="Huete et al. 2002: 2.5 (N - R) / (N + 6 R - 7.5 B + 1)",
         ),
@@ -52,14 +60,12 @@ INDICES: dict[str, SpectralIndex] = {
             name="nbr",
             long_name="normalized burn ratio",
             bands=("nir08", "swir22"),
-            limit=1.0,
             source="Key and Benson 2006: (N2 - S2) / (N2 + S2)",
         ),
         SpectralIndex(
             name="ndmi",
             long_name="normalized difference moisture index",
             bands=("nir08", "swir16"),
-            limit=1.0,
             source="Gao 1996: (N2 - S1) / (N2 + S1)",
         ),
     )
@@ -90,60 +96,60 @@ def index_block(
         clear pixels are invalid because the ``denominator`` is not positive or the value is ``out_of_range``.
     """
     index = INDICES[name]
-    out = np.empty(unclear_flags.shape, np.int16)
-    counts = np.zeros(2, np.int64)
-    limit = np.float32(index.limit)
-    scale, offset = np.float32(radiometry.scale), np.float32(radiometry.offset)
-    nodata = np.uint16(radiometry.nodata)
-    values = [bands[band] for band in index.bands]
-    if len(values) == 3:
-        _evi(values[0], values[1], values[2], unclear_flags, scale, offset, nodata, limit, out, counts)
-    else:
-        _normalized_difference(values[0], values[1], unclear_flags, scale, offset, nodata, limit, out, counts)
-    return out, {"denominator": int(counts[0]), "out_of_range": int(counts[1])}
+    # The formula divided by the scale, so that it works on digital numbers: with reflectance = scale (DN - zero),
+    # the zero cancels out of the difference and is one constant of the denominator. In float32, differences and
+    # weighted sums of whole numbers are exact; of reflectances near zero, rounding alone is as large as they are.
+    zero = -radiometry.offset / radiometry.scale
+    constant = index.constant / radiometry.scale - zero * sum(index.weights)
+    bands_used = [_flat(bands[band], np.uint16) for band in index.bands]
+    weights = [np.float32(weight) for weight in index.weights]
+    if len(bands_used) == 2:
+        # One kernel for all: a third band that weighs nothing.
+        bands_used, weights = [*bands_used, bands_used[0]], [*weights, np.float32(0)]
+    out = np.empty(unclear_flags.size, np.int16)
+    denominator, out_of_range = _index(
+        *bands_used,
+        _flat(unclear_flags, np.uint16),
+        np.uint16(radiometry.nodata),
+        (*weights, np.float32(constant), np.float32(index.gain), np.float32(index.limit)),
+        out,
+    )
+    return out.reshape(unclear_flags.shape), {"denominator": denominator, "out_of_range": out_of_range}
+
+
+def _flat(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """In C order and writeable, so that the kernel is compiled once, and one pixel after the other."""
+    return np.require(values, dtype, ["C", "W"]).reshape(-1)
 
 
 @kernel
-def _normalized_difference(a, b, flags, scale, offset, nodata, limit, out, counts):  # type: ignore[no-untyped-def]
-    for t in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            for j in range(out.shape[2]):
-                out[t, i, j] = FILL
-                if flags[t, i, j] != 0 or a[t, i, j] == nodata or b[t, i, j] == nodata:
-                    continue
-                x = np.float32(a[t, i, j]) * scale + offset
-                y = np.float32(b[t, i, j]) * scale + offset
-                below = x + y
-                if below <= np.float32(0):
-                    counts[0] += 1
-                    continue
-                value = (x - y) / below
-                if not (abs(value) <= limit):
-                    counts[1] += 1
-                    continue
-                out[t, i, j] = np.int16(np.floor(value * np.float32(10000) + np.float32(0.5)))
+def _index(
+    first: NDArray[np.uint16],
+    second: NDArray[np.uint16],
+    third: NDArray[np.uint16],
+    flags: NDArray[np.uint16],
+    nodata: np.uint16,
+    numbers: tuple[np.float32, ...],
+    out: NDArray[np.int16],
+) -> tuple[int, int]:
+    """One index of every pixel into ``out``; how many denominators and values were invalid.
 
-
-@kernel
-def _evi(nir, red, blue, flags, scale, offset, nodata, limit, out, counts):  # type: ignore[no-untyped-def]
-    for t in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            for j in range(out.shape[2]):
-                out[t, i, j] = FILL
-                if flags[t, i, j] != 0 or nir[t, i, j] == nodata or red[t, i, j] == nodata or blue[t, i, j] == nodata:
-                    continue
-                n = np.float32(nir[t, i, j]) * scale + offset
-                r = np.float32(red[t, i, j]) * scale + offset
-                b = np.float32(blue[t, i, j]) * scale + offset
-                below = n + np.float32(6) * r - np.float32(7.5) * b + np.float32(1)
-                if below <= np.float32(0):
-                    counts[0] += 1
-                    continue
-                value = np.float32(2.5) * (n - r) / below
-                if not (abs(value) <= limit):
-                    counts[1] += 1
-                    continue
-                out[t, i, j] = np.int16(np.floor(value * np.float32(10000) + np.float32(0.5)))
+    No pixel branches, so that the compiler works on several at once.
+    """
+    weight1, weight2, weight3, constant, gain, limit = numbers
+    denominators = values = 0
+    for k in range(out.size):
+        a, b, c = np.float32(first[k]), np.float32(second[k]), np.float32(third[k])
+        seen = (flags[k] == 0) & (first[k] != nodata) & (second[k] != nodata) & (third[k] != nodata)
+        below = weight1 * a + weight2 * b + weight3 * c + constant
+        positive = below > np.float32(0)
+        value = gain * (a - b) / below
+        within = abs(value) <= limit
+        denominators += seen & (not positive)
+        values += seen & positive & (not within)
+        rounded = np.floor(value * np.float32(10000) + np.float32(0.5))
+        out[k] = np.int16(rounded) if seen & positive & within else np.int16(FILL)
+    return denominators, values
 
 
 def spectral_indices(
@@ -154,29 +160,35 @@ def spectral_indices(
     Args:
         stack: Stored digital numbers, uint16, dims ``(time, y, x)``, one variable a band.
         unclear_flags: Reasons a pixel is unclear, uint16 bit field, same dims; 0 = clear.
-        names: Indices to compute; the stack has their bands.
+        names: Indices to compute; the stack has their bands (:func:`available`).
         radiometry: The mission's stored convention.
 
     Returns:
         int16, times :data:`SCALE`, :data:`FILL` where missing; one variable an index.
     """
-    found = {}
-    for name in names:
-        wanted = INDICES[name].bands
+    return xr.Dataset(
+        {
+            name: xr.apply_ufunc(
+                _index_values,
+                unclear_flags,
+                *(stack[band] for band in INDICES[name].bands),
+                kwargs={"name": name, "radiometry": radiometry},
+                dask="parallelized",
+                output_dtypes=[np.int16],
+            ).assign_attrs(long_name=INDICES[name].long_name, units="1")
+            for name in names
+        }
+    )
 
-        def compute(flags: NDArray[np.uint16], *values: NDArray[np.generic], _name: str = name) -> NDArray[np.int16]:
-            return index_block(_name, dict(zip(INDICES[_name].bands, values, strict=True)), flags, radiometry)[0]
 
-        found[name] = xr.apply_ufunc(
-            compute,
-            unclear_flags,
-            *(stack[band] for band in wanted),
-            dask="parallelized",
-            output_dtypes=[np.int16],
-        ).assign_attrs(long_name=INDICES[name].long_name, units="1")
-    return xr.Dataset(found)
+def _index_values(
+    unclear_flags: NDArray[np.uint16], *values: NDArray[np.generic], name: str, radiometry: Reflectance
+) -> NDArray[np.int16]:
+    bands = dict(zip(INDICES[name].bands, values, strict=True))
+    return index_block(name, bands, unclear_flags, radiometry)[0]
 
 
 def decode_index(stored: xr.DataArray) -> xr.DataArray:
-    """An index as float32, unitless, NaN where missing; lazy."""
-    return stored.where(stored != FILL).astype(np.float32) * np.float32(SCALE)
+    """An index as float32, unitless, NaN where missing, attributes kept; lazy."""
+    value = stored.astype(np.float32) * np.float32(SCALE)
+    return value.where(stored != FILL).assign_attrs(stored.attrs)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -30,27 +31,32 @@ DILATED = Flag.CLOUD | Flag.SHADOW
 
 
 def quality_flags(
-    quality: Mapping[str, NDArray[np.generic]], mission: Mission, *, cloud_probability: float
+    quality: Mapping[str, NDArray[np.generic]],
+    mission: Mission,
+    *,
+    cloud_probability: float,
+    snow_is_clear: bool = False,
 ) -> NDArray[np.uint16]:
     """Decode the quality bands an observation has into reasons.
 
     Args:
         quality: Quality bands by their name in the mission, source integers, one shape; at least one.
         mission: Says what their values mean.
-        cloud_probability: At or above this probability, [0, 1], a pixel is unclear.
+        cloud_probability: At or above this probability, [0, 1], a pixel is unclear; ``inf`` leaves it out.
+        snow_is_clear: Whether snow counts as ground that was seen.
 
     Returns:
-        Bits of :class:`Flag`, uint16, the same shape; 0 = clear.
+        Bits of :class:`Flag`, uint16, the same shape; 0 = clear. Reasons of several bands add up.
     """
     shape = next(iter(quality.values())).shape
     flags = np.zeros(shape, np.uint16)
     for name, values in quality.items():
         flags |= _lookup(mission.quality[name], cloud_probability, values.dtype)[values]
-    return flags
+    return flags & ~np.uint16(Flag.SNOW) if snow_is_clear else flags
 
 
-def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[np.generic]) -> NDArray[np.uint16]:
-    """The reasons of every value a quality band can have."""
+def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[Any]) -> NDArray[np.uint16]:
+    """The reasons of every value a quality band of unsigned integers can have."""
     values = np.arange(np.iinfo(dtype).max + 1)
     flags = np.zeros(values.size, np.uint16)
     match quality:
@@ -62,10 +68,13 @@ def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[np.gener
         case BitQuality(bits=bits):
             for bit, reason in bits.items():
                 flags[(values >> bit) & 1 == 1] |= np.uint16(reason)
-        case ProbabilityQuality(scale=scale, flag=reason):
+        case ProbabilityQuality(scale=scale, flag=reason, nodata=nodata):
             if math.isfinite(cloud_probability):
                 # In whole numbers, so that 0.15 and 15 x 0.01 are the same threshold.
                 flags[values >= math.ceil(round(cloud_probability / scale, 6))] = int(reason)
+            if nodata is not None:
+                # Nobody said how probable a cloud is: an observation without this band is judged by the others.
+                flags[nodata] = 0
     return flags
 
 

@@ -1,9 +1,14 @@
 """Digital numbers of one convention per mission, whatever convention a scene was published in."""
 
+from typing import TypeVar
+
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from mrv_assets.missions.mission import Reflectance
+
+Bands = TypeVar("Bands", xr.DataArray, xr.Dataset)
 
 
 def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) -> NDArray[np.generic]:
@@ -24,4 +29,22 @@ def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) 
     shifted = dn.astype(np.int32) + shift
     # A valid pixel must not become nodata by arithmetic: the smallest valid number stands for "darker still".
     shifted = np.clip(shifted, radiometry.nodata + 1, radiometry.saturated)
+    # Too bright to store stays so, also where the shift goes down.
+    shifted = np.where(dn == radiometry.saturated, radiometry.saturated, shifted)
     return np.where(dn == radiometry.nodata, radiometry.nodata, shifted).astype(stored)
+
+
+def reflectance(dn: Bands, radiometry: Reflectance) -> Bands:
+    """Surface reflectance of stored digital numbers. Lazy.
+
+    Args:
+        dn: Stored digital numbers, ``radiometry.dtype``, any dims; a Dataset holds reflectance bands only.
+        radiometry: The mission's convention.
+
+    Returns:
+        Unitless, float32, same dims and attributes; NaN at nodata. A saturated number is a value here (the
+        brightest there is): that it is unclear stands in ``unclear_flags``.
+    """
+    value = dn.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset)
+    found = value.where(dn != radiometry.nodata)
+    return found.assign_attrs(dn.attrs)

@@ -1,11 +1,15 @@
-"""Parcels to tiles: which Sentinel-2 tile owns a parcel, so that every parcel counts exactly once."""
+"""Parcels to tiles: which Sentinel-2 tile owns a parcel, so that every parcel counts exactly once.
+
+A candidate is a tile whose 100 km square meets its own zone and latitude band; the name's formula alone would accept
+letters that no map has. Norway's and Svalbard's zones are those of MGRS, except that 31V reaches to 6 degrees east as
+well: Sentinel-2 has tiles there (31VEG) that MGRS gives to 32V. Which candidates are published is not derivable; a
+tile that is not has no scenes, and the programme can name another one.
+"""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import dask_geopandas
 import geopandas as gpd
@@ -14,221 +18,377 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mrv_assets.errors import TileError
-from mrv_assets.science.grid import BANDS, ROWS, TILE_SIZE_M, columns_of, tile_epsg, tile_grid
+from mrv_assets.errors import Problem, ProgramError, TileError
+from mrv_assets.science.grid import BANDS, ROWS, TILE_SIZE_M, Bounds, columns_of, tile_grid
+
+WGS84 = "EPSG:4326"
+LONLAT_STEP = 1e-9
+"""Degrees, 0.1 mm. Computed longitudes and latitudes lie on this lattice: PROJ's last bits differ between CPUs."""
+MIN_PART_M2 = 1.0
+"""Smaller pieces of a cut parcel are dropped: a hundredth of a pixel is no reason for a tile."""
 
 _SQUARE_M = 100_000
-# A tile reaches less than a degree past its zone at the equator, and past two zones beyond 72 degrees.
-_HIGH_LATITUDE = 72.0
+_EDGE_STEP = 0.01
+_PARTITION = 10_000
 
 Geometries = NDArray[np.object_]
+Shape = shapely.Polygon | shapely.MultiPolygon
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssignedParcels:
-    """Parcels with their owners; the tuples run parallel, sorted by parcel id and tile."""
+    """Parcels with their owners; the sequences run parallel, sorted by parcel id and tile."""
 
     parcel_id: tuple[str, ...]
     tile: tuple[str, ...]
     part: tuple[str | None, ...]
-    """The tile, for a piece of a parcel that no tile contains whole; else None."""
+    """The tile, for a piece of a parcel that no tile contains whole; None for a whole parcel."""
     geometry: Geometries
-    """Longitude and latitude, WGS84 degrees; the piece, for a part."""
+    """Longitude and latitude, WGS84 degrees; of a part, the piece."""
     alternatives: tuple[tuple[str, ...], ...]
-    """Other tiles that contain the parcel."""
-
-
-class OverrideError(TileError):
-    """The programme gives a parcel to a tile that does not contain it."""
-
-    def __init__(self, tile: str, reason: str, containing: tuple[str, ...]) -> None:
-        super().__init__(tile, reason)
-        self.containing = containing
-        self.args = (tile, reason, containing)
-
-    def __str__(self) -> str:
-        others = ", ".join(self.containing) or "none; leave the parcel out of tiles: and it is cut into parts"
-        return f"Tile {self.tile!r}: {self.reason}. Tiles that contain it: {others}."
+    """Other tiles that contain the parcel, the next best first; none for a part."""
 
 
 def assign_parcels(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> AssignedParcels:
     """Give each parcel to one tile.
 
-    Of the tiles that contain a parcel the one with the nearest centre owns it, ties by name. A parcel that no
-    tile contains is cut along 100 km squares. Only tiles that exist can own: those whose 100 km square meets
-    their own zone and latitude band.
+    Of the candidates that contain a parcel in their own CRS, the one whose centre is nearest to the parcel's centroid
+    owns it; distances count in millimetres, ties go by name. A square that straddles two latitude bands has a
+    name in each; the band with the larger share comes first. A parcel that no candidate contains is cut along zones
+    and 100 km squares into parts. The result does not depend on the order of the parcels.
 
     Args:
-        parcels: Columns ``parcel_id`` and ``geometry``, WGS84 degrees; polygons across the antimeridian are
-            split there.
-        overrides: Parcel id to the tile the programme prefers.
+        parcels: Columns ``parcel_id`` and ``geometry``: valid polygons in WGS84 degrees, those across the
+            antimeridian split there.
+        overrides: Parcel id to the tile that shall own it.
 
     Raises:
-        OverrideError: When a preferred tile does not contain its parcel.
+        ProgramError: With every override that names no parcel, or a tile that does not contain it.
     """
-    containing = _containing(parcels)
-    rows: list[tuple[str, str, str | None, Any, tuple[str, ...]]] = []
-    for parcel_id, geometry in zip(parcels["parcel_id"], parcels.geometry, strict=True):
-        found = containing.get(parcel_id, [])
-        names = tuple(name for _, name in sorted(found))
-        if parcel_id in overrides:
-            tile = overrides[parcel_id]
-            if tile not in names:
-                raise OverrideError(tile, f"does not contain parcel {parcel_id!r}", names)
-            rows.append((parcel_id, tile, None, geometry, tuple(n for n in names if n != tile)))
-        elif names:
-            rows.append((parcel_id, names[0], None, geometry, names[1:]))
-        else:
+    parcels = parcels.sort_values("parcel_id", ignore_index=True)
+    problems = tuple(override_problems(parcels, overrides))
+    if problems:
+        raise ProgramError("the programme's tiles", problems)
+    rows: list[tuple[str, str, str | None, Shape, tuple[str, ...]]] = []
+    found = zip(parcels["parcel_id"], parcels.geometry, _containing(parcels), strict=True)
+    for parcel_id, geometry, names in found:
+        owner = overrides.get(parcel_id, names[0] if names else None)
+        if owner is None:
             rows += [(parcel_id, tile, tile, piece, ()) for tile, piece in _cut(geometry)]
-    rows.sort(key=lambda row: (row[0], row[1]))
-    geometries = np.empty(len(rows), dtype=object)
-    geometries[:] = [row[3] for row in rows]
+        else:
+            rows.append((parcel_id, owner, None, geometry, tuple(name for name in names if name != owner)))
     return AssignedParcels(
         parcel_id=tuple(row[0] for row in rows),
         tile=tuple(row[1] for row in rows),
         part=tuple(row[2] for row in rows),
-        geometry=geometries,
+        geometry=_as_array([row[3] for row in rows]),
         alternatives=tuple(row[4] for row in rows),
     )
 
 
-def _containing(parcels: gpd.GeoDataFrame) -> dict[str, list[tuple[float, str]]]:
-    """Per parcel the tiles that contain it, each with its centre's distance in metres, to the millimetre."""
-    by_epsg: dict[int, set[str]] = defaultdict(set)
-    for zone, band in _near_bands(parcels.geometry):
-        for tile in _tiles_of(zone, band):
-            by_epsg[tile_epsg(tile)].add(tile)
-    found: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for epsg in sorted(by_epsg):
-        names = sorted(by_epsg[epsg])
-        boxes = gpd.GeoDataFrame({"tile": names}, geometry=[_footprint(name) for name in names], crs=epsg)
-        projected = gpd.GeoDataFrame(
-            {"parcel_id": list(parcels["parcel_id"])},
-            geometry=list(project(np.asarray(parcels.geometry, dtype=object), f"EPSG:{epsg}")),
-            crs=epsg,
-        )
-        # Far from its own zone a parcel's coordinates mean nothing.
-        projected = projected[np.isfinite(shapely.bounds(np.asarray(projected.geometry))).all(axis=1)]
-        if projected.empty:
+def override_problems(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with the programme's own choice of tiles: unknown parcels, tiles that do not contain them.
+
+    Args:
+        parcels: As for ``assign_parcels``.
+        overrides: Parcel id to tile.
+    """
+    chosen = parcels[parcels["parcel_id"].isin(list(overrides))]
+    known = dict(zip(chosen["parcel_id"], chosen.geometry, strict=True))
+    for parcel_id, tile in sorted(overrides.items()):
+        if parcel_id not in known:
+            reason, cure = "no parcel has this id", "Write the id as the parcels file has it, or remove the line"
+        elif not _contains(tile, known[parcel_id]):
+            one = chosen[chosen["parcel_id"] == parcel_id]
+            names = ", ".join(_containing(one)[0])
+            reason = f"this tile does not contain parcel {parcel_id}"
+            cure = f"Write one that does ({names}), or remove the line" if names else (
+                "No tile does: remove the line, and the parcel is cut into parts"
+            )  # fmt: skip
+        else:
             continue
-        partitions = max(1, len(projected) // 5000)
-        joined = dask_geopandas.from_geopandas(projected, npartitions=partitions).sjoin(boxes, predicate="within")
-        hits = joined.compute(scheduler="synchronous")
-        centres = shapely.centroid(np.asarray(hits.geometry, dtype=object))
-        for parcel_id, tile, centre in zip(hits["parcel_id"], hits["tile"], centres, strict=True):
-            middle = shapely.centroid(_footprint(tile))
-            found[parcel_id].append((round(float(shapely.distance(centre, middle)), 3), tile))
-    return found
+        yield Problem(field=f"tiles.{parcel_id}", value=tile, reason=reason, cure=cure)
 
 
-def _cut(geometry: Any) -> list[tuple[str, Any]]:
-    """A parcel too large for one tile, cut along the 100 km squares of its zones and bands."""
-    pieces = []
-    for zone, band in sorted(_near_bands([geometry])):
-        inside = shapely.intersection(geometry, shapely.box(*_extent(zone, band)))
-        if inside.is_empty or inside.area == 0:
-            continue
-        for tile in _tiles_of(zone, band):
-            crs = f"EPSG:{tile_epsg(tile)}"
-            [utm] = project(np.array([inside], dtype=object), crs)
-            piece = shapely.intersection(utm, _square(tile))
-            if piece.area > 0:
-                [lonlat] = _reproject(np.array([_polygons(piece)], dtype=object), crs, "EPSG:4326")
-                pieces.append((tile, lonlat))
-    return pieces
-
-
-def _polygons(geometry: Any) -> Any:
-    """The areas of an intersection, without the points and lines where squares only touch."""
-    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
-
-
-def _near_bands(geometries: Iterable[Any]) -> set[tuple[int, str]]:
-    """Zones and latitude bands whose tiles could contain any of the geometries."""
-    near: set[tuple[int, str]] = set()
-    for geometry in geometries:
-        for part in shapely.get_parts(geometry):
-            west, south, east, north = shapely.bounds(part)
-            reach = 3 if max(abs(south), abs(north)) > _HIGH_LATITUDE else 1
-            first, last = int((west + 180) // 6) + 1 - reach, int((east + 180) // 6) + 1 + reach
-            for band in BANDS:
-                _, low, _, high = _extent(1, band)
-                # A tile reaches up to 110 km, one degree, past its band.
-                if low - 1.1 <= north and high + 1.1 >= south:
-                    near |= {((zone - 1) % 60 + 1, band) for zone in range(first, last + 1)}
-    return {key for key in near if _exists(*key)}
-
-
-def _exists(zone: int, band: str) -> bool:
-    """False for the three zones that Svalbard's exception leaves out."""
-    return not (band == "X" and zone in (32, 34, 36))
-
-
-def _extent(zone: int, band: str) -> tuple[float, float, float, float]:
-    """West, south, east, north of a zone's latitude band, degrees, with Norway's and Svalbard's exceptions."""
-    south = -80.0 + 8 * BANDS.index(band)
-    north = 84.0 if band == "X" else south + 8
-    exceptions = {
-        (31, "V"): (0.0, 3.0),
-        (32, "V"): (3.0, 12.0),
-        (31, "X"): (0.0, 9.0),
-        (33, "X"): (9.0, 21.0),
-        (35, "X"): (21.0, 33.0),
-        (37, "X"): (33.0, 42.0),
-    }
-    west, east = exceptions.get((zone, band), (-186.0 + 6 * zone, -180.0 + 6 * zone))
-    return west, south, east, north
-
-
-@cache
-def _tiles_of(zone: int, band: str) -> tuple[str, ...]:
-    """Tiles of a zone's latitude band whose 100 km square really meets it."""
-    [region] = project(
-        np.array([shapely.segmentize(shapely.box(*_extent(zone, band)), 0.25)], dtype=object),
-        f"EPSG:{(32600 if band >= 'N' else 32700) + zone}",
-    )
-    names = [f"{zone:02d}{band}{column}{row}" for column in columns_of(zone) for row in ROWS]
-    return tuple(name for name in names if shapely.intersection(region, _square(name)).area > 0)
-
-
-def _footprint(tile: str) -> Any:
-    grid = tile_grid(tile)
-    return shapely.box(grid.x0, grid.y0 - TILE_SIZE_M, grid.x0 + TILE_SIZE_M, grid.y0)
-
-
-def _square(tile: str) -> Any:
-    """The 100 km square of a tile's name; the tile's origin is rounded outwards to 60 m from it."""
-    grid = tile_grid(tile)
-    west = -(-grid.x0 // _SQUARE_M) * _SQUARE_M
-    north = grid.y0 // _SQUARE_M * _SQUARE_M
-    return shapely.box(west, north - _SQUARE_M, west + _SQUARE_M, north)
+def candidate_tiles(bounds: Bounds) -> list[str]:
+    """Tiles whose footprint may meet some bounds in degrees, sorted; only the zones nearby are looked at."""
+    near = _candidates(np.array([bounds]))
+    return sorted(set(near["tile"][near.intersects(shapely.box(*bounds))]))
 
 
 def project(lonlat: Geometries, crs: str) -> Geometries:
     """Polygons in longitude and latitude (WGS84 degrees) in another CRS, vertex by vertex.
 
-    Edges are not densified: over a parcel of a few kilometres a straight edge stays within millimetres.
+    Edges are not densified: the straight edge of a field of 2 km is off by less than a tenth of a metre at 60 degrees.
     """
-    return _reproject(lonlat, "EPSG:4326", crs)
+    return _transformed(lonlat, WGS84, crs)
 
 
-def _reproject(geometries: Geometries, source: str, target: str) -> Geometries:
-    transformer = _transformer(source, target)
-    return np.asarray(
-        shapely.transform(
-            geometries, lambda points: np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
-        ),
-        dtype=object,
+def geom_sha256(lonlat: Shape) -> str:
+    """SHA-256 of a polygon's canonical WKB: the same however its rings are ordered, turned and started.
+
+    Little-endian ISO WKB, two dimensions, coordinates as given. Rings start at their least (x, y) without repeated
+    points, shells turn counter-clockwise and holes clockwise; holes, and polygons of a multipolygon, are sorted by
+    their coordinates. A multipolygon of one is a polygon.
+    """
+    polygons = sorted(
+        (_canonical(part) for part in shapely.get_parts(lonlat)), key=lambda rings: [r.tolist() for r in rings]
     )
+    made = [shapely.Polygon(rings[0], rings[1:]) for rings in polygons]
+    geometry = made[0] if len(made) == 1 else shapely.MultiPolygon(made)
+    wkb: bytes = shapely.to_wkb(geometry, byte_order=1, output_dimension=2, flavor="iso")
+    return hashlib.sha256(wkb).hexdigest()
+
+
+def _canonical(polygon: shapely.Polygon) -> list[NDArray[np.float64]]:
+    """A polygon's rings, the shell first."""
+    shell = _ring(polygon.exterior, ccw=True)
+    return [shell, *sorted((_ring(hole, ccw=False) for hole in polygon.interiors), key=lambda ring: ring.tolist())]
+
+
+def _ring(ring: shapely.LinearRing, *, ccw: bool) -> NDArray[np.float64]:
+    # Adding zero makes -0.0 the same as 0.0.
+    points = shapely.get_coordinates(ring)[:-1] + 0.0
+    points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
+    if bool(shapely.is_ccw(ring)) is not ccw:
+        points = points[::-1]
+    points = np.roll(points, -int(np.lexsort((points[:, 1], points[:, 0]))[0]), axis=0)
+    return np.concatenate([points, points[:1]])
+
+
+def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
+    """Per parcel the candidates that contain it, best first."""
+    lonlat = np.asarray(parcels.geometry, dtype=object)
+    frame = gpd.GeoDataFrame({"row": np.arange(len(lonlat))}, geometry=lonlat, crs=WGS84)
+    tiles = _candidates(shapely.bounds(shapely.get_parts(lonlat)))
+    partitions = -(-len(frame) // _PARTITION)
+    joined = dask_geopandas.from_geopandas(frame, npartitions=partitions).sjoin(tiles, predicate="intersects")
+    near = joined.compute(scheduler="threads")[["row", "tile", "epsg", "preferred"]]
+    # A tile across the antimeridian stands on both sides of the join.
+    near = near.drop_duplicates(["row", "tile"])
+    found: list[list[tuple[int, bool, str]]] = [[] for _ in lonlat]
+    for epsg, here in near.groupby("epsg"):
+        rows, index = np.unique(here["row"].to_numpy(), return_inverse=True)
+        projected = project(lonlat[rows], f"EPSG:{epsg}")
+        bounds, centres = shapely.bounds(projected), shapely.get_coordinates(shapely.centroid(projected))
+        boxes = np.array([_box(tile) for tile in here["tile"]])
+        inside = _within(bounds[index], boxes)
+        off = centres[index] - (boxes[:, :2] + boxes[:, 2:]) / 2
+        # To the millimetre: PROJ's last bits must not decide.
+        distance = np.round(np.sqrt((off**2).sum(axis=1)) * 1000)
+        kept = zip(here["row"], distance, here["preferred"], here["tile"], inside, strict=True)
+        for row, far, preferred, tile, contained in kept:
+            if contained:
+                found[row].append((int(far), not preferred, tile))
+    return [tuple(tile for *_, tile in sorted(ranked)) for ranked in found]
+
+
+def _contains(tile: str, lonlat: Shape) -> bool:
+    try:
+        grid = tile_grid(tile)
+    except TileError:
+        return False
+    bounds = shapely.bounds(project(_as_array([lonlat]), grid.crs))
+    return bool(_within(bounds, np.array([grid.bounds()]))[0])
+
+
+def _within(bounds: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether bounds lie in boxes, row by row; coordinates PROJ cannot give are in none."""
+    inside = np.hstack([bounds[:, :2] >= boxes[:, :2], bounds[:, 2:] <= boxes[:, 2:], np.isfinite(bounds)])
+    return np.asarray(inside.all(axis=1), bool)
+
+
+@cache
+def _box(tile: str) -> Bounds:
+    return tile_grid(tile).bounds()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Squares:
+    """The 100 km squares of a zone that candidates stand for, with a row for each name; arrays run parallel."""
+
+    east: NDArray[np.int64]
+    north: NDArray[np.int64]
+    """Lower left corner; metres, north counted from the equator."""
+    band: NDArray[np.str_]
+    preferred: NDArray[np.bool_]
+    """Whether this band has the largest share of the square."""
+    bounds: NDArray[np.float64]
+    """Bounds of the tile's footprint, degrees, longitude from the zone's western edge."""
+
+
+def _cells(zone: int, *, partition: bool = False) -> tuple[tuple[str, Bounds], ...]:
+    """The latitude bands of a zone and their bounds, degrees, longitude from the zone's western edge.
+
+    Args:
+        zone: UTM zone.
+        partition: Zones do not overlap: 31V ends at 3 degrees east.
+    """
+    cells = []
+    for index, band in enumerate(BANDS):
+        west, east = 0, 6
+        match zone, band:
+            case (31, "V") if partition:
+                east = 3
+            case (32, "V"):
+                west = -3
+            case (31, "X"):
+                east = 9
+            case (33 | 35, "X"):
+                west, east = -3, 9
+            case (37, "X"):
+                west = -3
+            case (32 | 34 | 36, "X"):
+                continue
+        south = -80 + 8 * index
+        cells.append((band, (float(west), float(south), float(east), 84.0 if band == "X" else south + 8.0)))
+    return tuple(cells)
+
+
+@cache
+def _squares(cells: tuple[tuple[str, Bounds], ...]) -> _Squares:
+    """All zones look alike from their western edge, but for Norway's and Svalbard's."""
+    east, north = (a.ravel() for a in np.meshgrid(np.arange(1, 9) * _SQUARE_M, np.arange(-94, 95) * _SQUARE_M))
+    shapes = _relative(east, north, _SQUARE_M)
+    tree = shapely.STRtree(shapes)
+    boxes = _as_array([shapely.box(*bounds) for _, bounds in cells])
+    cell, square = tree.query(boxes, predicate="intersects")
+    share = shapely.area(shapely.intersection(shapes[square], boxes[cell]))
+    # Squares that only touch, as those on the other side of the equator do: less than about 100 m2.
+    cell, square, share = (a[share > 1e-8] for a in (cell, square, share))
+    largest = np.zeros(len(east))
+    np.maximum.at(largest, square, share)
+    west, top = east // 60 * 60, -(-(north + _SQUARE_M) // 60) * 60
+    return _Squares(
+        east=east[square],
+        north=north[square],
+        band=np.array([cells[index][0] for index in cell]),
+        preferred=share == largest[square],
+        bounds=shapely.bounds(_relative(west, top - TILE_SIZE_M, TILE_SIZE_M)[square]),
+    )
+
+
+def _relative(west: NDArray[np.int64], south: NDArray[np.int64], size: int) -> Geometries:
+    """Squares of a UTM zone in degrees, longitude from the zone's western edge; edges have 16 points."""
+    along = np.linspace(0, size, 16, endpoint=False)
+    start, end = np.zeros(16), np.full(16, float(size))
+    dx = np.concatenate([along, end, size - along, start])
+    dy = np.concatenate([start, along, end, size - along])
+    lon, lat = _transformer("EPSG:32631", WGS84).transform(west[:, None] + dx, south[:, None] + dy)
+    return np.asarray(shapely.polygons(np.stack([lon, lat], axis=-1)), dtype=object)
+
+
+def _name(zone: int, band: str, east: int, north: int) -> str:
+    row = (north // _SQUARE_M + (5 if zone % 2 == 0 else 0)) % 20
+    return f"{zone:02d}{band}{columns_of(zone)[east // _SQUARE_M - 1]}{ROWS[row]}"
+
+
+def _candidates(bounds: NDArray[np.float64]) -> gpd.GeoDataFrame:
+    """Candidates near some bounds in degrees: tile, EPSG code, whether its name comes first, and its own bounds."""
+    names: list[str] = []
+    epsg: list[int] = []
+    preferred: list[bool] = []
+    boxes: list[NDArray[np.float64]] = []
+    south, north = bounds[:, 1].min(), bounds[:, 3].max()
+    for zone in _near_zones(bounds):
+        squares = _squares(_cells(zone))
+        # A hundredth of a degree more than the footprint: its edges bend between points.
+        own = squares.bounds + np.array([6 * zone - 186.01, -0.01, 6 * zone - 185.99, 0.01])
+        for turn in (-360, 0, 360):
+            here = own + np.array([turn, 0, turn, 0])
+            near = (here[:, 0] <= 180) & (here[:, 2] >= -180) & (here[:, 1] <= north) & (here[:, 3] >= south)
+            for index in np.flatnonzero(near):
+                band = str(squares.band[index])
+                names.append(_name(zone, band, int(squares.east[index]), int(squares.north[index])))
+                epsg.append((32600 if band >= "N" else 32700) + zone)
+                preferred.append(bool(squares.preferred[index]))
+            boxes.append(here[near])
+    return gpd.GeoDataFrame(
+        {"tile": names, "epsg": epsg, "preferred": preferred}, geometry=shapely.box(*np.concatenate(boxes).T), crs=WGS84
+    )
+
+
+def _near_zones(bounds: NDArray[np.float64]) -> Sequence[int]:
+    """Zones whose tiles may reach some bounds: at 84 degrees a tile is wider than a zone."""
+    near: set[int] = set()
+    for west, east in np.unique(np.floor((bounds[:, [0, 2]] + 180) / 6).astype(int), axis=0):
+        near.update((zone % 60) + 1 for zone in range(west - 2, east + 3))
+    return sorted(near)
+
+
+def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
+    """A parcel too large for any tile in pieces, sorted by tile, each with its square's first name.
+
+    Edges are densified to 0.01 degrees first, so that pieces cut in neighbouring zones meet.
+    """
+    pieces: dict[str, list[Shape]] = {}
+    lonlat = shapely.segmentize(lonlat, _EDGE_STEP)
+    for zone in _near_zones(shapely.bounds(shapely.get_parts(lonlat))):
+        squares = _squares(_cells(zone))
+        first = {
+            (int(e), int(n)): str(b)
+            for e, n, b, p in zip(squares.east, squares.north, squares.band, squares.preferred, strict=True)
+            if p
+        }
+        strip = shapely.union_all([shapely.box(*_east_of(zone, bounds)) for _, bounds in _cells(zone, partition=True)])
+        inside = _polygons(shapely.intersection(lonlat, shapely.segmentize(strip, _EDGE_STEP)))
+        if inside.is_empty:
+            continue
+        # Northern UTM counts from the equator in both hemispheres, so one plane holds the zone.
+        crs = f"EPSG:{32600 + zone}"
+        [plane] = project(_as_array([inside]), crs)
+        west, south, east, north = np.floor(np.asarray(shapely.bounds(plane)) / _SQUARE_M).astype(int) * _SQUARE_M
+        for e in range(west, east + 1, _SQUARE_M):
+            for n in range(south, north + 1, _SQUARE_M):
+                piece = _polygons(shapely.intersection(plane, shapely.box(e, n, e + _SQUARE_M, n + _SQUARE_M)))
+                if piece.area >= MIN_PART_M2:
+                    lonlat_piece = _unprojected(piece, zone)
+                    name = _name(zone, first[e, n], e, n)
+                    pieces.setdefault(name, []).append(lonlat_piece)
+    return [(tile, _polygons(shapely.union_all(parts))) for tile, parts in sorted(pieces.items())]
+
+
+def _unprojected(plane: Shape, zone: int) -> Shape:
+    """A piece of a zone in northern UTM, back in degrees on the lattice; at 180 degrees it stays on its zone's side."""
+    [lonlat] = _transformed(_as_array([plane]), f"EPSG:{32600 + zone}", WGS84)
+    middle = 6 * zone - 183
+
+    def on_this_side(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        east = np.clip((points[:, 0] - middle + 180) % 360 - 180 + middle, -180, 180)
+        return np.column_stack([east, points[:, 1]])
+
+    # Bent edges may touch after rounding.
+    lonlat = shapely.make_valid(shapely.transform(lonlat, on_this_side))
+    return _polygons(shapely.set_precision(lonlat, LONLAT_STEP))
+
+
+def _east_of(zone: int, bounds: Bounds) -> Bounds:
+    """Bounds counted from a zone's western edge as longitudes."""
+    west, south, east, north = bounds
+    return west + 6 * zone - 186, south, east + 6 * zone - 186, north
+
+
+def _polygons(geometry: shapely.Geometry) -> Shape:
+    """The areas of an intersection, without the points and lines where shapes only touch."""
+    parts = [part for part in shapely.get_parts(geometry) if isinstance(part, shapely.Polygon) and part.area > 0]
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+
+
+def _as_array(geometries: Sequence[Shape]) -> Geometries:
+    array = np.empty(len(geometries), dtype=object)
+    array[:] = geometries
+    return array
+
+
+def _transformed(geometries: Geometries, source: str, target: str) -> Geometries:
+    transformer = _transformer(source, target)
+
+    def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+
+    return np.asarray(shapely.transform(geometries, moved), dtype=np.object_)
 
 
 @cache
 def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
-
-
-def geom_sha256(lonlat: Any) -> str:
-    """SHA-256 of a polygon's little-endian WKB, WGS84 degrees, whatever ring it starts with or turns in."""
-    normal: bytes = shapely.to_wkb(shapely.normalize(lonlat), byte_order=1, output_dimension=2)
-    return hashlib.sha256(normal).hexdigest()

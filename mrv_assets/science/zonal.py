@@ -10,7 +10,6 @@ from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from pyproj import CRS, Geod
-from shapely.geometry.polygon import orient
 
 from mrv_assets.science.grid import Grid, Window
 
@@ -46,7 +45,11 @@ def coverage_fractions(grid: Grid, window: Window, geometries: NDArray[np.object
     Args:
         grid: The analysis grid.
         window: Where to look; a parcel beyond it counts only inside it.
-        geometries: Polygons in the grid's CRS.
+        geometries: Polygons in the grid's CRS. Each is measured by itself, so overlapping ones share pixels;
+            of their union, each pixel counts once.
+
+    Returns:
+        Shares of the pixels inside the window; those of adjacent windows add up to those of both.
     """
     west, north = grid.x0 + window.col * grid.dx, grid.y0 + window.row * grid.dy
     east, south = west + window.width * grid.dx, north + window.height * grid.dy
@@ -86,7 +89,8 @@ def weighted_stats(
         Mean and standard deviation weighted by fraction (pixels of one grid have one area), NaN where nothing
         is valid; share of the parcel's pixels that are valid, [0, 1]. float64, (parcel,).
     """
-    # Sums in the order of parcel, row and column, whatever blocks the shares came from.
+    # Sums in the order of parcel, row and column, whatever blocks the shares came from: bincount adds one by one,
+    # in the order of its input.
     order = np.lexsort((shares.col, shares.row, shares.parcel))
     parcel, weight, value = shares.parcel[order], shares.fraction[order], values[order].astype(np.float64)
     valid = ~np.isnan(value)
@@ -101,13 +105,12 @@ def weighted_stats(
 
 
 def geodesic_area_ha(lonlat: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Area on the WGS84 ellipsoid, hectares, of polygons in longitude and latitude, degrees."""
-    areas = [_WGS84.geometry_area_perimeter(_counter_clockwise(geometry))[0] / 1e4 for geometry in lonlat]
-    return np.array(areas, np.float64)
+    """Area on the WGS84 ellipsoid of polygons in longitude and latitude, degrees; holes are taken out.
 
-
-def _counter_clockwise(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Outer rings counter-clockwise and holes clockwise: then holes count negative."""
-    if isinstance(geometry, shapely.MultiPolygon):
-        return shapely.MultiPolygon([orient(part) for part in geometry.geoms])
-    return orient(geometry) if isinstance(geometry, shapely.Polygon) else geometry
+    Returns:
+        Hectares, float64, positive whichever way the rings run, rounded to 1e-6 (0.01 m2): the last bits of the
+        geodesic depend on the processor's sine and cosine, and this number is part of what gets hashed.
+    """
+    # Outer rings counter-clockwise and holes clockwise: then holes count negative.
+    oriented = shapely.orient_polygons(np.asarray(lonlat, dtype=object))
+    return np.array([round(_WGS84.geometry_area_perimeter(polygon)[0] / 1e4, 6) for polygon in oriented], np.float64)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from mrv_assets.science.blocks import Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.radiometry import to_convention
-from mrv_assets.science.resample import KERNEL, coarsen_quality, resample, source_window
+from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
 from mrv_assets.stages.blocks import over_blocks, written_blocks
 from mrv_assets.stages.materialize import Materialized, materialize
 from mrv_assets.stages.plan import Plan
@@ -64,7 +63,7 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
             },
             methods={
                 **{name: band.resample.value for name, band in mission.bands.items()},
-                **{name: Resample.NEAREST.value for name in mission.quality},
+                **dict.fromkeys(mission.quality, Resample.NEAREST.value),
             },
         ),
         steps=STEPS,
@@ -229,15 +228,14 @@ def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, wi
 def _align_quality(
     pixels: NDArray[np.generic], needed: Window, source: Grid, grid: Grid, window: Window, quality: Quality
 ) -> NDArray[np.generic]:
-    if grid.dx <= source.dx:
-        return resample(pixels, needed, source, grid, window, method=Resample.NEAREST, nodata=quality.nodata or 0)
     match quality:
         case ClassQuality(severity=severity):
-            mode: Literal["or", "max"] | Sequence[int] = severity
+            mode: WorstOf = severity
         case BitQuality():
             mode = "or"
         case _:
             mode = "max"
+    # Takes the nearest pixel where the grid is not coarser than the source.
     return coarsen_quality(pixels, needed, source, grid, window, mode=mode, nodata=quality.nodata or 0)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
 from typing import Any, TypeVar
 
-import dask
+from dask.base import compute
+from dask.delayed import delayed
 
 from mrv_assets.lake.arrays import ArraySpec, block_name
 from mrv_assets.science.blocks import Block
@@ -21,17 +22,17 @@ def over_blocks(plan: Plan, task: Callable[[Block], Result], blocks: Iterable[Bl
         task: Picklable; holds what it needs.
         blocks: The blocks to work on.
     """
-    tasks = [dask.delayed(task, pure=False)(block) for block in blocks]
+    tasks = [delayed(task, pure=False)(block) for block in blocks]
     if not tasks:
         return []
     if plan.dask_address is not None:
         from distributed import Client
 
-        with Client(plan.dask_address, set_as_default=False) as client:
+        with Client(plan.dask_address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             results: list[Result] = client.gather(client.compute(tasks))
             return results
     with ThreadPool(plan.workers) as pool:
-        return list(dask.compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False))
+        return list(compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False))  # type: ignore[no-untyped-call]
 
 
 def written_blocks(

@@ -28,9 +28,13 @@ from mrv_assets.stages.preview import PREVIEW, store_preview
 
 STEPS = (
     Step(name="fractions", function="mrv_assets.science.zonal.coverage_fractions", reads=("parcels",)),
-    Step(name="coverage", function="mrv_assets.science.coverage.seen", reads=("fractions", "masked_tiles:unclear_flags")),
+    Step(
+        name="coverage",
+        function="mrv_assets.science.coverage.seen",
+        reads=("fractions", "masked_tiles:unclear_flags"),
+    ),
     Step(name="gate", function="mrv_assets.science.gate.tile_decision", reads=("coverage",)),
-)  # fmt: skip
+)
 
 DECISION = "decision.json"
 

@@ -67,6 +67,17 @@ def test_every_dialect_has_the_same_bands(item: Item, keys: tuple[str, ...]) -> 
     assert found == dict(zip((*SENTINEL2.bands, "scl"), keys, strict=True))
 
 
+def test_of_files_of_one_band_the_known_key_counts_then_the_native_pixels() -> None:
+    """Copies resampled to coarser pixels, or under keys of a catalogue's own, are passed over."""
+    keyed, unkeyed = cdse(suffix="tif"), cdse(suffix="tif")
+    red = keyed["assets"]["B04_10m"]
+    keyed["assets"] = {"A-copy": dict(red), **keyed["assets"]}
+    unkeyed["assets"] |= {"a": unkeyed["assets"].pop("B04_60m"), "b": unkeyed["assets"].pop("B04_10m")}
+
+    assert the_scene(keyed).bands["red"].key == "B04_10m"
+    assert the_scene(unkeyed).bands["red"].key == "b"
+
+
 def test_a_band_is_never_found_by_common_name() -> None:
     """Planetary Computer's B8A and B05 are both "rededge"; without B8A there is no nir08, not B05 instead."""
     item = planetary_computer()
@@ -245,9 +256,9 @@ def test_a_broken_item_is_excluded_and_never_a_crash(damage: dict[str, Any]) -> 
 
 
 def test_the_newest_processing_of_a_datatake_counts() -> None:
-    """02.12 and 05.00 of one datatake are one scene; the older stays in the record with its reason."""
-    old = planetary_computer("old", baseline="02.12", made="20220711T000000")
-    new = earth_search_c1("new", baseline="05.00", made="20221201T000000")
+    """02.12 and 05.00 of one datatake are one scene, whichever was made last; the record keeps the other's reason."""
+    old = planetary_computer("old", baseline="02.12", made="20221201T000000")
+    new = earth_search_c1("new", baseline="05.00", made="20220711T000000")
 
     selection = selected(old, new)
 
@@ -304,6 +315,15 @@ def test_an_item_that_does_not_say_what_it_is_is_no_copy() -> None:
     assert ids(selection) == [["one"], ["two"]]
 
 
+def test_without_a_datastrip_nothing_is_a_copy() -> None:
+    """The halves of a split datatake differ in nothing else: rather both than half a scene lost."""
+    items = [earth_search_c1("one"), earth_search_c1("two", baseline="05.00")]
+    for item in items:
+        del item["properties"]["s2:datastrip_id"]
+
+    assert used(selected(*items)) == ["one", "two"]
+
+
 def test_a_repeated_page_repeats_nothing() -> None:
     """The same item twice counts once; another content under the same id is reported."""
     other = romanian()
@@ -327,6 +347,19 @@ def test_neighbouring_tiles_of_one_datatake_are_one_observation() -> None:
     assert [scene.id for scene in observation.scenes] == ["here", "there"]
     assert (observation.rule, observation.key) == ("absolute_orbit", "sentinel-2a/orbit-036816")
     assert observation.datetime == "2022-07-10T09:35:25.024000Z"
+
+
+def test_without_an_orbit_the_datatake_makes_the_observation() -> None:
+    """Its sensing start stands in the product's name; the satellite's letter too."""
+    items = [earth_search_c1("a"), earth_search_c1("b", tile="34TFR")]
+    for item in items:
+        item["properties"] = {"s2:product_uri": item["properties"]["s2:product_uri"]}
+        item["properties"]["datetime"] = f"2022-07-10T09:{'30' if item['id'] == 'a' else '50'}:00Z"
+
+    [observation] = selected(*items).observations
+
+    assert (observation.rule, observation.key) == ("datatake", "sentinel-2a/datatake-20220710T093051")
+    assert [scene.platform for scene in observation.scenes] == ["sentinel-2a", "sentinel-2a"]
 
 
 def test_without_an_orbit_scenes_of_a_platform_minutes_apart_are_one_observation() -> None:

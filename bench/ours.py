@@ -1,0 +1,45 @@
+"""Our side: every stage of the month, stored and hashed, without Dagster and through it."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.month import MONTH, TILE, Month
+from mrv_assets.workplace import Workplace
+
+
+def stages(month: Month, lake: Path, threads: int) -> None:
+    """Run the stages one after the other, from the search to the parcels' table, into a new lake."""
+    for _ in workplace(month, lake, threads).run(TILE, MONTH):
+        pass
+
+
+def through_dagster(month: Month, lake: Path, threads: int) -> None:
+    """The same as a user starts it: ``mrv run``, which is Dagster's own materialize on an instance on disk."""
+    from mrv_assets.cli import verbs
+
+    os.environ.update(
+        MRV_PROGRAM=str(month.program),
+        MRV_LAKE=str(lake),
+        MRV_WORKERS=str(threads),
+        DAGSTER_HOME=str(lake.parent / "dagster"),
+    )
+    # Its answer is not what is asked for here.
+    with contextlib.redirect_stdout(sys.stderr):
+        verbs.main(["run", "--tile", TILE, "--month", MONTH, "--json"], standalone_mode=False)
+
+
+def monthly_rasters(month: Month, lake: Path) -> dict[str, NDArray[np.float32]]:
+    """The month's mean of each index, from the lake: float32, dims (y, x), NaN where missing."""
+    opened = workplace(month, lake, 1).lake.open("monthly_proxies", TILE, MONTH)
+    scenes = opened.isel(y=slice(month.pixels), x=slice(month.pixels))
+    return {name: scenes[name].values for name in ("ndvi", "evi", "nbr") if name in scenes}
+
+
+def workplace(month: Month, lake: Path, threads: int) -> Workplace:
+    """The month's programme over a lake."""
+    return Workplace(program_path=month.program, lake_path=lake, workers=threads)

@@ -1,0 +1,65 @@
+"""Runs started from the command line: Dagster's own in-process materialize, on the configured instance."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mrv_assets.assets.partitions import partition_key
+from mrv_assets.definitions import build_definitions
+from mrv_assets.settings import Settings, ensure_dagster_home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a run did for one asset."""
+
+    asset: str
+    outcome: str
+    """computed, unchanged, restored or reproduced."""
+    audit_hash: str
+
+
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance that plain ``dagster`` commands use too; its home is made on first use."""
+    ensure_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def materialize_tile_month(instance: dg.DagsterInstance, settings: Settings, tile: str, month: str) -> list[Ran]:
+    """Materialize every asset of a tile and month, in this process.
+
+    Raises:
+        MrvError: As the stages raise them.
+    """
+    definitions = build_definitions(settings)
+    result = dg.materialize(
+        list(definitions.assets or []),  # type: ignore[arg-type]
+        partition_key=partition_key(tile, month),
+        instance=instance,
+        resources=dict(definitions.resources or {}),
+        # The verb says itself what was done; a known error is one message, not a log.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    ran = []
+    for event in result.get_asset_materialization_events():
+        shown = event.step_materialization_data.materialization
+        name = shown.asset_key.to_user_string()
+        ran.append(Ran(asset=name, outcome=_text(shown, "outcome"), audit_hash=_text(shown, "audit_hash")))
+    return ran
+
+
+def has_heard_of(instance: dg.DagsterInstance, asset: str, tile: str, month: str, audit_hash: str) -> bool:
+    """True when the newest materialization Dagster knows of a partition is this record."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(asset.split("/")), asset_partitions=[partition_key(tile, month)]), limit=1
+    ).records
+    shown = records[0].asset_materialization if records else None
+    return shown is not None and _text(shown, "audit_hash") == audit_hash
+
+
+def _text(materialization: dg.AssetMaterialization, name: str) -> str:
+    return str(materialization.metadata[name].value)

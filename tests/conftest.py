@@ -1,0 +1,74 @@
+"""What every test stands on: an environment of its own, only this machine's network, and one demo lake a session."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_lake import Demo, run_demo
+
+OURS = ("MRV_", "DAGSTER_")
+LOOPBACK = ("127.", "::1", "localhost")
+LISTED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True)
+def environment_of_its_own() -> Iterator[None]:
+    """No deployment variable of whoever runs the tests reaches them, and none that a test sets outlives it."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(OURS):
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections reach loopback and Unix sockets; any other is an error that names the address."""
+
+    def guarded(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+        def only_loopback(self: socket.socket, address: Any) -> Any:
+            # A datagram socket that connects sends nothing: that is how libraries ask for their own address.
+            if self.family in (socket.AF_INET, socket.AF_INET6) and self.type == socket.SOCK_STREAM:
+                host = str(address[0])
+                if not host.startswith(LOOPBACK):
+                    raise AssertionError(f"a test reaches for {host}:{address[1]}; only loopback is allowed")
+            return connect(self, address)
+
+        return only_loopback
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo, run once by its command. A test that changes its lake works on a copy."""
+    return run_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def listed(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something in the report's summary that is no failure and that a reader must see."""
+    lines = request.config.stash.setdefault(LISTED, [])
+    return lines.append
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show what tests listed."""
+    lines = config.stash.get(LISTED, [])
+    if lines:
+        terminalreporter.section("listed by tests")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder that is also the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,193 @@
+"""Builders of programmes and lakes: the demo by its command, and programmes like it.
+
+``python tests/demo_lake.py --write-golden`` runs the demo and rewrites tests/golden/demo.json; the commit that
+does so says why the numbers moved.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mrv_assets.answers import table_rows
+from mrv_assets.lake.lake import Lake
+from mrv_assets.settings import demo_program
+from mrv_assets.stages.materialize import Materialized
+from mrv_assets.workplace import PRODUCT, Workplace
+
+Json = dict[str, Any]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GOLDEN = Path(__file__).resolve().parent / "golden" / "demo.json"
+BIN = Path(sys.executable).parent
+
+DEMO_PROGRAM = demo_program()
+CATALOGUE = DEMO_PROGRAM.parent / "catalogue"
+COLLECTION = "s2-l2a-romania-north"
+TILE = "34TER"
+MONTHS = tuple(f"2018-{month:02d}" for month in range(1, 13))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The demo after one run of its command."""
+
+    folder: Path
+    page: str
+    """What it printed."""
+    progress: str
+    """What it said on stderr."""
+
+    @property
+    def place(self) -> Workplace:
+        """The demo's programme and lake."""
+        return Workplace(program_path=DEMO_PROGRAM, lake_path=self.folder / "lake")
+
+    @property
+    def lake(self) -> Lake:
+        """The demo's lake."""
+        return self.place.lake
+
+    @property
+    def home(self) -> Path:
+        """The Dagster instance the demo told of its runs."""
+        return self.folder / "dagster"
+
+
+def mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the `mrv` command as a user does; gives its exit code and both outputs."""
+    return _run([str(BIN / "mrv"), *arguments], cwd, environment)
+
+
+def dagster(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Dagster's own command as a user does."""
+    return _run([str(BIN / "dagster"), *arguments], cwd, environment)
+
+
+def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)
+
+
+def run_demo(folder: Path) -> Demo:
+    """Run the demo into a folder."""
+    done = mrv("demo", "--into", str(folder), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return Demo(folder=folder, page=done.stdout, progress=done.stderr)
+
+
+def a_program(folder: Path, **changed: Any) -> Path:
+    """A programme file like the demo's, in a folder of its own, with the demo's parcels and catalogue.
+
+    Args:
+        folder: Made where it does not exist.
+        changed: Fields written instead of the demo's; of ``gate`` only what is named. ``parcels`` may be a
+            GeoJSON object, ``catalog`` the folder of another catalogue.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    document = yaml.safe_load(DEMO_PROGRAM.read_text())
+    parcels = changed.pop("parcels", None) or json.loads((DEMO_PROGRAM.parent / "parcels.geojson").read_bytes())
+    (folder / "parcels.geojson").write_text(json.dumps(parcels))
+    catalog, collection = str(changed.pop("catalog", CATALOGUE)), changed.pop("collection", COLLECTION)
+    document["missions"]["sentinel2"] = {"catalog": catalog, "collection": collection}
+    gate = {**document["gate"], **changed.pop("gate", {})}
+    path = folder / "program.yaml"
+    path.write_text(yaml.safe_dump({**document, **changed, "gate": gate}))
+    return path
+
+
+def a_place(program: Path, lake: Path | None = None, workers: int = 1) -> Workplace:
+    """A programme at work on a lake, by default the one beside it."""
+    return Workplace(program_path=program, lake_path=lake or program.parent / "lake", workers=workers)
+
+
+def run_months(place: Workplace, months: Sequence[str], tile: str = TILE) -> dict[str, dict[str, Materialized]]:
+    """Every stage of some months, without Dagster; by month and asset."""
+    return {month: dict(place.run(tile, month)) for month in months}
+
+
+def run_month_in_lake(program: Path, lake: Path, months: Sequence[str]) -> None:
+    """The same, for a process of its own."""
+    run_months(a_place(program, lake), months)
+
+
+def rows(place: Workplace, month: str, tile: str = TILE) -> dict[str, Json]:
+    """The current rows of a month's parcels.parquet by parcel id, without geometry."""
+    return {row["parcel_id"]: row for row in table_rows(place.lake.current(PRODUCT, tile, month))}
+
+
+def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
+    """The gate's current decision on a month."""
+    found: Json = json.loads((lake.current("sentinel2/gated_tiles", tile, month).data / "decision.json").read_bytes())
+    return found
+
+
+def a_copied_catalogue(folder: Path, months: Sequence[str]) -> Path:
+    """A copy of the demo's catalogue that has only some months, to be changed."""
+    shutil.copytree(CATALOGUE, folder, ignore=shutil.ignore_patterns("2018"))
+    for month in months:
+        year, number = month.split("-")
+        if (CATALOGUE / year / number).is_dir():
+            shutil.copytree(CATALOGUE / year / number, folder / year / number)
+    collection = json.loads((folder / "collection.json").read_bytes())
+    collection["links"] = [
+        link for link in collection["links"] if link["rel"] != "item" or (folder / link["href"]).is_file()
+    ]
+    (folder / "collection.json").write_text(json.dumps(collection))
+    return folder
+
+
+def items_of(catalogue: Path, month: str) -> list[Path]:
+    """The item documents of a month in the demo's catalogue or a copy, in order of time."""
+    year, number = month.split("-")
+    return sorted((catalogue / year / number).glob("*/*.json"))
+
+
+def golden_of(demo: Demo) -> Json:
+    """What the golden file holds: parcels' values rounded to 1e-4 and decisions; no hashes."""
+    months: Json = {}
+    for month in MONTHS:
+        gate = decision(demo.lake, month)
+        months[month] = {
+            "status": gate["status"],
+            "reasons": gate["reasons"],
+            "coverage": round(gate["coverage"], 4),
+            "observations": len(gate["observations"]),
+            "parcels": {
+                parcel: {
+                    name: round(value, 4) if isinstance(value, float) else value
+                    for name, value in row.items()
+                    if name in ("n_obs", "valid_fraction", "max_gap_days", "value_status")
+                    or name.endswith(("_mean", "_std"))
+                }
+                for parcel, row in rows(demo.place, month).items()
+            },
+        }
+    return {
+        "written_by": "python tests/demo_lake.py --write-golden",
+        "rounded_to": 1e-4,
+        "tile": TILE,
+        "months": months,
+    }
+
+
+def write_golden() -> None:
+    """Run the demo and write the golden file."""
+    with tempfile.TemporaryDirectory() as folder:
+        golden = golden_of(run_demo(Path(folder)))
+    GOLDEN.parent.mkdir(exist_ok=True)
+    GOLDEN.write_text(json.dumps(golden, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write-golden"]:
+        sys.exit("usage: python tests/demo_lake.py --write-golden")
+    write_golden()
