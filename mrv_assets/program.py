@@ -39,24 +39,24 @@ def _month(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?", value):
-        raise _wrong("is a day, not a month")
-    raise _wrong("is not a month")
+        raise _wrong("it is a day, not a month")
+    raise _wrong("it is not a month")
 
 
 def _catalogue(value: str) -> str:
     if "://" not in value:
         if not value.strip():
-            raise _wrong("is empty")
+            raise _wrong("it is empty")
         return value
     try:
         url = urlsplit(value)
         host, userinfo = url.hostname, url.username or url.password
     except ValueError:
-        raise _wrong("is not a URL") from None
+        raise _wrong("it is not a URL") from None
     if userinfo:
-        raise _wrong("holds a user name or password", "Keep secrets out of the programme file, which records repeat")
+        raise _wrong("it holds a user name or password", "Keep secrets out of the programme file, which records repeat")
     if url.scheme != "https" or not host:
-        raise _wrong("is not an https URL")
+        raise _wrong("it is not an https URL")
     return value
 
 
@@ -64,7 +64,7 @@ def _tile(value: str) -> str:
     try:
         tile_grid(value)
     except TileError as error:
-        raise _wrong(error.reason) from None
+        raise _wrong(f"it is {error.reason}" if error.reason.startswith("not") else error.reason) from None
     return value
 
 
@@ -89,7 +89,7 @@ class Months(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.start > self.end:
-            raise _wrong(f"starts with {self.start}, after its end {self.end}", "Swap them, or correct one")
+            raise _wrong(f"it starts with {self.start}, after its end {self.end}", "Swap them, or correct one")
         return self
 
 
@@ -168,7 +168,7 @@ class Program(BaseModel):
         description="each mission's source, such as sentinel2: {catalog: earth-search, collection: sentinel-2-c1-l2a}",
     )
     gate: Gate = Field(default_factory=Gate, description="the thresholds, such as {min_coverage: 0.65}")
-    # Filled in by load_program where there is one mission.
+    # load_program fills it in where there is one mission.
     substitution: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         description="the missions in the order they stand in for one another, such as [sentinel2, landsat]"
     )
@@ -280,7 +280,7 @@ def _read(path: Path) -> tuple[Program | None, dict[str, Any], list[Problem]]:
     if not isinstance(document, dict):
         return None, {}, problems
     problems += _mission_problems(document)
-    if "substitution" not in document and len(named := _mission_names(document)) == 1:
+    if "substitution" not in document and len(named := _mission_names(document)) <= 1:
         document = {**document, "substitution": named}
     try:
         program = Program.model_validate(document)
@@ -300,7 +300,7 @@ def _document(path: Path) -> tuple[object, list[Problem]]:
             Problem(
                 field=path.name,
                 reason="there is no such file",
-                cure="Set MRV_PROGRAM to the path of your programme file; docs show one",
+                cure="Set MRV_PROGRAM to the path of your programme file, or start in the folder of program.yaml",
             )
         ]
     except OSError as error:
@@ -411,9 +411,9 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _problem(detail: ErrorDetails) -> Problem:
     """One of pydantic's errors in our words."""
     loc = [part for part in detail["loc"] if part != "[key]"]
-    field = "".join(f"[{part}]" if isinstance(part, int) and i else f".{part}" for i, part in enumerate(loc)).lstrip(
-        "."
-    )
+    # Only substitution is a list; elsewhere a number is a name someone forgot to put in quotes.
+    is_list = loc[:1] == ["substitution"]
+    field = "".join(f"[{part}]" if is_list and i else f".{part}" for i, part in enumerate(loc)).lstrip(".")
     model, name = _described(loc)
     write = model.model_fields[name].description if name in model.model_fields else None
     context = detail.get("ctx", {})

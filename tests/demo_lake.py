@@ -19,7 +19,7 @@ import yaml
 
 from mrv_assets.answers import table_rows
 from mrv_assets.lake.lake import Lake
-from mrv_assets.settings import demo_program
+from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.workplace import PRODUCT, Workplace
 
@@ -29,7 +29,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = Path(__file__).resolve().parent / "golden" / "demo.json"
 BIN = Path(sys.executable).parent
 
-DEMO_PROGRAM = demo_program()
 CATALOGUE = DEMO_PROGRAM.parent / "catalogue"
 COLLECTION = "s2-l2a-romania-north"
 TILE = "34TER"

@@ -71,7 +71,6 @@ def coverage_fractions(grid: Grid, window: Window, geometries: NDArray[np.object
     fraction = np.concatenate([np.asarray(shares, np.float64) for shares in found["coverage"]])
     row, col = cell // window.width + window.row, cell % window.width + window.col
     order = np.lexsort((col, row, parcel))
-    order = order[fraction[order] > 0]
     return Fractions(parcel=parcel[order], row=row[order], col=col[order], fraction=fraction[order])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.graph import Step
-from mrv_assets.errors import HeaderRefused
+from mrv_assets.errors import HeaderRefused, ObjectReadError, SceneReadError
 from mrv_assets.ingest.catalogue import StaticCatalogue
 from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
 from mrv_assets.ingest.sparse_tiff import sparse_tiff
@@ -140,14 +140,12 @@ def _fetch(plan: Plan, selection: Selection, transport: Transport, catalogue: St
         kept = []
         for scene in observation.scenes:
             try:
-                opened = {
-                    name: _open(scene, name, band, plan.the_mission, transport, catalogue)
-                    for name, band in sorted(scene.bands.items())
-                }
+                opened, findings = _open_bands(scene, plan.the_mission, transport, catalogue)
+                kept.append(_store_scene(plan, scene, names[scene.id], opened, findings, transport, folder, files))
             except HeaderRefused as refusal:
                 refused.append({"id": scene.id, "code": refusal.code, "detail": refusal.detail})
-                continue
-            kept.append(_store_scene(plan, scene, names[scene.id], opened, transport, folder, files))
+            except ObjectReadError as failure:
+                raise SceneReadError(scene.id, Path(failure.href).name, "disk", failure.reason) from failure
         if kept:
             sidecar.append(_observation(observation, kept))
     _write(folder, SIDECAR, canonical(sidecar), files)
@@ -174,6 +172,22 @@ def _observation(observation: Observation, scenes: list[Json]) -> Json:
 
 
 Opened = tuple[SceneBand, str, Header, tuple[str, ...]]
+
+
+def _open_bands(
+    scene: Scene, mission: Mission, transport: Transport, catalogue: StaticCatalogue
+) -> tuple[dict[str, Opened], tuple[str, ...]]:
+    """The headers of a scene's bands; a refused band refuses the scene, unless the mission can do without it."""
+    opened: dict[str, Opened] = {}
+    findings: list[str] = list(scene.findings)
+    for name, band in sorted(scene.bands.items()):
+        try:
+            opened[name] = _open(scene, name, band, mission, transport, catalogue)
+        except HeaderRefused as refusal:
+            if name not in mission.quality or mission.quality[name].required:
+                raise
+            findings.append(f"band_left_out: {refusal}")
+    return opened, tuple(findings)
 
 
 def _open(
@@ -205,13 +219,14 @@ def _store_scene(
     scene: Scene,
     name: str,
     opened: Mapping[str, Opened],
+    findings: tuple[str, ...],
     transport: Transport,
     folder: Path,
     files: dict[str, Json],
 ) -> Json:
     _write(folder, f"{name}/item.json", canonical(scene.item), files)
     bands: dict[str, Json] = {}
-    for band_name, (band, href, header, findings) in opened.items():
+    for band_name, (band, href, header, band_findings) in opened.items():
         indices = _needed_tiles(plan, band_name, header)
         ranges = [ByteRange(header.offsets[i], header.counts[i]) for i in indices]
         filled = [(i, r) for i, r in zip(indices, ranges, strict=True) if r.length]
@@ -230,7 +245,7 @@ def _store_scene(
             "fetched": list(indices),
             "ranges": [[r.offset, r.length] for r in ranges],
             "sha256": [sha256(tiles.get(i, b"")) for i in indices],
-            "findings": list(findings),
+            "findings": list(band_findings),
         }
     return {
         "id": scene.id,
@@ -238,7 +253,7 @@ def _store_scene(
         "datetime": scene.datetime,
         "dn_shift": scene.dn_shift,
         "offset_rule": scene.offset_rule,
-        "findings": list(scene.findings),
+        "findings": list(findings),
         "bands": bands,
     }
 

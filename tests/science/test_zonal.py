@@ -102,6 +102,7 @@ def test_shares_add_up_to_the_parcels_area_in_one_window_or_many(seed: int, corn
     in_blocks = shares_of(Fractions.concatenate([coverage_fractions(GRID, block, parcel) for block in BLOCKS]))
 
     assert in_blocks == pytest.approx(at_once, rel=0, abs=1e-6)
+    assert all(0 < share <= 1 for share in in_blocks.values())
     assert sum(at_once.values()) * 100 == pytest.approx(parcel[0].area, rel=1e-5, abs=1e-3)
 
 
