@@ -148,9 +148,7 @@ def test_parcel_means_agree(
     assert {key: value for key, value in differences.items() if not abs(value) <= MEANS_AGREE_WITHIN} == {}
     if differences:
         (parcel, index), worst = max(differences.items(), key=lambda item: abs(item[1]))
-        listed(
-            f"independent path, {month}: {len(differences)} means, largest difference {worst:+.4f} ({parcel} {index})"
-        )
+        listed(f"independent path, {month}: {len(differences)} means, at most {worst:+.4f} ({parcel} {index})")
     assert len(differences) == (12 if expected.coverage >= THRESHOLD else 0)
     if not differences:
         assert {row[f"{index}_mean"] for row in found.values() for index in ("ndvi", "evi")} == {None}

@@ -287,18 +287,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_a_key_written_twice_is_told_with_its_lines(tmp_path: Path) -> None:
     """YAML would take the last one and say nothing."""
     text = "gate:\n  min_coverage: 0.5\n  dilation_px: 3\n  min_coverage: 0.6\n"
-    path = a_program_file(tmp_path, a_program_file(tmp_path).read_text() + text)
+    path = a_program_file(tmp_path, text + a_program_file(tmp_path).read_text())
 
     problems = problems_of(path)
 
     assert list(problems) == ["gate.min_coverage"]
-    assert "lines 10 and 12" in problems["gate.min_coverage"].reason
+    assert "lines 2 and 4" in problems["gate.min_coverage"].reason
 
 
 @pytest.mark.parametrize("day", ["2018-01-05", "2018-02-30", "2018-01-05 10:00:00"])
 def test_a_day_is_not_a_month(tmp_path: Path, day: str) -> None:
     """YAML makes dates of days, and fails on those that do not exist; the user sees what was written."""
-    path = a_program_file(tmp_path, a_program_file(tmp_path).read_text().replace("'2018-01'", day))
+    path = a_program_file(tmp_path, a_program_file(tmp_path).read_text().replace("2018-01", day))
 
     problems = problems_of(path)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from mrv_assets.missions.flags import Flag
@@ -28,6 +29,18 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OffsetChange:
+    """When a product's offset became the one of its mission's convention."""
+
+    baseline: tuple[int, int]
+    """First processing baseline with it."""
+    since: datetime
+    """First day on which it was in use, UTC."""
+    before: float
+    """Offset of older baselines, unitless."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reflectance:
     """The one storage convention of a mission's aligned digital numbers."""
 
@@ -39,6 +52,8 @@ class Reflectance:
     saturated: int
     """The digital number that means "too bright to store"."""
     dtype: str = "uint16"
+    offset_change: OffsetChange | None = None
+    """None where the product always had this offset."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,14 @@
 """Sentinel-2 L2A surface reflectance, as Earth Search, Planetary Computer and CDSE publish it."""
 
+from datetime import UTC, datetime
+
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import (
     Band,
     BitQuality,
     ClassQuality,
     Mission,
+    OffsetChange,
     ProbabilityQuality,
     Reflectance,
 )
@@ -22,8 +25,14 @@ SENTINEL2 = Mission(
         "swir16": Band(names=("swir16", "B11", "B11_20m"), resolution_m=20),
         "swir22": Band(names=("swir22", "B12", "B12_20m"), resolution_m=20),
     },
-    # Processing baseline 04.00 (2022-01-25) moved the zero by 1000; older scenes get +1000, which loses nothing.
-    radiometry=Reflectance(scale=1e-4, offset=-0.1, nodata=0, saturated=65535),
+    # ESA: from processing baseline 04.00 on BOA_ADD_OFFSET is -1000. Older scenes get +1000, which loses nothing.
+    radiometry=Reflectance(
+        scale=1e-4,
+        offset=-0.1,
+        nodata=0,
+        saturated=65535,
+        offset_change=OffsetChange(baseline=(4, 0), since=datetime(2022, 1, 25, tzinfo=UTC), before=0.0),
+    ),
     quality={
         "scl": ClassQuality(
             names=("scl", "SCL", "SCL_20m"),

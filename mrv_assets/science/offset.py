@@ -1,16 +1,12 @@
-"""The zero point of a Sentinel-2 scene's reflectance, which catalogues state, forget, or state wrongly."""
+"""The zero point of a scene's reflectance, which catalogues state, forget, or state wrongly."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from mrv_assets.missions.mission import Reflectance
 from mrv_assets.science.product import baseline_of, baseline_text
 from mrv_assets.science.stac_item import Item, properties, stated_number
-
-# ESA, Sentinel-2 processing baseline 04.00: BOA_ADD_OFFSET is -1000 digital numbers from then on, 0 before.
-OFFSET_BASELINE = (4, 0)
-OFFSET_SINCE = datetime(2022, 1, 25, tzinfo=UTC)
-OFFSET = -0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +20,7 @@ class OffsetDecision:
     findings: tuple[str, ...]
 
 
-def boa_offset(item: Item, sensed: datetime, keys: Collection[str]) -> OffsetDecision:
+def boa_offset(item: Item, sensed: datetime, keys: Collection[str], radiometry: Reflectance) -> OffsetDecision:
     """The offset of a scene's reflectance, decided for this item.
 
     In this order: ``earthsearch:boa_offset_applied`` says the pixels are shifted already, whatever is stated
@@ -35,13 +31,18 @@ def boa_offset(item: Item, sensed: datetime, keys: Collection[str]) -> OffsetDec
         item: The STAC item.
         sensed: When it was sensed, UTC.
         keys: STAC asset keys of its reflectance bands.
+        radiometry: The mission's convention, and when the product's offset became it.
     """
     # Rounded, since some writers print -0.1 as float32.
     numbers = (stated_number(item["assets"][key], "offset") for key in keys)
     stated = sorted({round(number, 6) for number in numbers if number is not None})
     shown = ", ".join(f"{number:g}" for number in stated)
     baseline = baseline_of(item)
-    derived = None if baseline is None else OFFSET if baseline >= OFFSET_BASELINE else 0.0
+    change = radiometry.offset_change
+    before = radiometry.offset if change is None else change.before
+    derived = None if baseline is None else radiometry.offset
+    if baseline is not None and change is not None and baseline < change.baseline:
+        derived = before
     if properties(item).get("earthsearch:boa_offset_applied") is True:
         conflict = f"states {shown} and boa_offset_applied; boa_offset_applied decided"
         return _decision(0.0, "boa_offset_applied", conflict if any(stated) else None)
@@ -51,8 +52,8 @@ def boa_offset(item: Item, sensed: datetime, keys: Collection[str]) -> OffsetDec
     conflict_of_bands = f"bands state {shown}; none of them decided" if stated else None
     if derived is not None:
         return _decision(derived, "baseline", conflict_of_bands)
-    if sensed < OFFSET_SINCE:
-        return _decision(0.0, "date", conflict_of_bands)
+    if change is None or sensed < change.since:
+        return _decision(before, "date", conflict_of_bands)
     return _decision(None, "unknown", conflict_of_bands)
 
 

@@ -192,7 +192,7 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _
     bands, findings = _bands(item, mission)
     keys = [band.key for name, band in bands.items() if name in mission.bands]
     _check_scale(item, keys, mission.radiometry.scale)
-    decision = boa_offset(item, sensed, keys)
+    decision = boa_offset(item, sensed, keys, mission.radiometry)
     if decision.offset is None:
         detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
         raise _UnusableError("offset_unknown", detail)
