@@ -23,7 +23,7 @@ import psutil
 import rasterio
 from tabulate import tabulate
 
-from bench.contender import CONTENDERS, ODC_STAC, PEERS
+from bench.contender import CONTENDERS, ODC_STAC, OURS, PEERS, STAGES
 from bench.cost import Cost
 from bench.difference import TOLERANCE, Difference, differences
 from bench.month import FIVE_BANDS, QUARTER_PX, SIX_BANDS, TILE_PX, WARM_UP_PX, Month, make_month
@@ -44,7 +44,7 @@ Costs = Mapping[str, Sequence[Cost]]
 
 
 def main() -> None:
-    """Measure, print, and keep the numbers; exit code 1 when two sides found something else."""
+    """Measure, print, and keep the numbers; exit code 1 when two sides found something else, 2 when one failed."""
     options = _options()
     bands = SIX_BANDS if options.nir08 else FIVE_BANDS
     with _folder(options.keep) as folder:
@@ -52,6 +52,7 @@ def main() -> None:
         warm_up = make_month(folder / "warm-up", WARM_UP_PX, bands)
         month = make_month(folder / "month", options.pixels, bands)
         facts = _facts(month, options.threads)
+        rmtree(folder / "found", ignore_errors=True)
         warm, cold = _rounds(month, warm_up, folder, options.rounds, options.threads)
         found = _compared(folder / "found")
     print(_page(facts, warm, cold, found))
@@ -80,7 +81,7 @@ def _rounds(
     cold: dict[str, list[Cost]] = {name: [] for name in CONTENDERS}
     # Kernels compiled once and kept are what every run but a machine's first has.
     kept = folder / "compiled"
-    for name in CONTENDERS[len(PEERS) :]:
+    for name in OURS:
         _say(f"Compiling kernels: {name}")
         _run(name, warm_up, None, folder, threads, kept)
     for number in range(1, rounds + 1):
@@ -123,7 +124,8 @@ def _run(
     )
     rmtree(scratch)
     if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
+        _say(f"{name} failed:\n{done.stderr}")
+        sys.exit(2)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -188,7 +190,7 @@ def _page(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Diff
         f"{facts.threads} threads; {facts.measured}.",
         ", ".join(f"{name} {number}" for name, number in facts.versions.items()),
         "",
-        f"Medians of {rounds} rounds. Warm: after imports and a small month; cold: a new process, imports and",
+        f"Medians over {rounds} round(s). Warm: after imports and a small month; cold: a new process, imports and",
         "compiling included. x: times odc-stac.",
         "",
         _table(warm, cold),
@@ -197,7 +199,7 @@ def _page(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Diff
         *(f"{name}: {_told(one)}" for name, rows in found.items() for one in rows),
     ]
     if rounds < ROUNDS:
-        lines.append(f"Only {rounds} of {ROUNDS} rounds: this shows that it runs, and measures nothing.")
+        lines.append(f"Fewer than {ROUNDS} rounds show that it runs; they measure nothing.")
     return "\n".join(lines)
 
 
@@ -216,14 +218,13 @@ def _table(warm: Costs, cold: Costs) -> str:
 
 
 def _against_bar(warm: Costs) -> list[str]:
-    stages = CONTENDERS[len(PEERS)]
     lines = []
     for field, bar, said in (("cpu_s", CPU_BAR, "CPU"), ("peak_mb", MEMORY_BAR, "Peak memory")):
-        ratios = {peer: _median(warm[stages], field) / _median(warm[peer], field) for peer in PEERS}
+        ratios = {peer: _median(warm[STAGES], field) / _median(warm[peer], field) for peer in PEERS}
         verdicts = ", ".join(
             f"{ratio:.2f} x {peer} ({'met' if ratio <= bar else 'missed'})" for peer, ratio in ratios.items()
         )
-        lines.append(f"{said} of {stages}, at most {bar:g} x: {verdicts}")
+        lines.append(f"{said} of {STAGES}, at most {bar:g} x: {verdicts}")
     return lines
 
 
@@ -237,7 +238,7 @@ def _told(one: Difference) -> str:
 
 
 def _median(costs: Sequence[Cost], field: str) -> float:
-    return statistics.median(getattr(cost, field) for cost in costs)
+    return statistics.median(float(getattr(cost, field)) for cost in costs)
 
 
 def _keep(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Difference]]) -> Path:
@@ -266,9 +267,7 @@ def _keep(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Diff
 
 
 def _progress(number: int, rounds: int, name: str, start: str, cost: Cost) -> None:
-    _say(
-        f"[{number}/{rounds}] {name}, {start}: {cost.wall_s:.2f} s, CPU {cost.cpu_s:.2f} s, {cost.peak_mb:.0f} MB"
-    )
+    _say(f"[{number}/{rounds}] {name}, {start}: {cost.wall_s:.2f} s, CPU {cost.cpu_s:.2f} s, {cost.peak_mb:.0f} MB")
 
 
 def _say(text: str) -> None:

@@ -55,9 +55,7 @@ def differences(
     return [_difference(name, here[name], there[name], tolerance) for name in here]
 
 
-def _difference(
-    index: str, here: NDArray[np.float32], there: NDArray[np.float32], tolerance: float
-) -> Difference:
+def _difference(index: str, here: NDArray[np.float32], there: NDArray[np.float32], tolerance: float) -> Difference:
     valid = beyond = only_here = only_there = 0
     largest = 0.0
     # By strips: a whole tile's rasters are read from disk, and need not all be in memory at once.

@@ -216,11 +216,11 @@ def _smooth(name: str, rows: NDArray[np.int64], cols: NDArray[np.int64], step: i
     bits = step.bit_length() - 1
     k, u = rows >> bits, (rows & (step - 1)).astype(np.int32)[:, np.newaxis]
     m, v = cols >> bits, (cols & (step - 1)).astype(np.int32)
-    # A row of nodes has a seed of its own, so that a larger month holds a smaller one's pixels.
+    # A row of nodes has a seed of its own, so that a larger month holds a smaller one's ground and clouds.
     nodes = np.stack([_nodes(f"{name} {row}", int(m[-1]) + 2) for row in range(int(k[0]), int(k[-1]) + 2)])
     k = k - k[0]
     lines = nodes[k] * (step - u) + nodes[k + 1] * u
-    return (lines[:, m] * (step - v) + lines[:, m + 1] * v) >> 2 * bits
+    return np.asarray((lines[:, m] * (step - v) + lines[:, m + 1] * v) >> 2 * bits, np.int32)
 
 
 def _nodes(name: str, count: int) -> NDArray[np.int32]:
@@ -231,7 +231,7 @@ def _noise(name: str, shape: tuple[int, int]) -> NDArray[np.uint16]:
     count = shape[0] * shape[1]
     # "<u8": the bytes of a number come in the same order on every machine.
     raw = np.asarray(_bits(name).random_raw(-(-count // 8))).astype("<u8").view(np.uint8)
-    return raw[:count].reshape(shape).astype(np.uint16) * NOISE >> 8
+    return np.asarray(raw[:count].reshape(shape).astype(np.uint16) * NOISE >> 8, np.uint16)
 
 
 def _bits(name: str) -> np.random.PCG64:

@@ -38,9 +38,7 @@ def odc_stac(month: Month, threads: int, *, every_band: bool) -> dict[str, NDArr
     stack = odc.stac.load(
         items,
         bands=wanted,
-        geobox=GeoBox(
-            (grid.height, grid.width), rasterio.Affine(grid.dx, 0, grid.x0, 0, grid.dy, grid.y0), grid.crs
-        ),
+        geobox=GeoBox((grid.height, grid.width), rasterio.Affine(grid.dx, 0, grid.x0, 0, grid.dy, grid.y0), grid.crs),
         resampling={"*": "bilinear", "scl": "nearest"},
         chunks={"x": CHUNK_PX, "y": CHUNK_PX},
     )

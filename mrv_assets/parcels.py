@@ -146,7 +146,7 @@ def _lonlat(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
     geometry = np.asarray(shapely.force_2d(np.asarray(frame.geometry, dtype=object)), dtype=object)
     if frame.crs.equals(WGS84, ignore_axis_order=True):
         return geometry
-    moved = np.asarray(frame.set_geometry(geometry, crs=frame.crs).to_crs(WGS84).geometry, dtype=object)
+    moved = np.array(frame.set_geometry(geometry, crs=frame.crs).to_crs(WGS84).geometry, dtype=np.object_)
     # Rounding repairs what is not valid, and that is not ours to do.
     whole = shapely.is_valid(moved) & np.isfinite(shapely.bounds(moved)).all(axis=1)
     moved[whole] = shapely.set_precision(moved[whole], LONLAT_STEP)

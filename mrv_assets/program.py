@@ -23,20 +23,19 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mrv_assets.errors import CatalogueError, Problem, ProgramError, TileError
 from mrv_assets.missions.known import MISSIONS
+from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.science.grid import tile_grid
 
 CATALOGUES = ("earth-search", "planetary-computer", "usgs")
 """Preset names of public STAC APIs."""
-MAX_DILATION_PX = 16
-"""Quality is kept this far around every active block; part of the lake's format."""
 MAX_BYTES = 1_000_000
-"""A programme file is a page; something larger is another file."""
+"""What people write is a page or a few; something larger is another file."""
 
 _FROZEN = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def _month(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", value):
+    if isinstance(value, str) and re.fullmatch(r"[12][0-9]{3}-(0[1-9]|1[0-2])", value):
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?", value):
         raise _wrong("it is a day, not a month")
@@ -136,8 +135,8 @@ class Gate(BaseModel):
     dilation_px: int = Field(
         default=3,
         ge=0,
-        le=MAX_DILATION_PX,
-        description=f"by how many whole pixels cloud and shadow grow, from 0 to {MAX_DILATION_PX}, such as 3",
+        le=HALO_PX,
+        description=f"by how many whole pixels cloud and shadow grow, from 0 to {HALO_PX}, such as 3",
     )
     min_scene_clear: Fraction = Field(
         default=0.0, description="the least clear share for a scene to be used, from 0 to 1, such as 0.0"
@@ -277,7 +276,7 @@ def check_program(path: Path) -> Program:
 def _read(path: Path) -> tuple[Program | None, dict[str, Any], list[Problem]]:
     """The programme if it has no problem of its own, the document as far as it can be read, and the problems."""
     document, problems = _document(path)
-    if not isinstance(document, dict):
+    if document is None:
         return None, {}, problems
     problems += _mission_problems(document)
     if "substitution" not in document and len(named := _mission_names(document)) <= 1:
@@ -290,33 +289,24 @@ def _read(path: Path) -> tuple[Program | None, dict[str, Any], list[Problem]]:
     return None if problems else program, document, problems
 
 
-def _document(path: Path) -> tuple[object, list[Problem]]:
+def _document(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
     """The YAML document, with dates as they are written, and what is wrong with it as YAML."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        return None, [
-            Problem(
-                field=path.name,
-                reason="there is no such file",
-                cure="Set MRV_PROGRAM to the path of your programme file, or start in the folder of program.yaml",
-            )
-        ]
+        cure = "Set MRV_PROGRAM to the path of your programme file, or start in the folder of program.yaml"
+        return None, [Problem(field=path.name, reason="there is no such file", cure=cure)]
     except OSError as error:
-        return None, [
-            Problem(field=path.name, reason=f"it cannot be read ({error.strerror})", cure="Name a readable YAML file")
-        ]
+        reason = f"it cannot be read ({error.strerror})"
+        return None, [Problem(field=path.name, reason=reason, cure="Name a readable YAML file")]
     if len(data) > MAX_BYTES:
         return None, [Problem(field=path.name, reason="it is larger than 1 MB", cure="Name a programme file")]
     try:
         root = yaml.compose(data, Loader=yaml.SafeLoader)
         if root is None:
-            return None, [
-                Problem(
-                    field=path.name, reason="it is empty", cure="Write at least program, parcels, months and missions"
-                )
-            ]
+            cure = "Write at least program, parcels, months and missions"
+            return None, [Problem(field=path.name, reason="it is empty", cure=cure)]
         problems = list(_repeated_keys(root, "", set()))
         document = yaml.SafeLoader("").construct_document(root)
     except yaml.YAMLError as error:
@@ -335,10 +325,8 @@ def _document(path: Path) -> tuple[object, list[Problem]]:
 def _not_yaml(path: Path, data: bytes, error: yaml.YAMLError) -> Problem:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        where, reason = (
-            f"{path.name}: line {mark.line + 1}, column {mark.column + 1}",
-            error.problem or "it is not YAML",
-        )
+        where = f"{path.name}: line {mark.line + 1}, column {mark.column + 1}"
+        reason = error.problem or "it is not YAML"
     elif isinstance(error, yaml.reader.ReaderError):
         line = data[: error.position].count(b"\n") + 1
         where, reason = f"{path.name}: line {line}", f"a character cannot be read ({error.reason})"

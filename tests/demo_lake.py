@@ -71,6 +71,11 @@ def dagster(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
     return _run([str(BIN / "dagster"), *arguments], cwd, environment)
 
 
+def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own."""
+    return _run([sys.executable, *arguments], cwd, environment)
+
+
 def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, **environment}
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)

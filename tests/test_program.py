@@ -122,6 +122,7 @@ def test_reading_a_programme_brings_no_numerical_stack() -> None:
         ({"months": 2018}, "months", "mapping"),
         ({"months": {"start": "2018-13", "end": "2019-01"}}, "months.start", "not a month"),
         ({"months": {"start": "2018-1", "end": "2019-01"}}, "months.start", "not a month"),
+        ({"months": {"start": "٢٠١٨-01", "end": "2019-01"}}, "months.start", "not a month"),
         ({"months": {"start": 201801, "end": "2019-01"}}, "months.start", "not a month"),
         ({"months": {"start": "2018-01", "end": None}}, "months.end", "not a month"),
         ({"months": {"start": "2018-01"}}, "months.end", "missing"),

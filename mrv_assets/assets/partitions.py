@@ -15,13 +15,13 @@ def tile_partitions_name(program: Program) -> str:
 
 def tile_months(program: Program) -> dg.MultiPartitionsDefinition:
     """Every tile of the programme times every month that is over."""
-    end = program.partition_months[-1]
+    end = program.last_month
     year, month = (int(part) for part in end.split("-"))
     after = f"{year + month // 12:04d}-{month % 12 + 1:02d}"
     return dg.MultiPartitionsDefinition(
         {
             MONTH: dg.MonthlyPartitionsDefinition(
-                start_date=program.partition_months[0], end_date=after, fmt="%Y-%m", timezone="UTC"
+                start_date=program.first_month, end_date=after, fmt="%Y-%m", timezone="UTC"
             ),
             TILE: dg.DynamicPartitionsDefinition(name=tile_partitions_name(program)),
         }

@@ -129,9 +129,11 @@ class BlockArrays:
     def _array(self, name: str) -> "zarr.Array[Any]":
         found = self._arrays.get(name)
         if found is None:
-            found = self._group[name]  # type: ignore[assignment]
-            self._arrays[name] = found  # type: ignore[assignment]
-        return found  # type: ignore[return-value]
+            opened = self._group[name]
+            assert isinstance(opened, zarr.Array)  # our groups hold no groups
+            # Whether a block is all fill is looked at once, by us.
+            found = self._arrays[name] = opened.with_config({"write_empty_chunks": True})
+        return found
 
     def read(self, name: str, window: Window) -> NDArray[Any]:
         """Stored values of a window, undecoded: (time, y, x) or (y, x)."""

@@ -11,6 +11,8 @@ from mrv_assets.science.grid import Grid, Window
 
 BLOCK = 1024
 """Pixels on a side; part of the lake's format."""
+HALO_PX = 16
+"""Quality is aligned this far around every active block, so dilation may reach as far; part of the format."""
 
 
 @dataclass(frozen=True, order=True)

@@ -99,7 +99,7 @@ class Window:
 TILE_SIZE_M = 109_800
 """Side of a Sentinel-2 tile."""
 
-_NAME = re.compile(r"(\d{2})([C-HJ-NP-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
+_NAME = re.compile(r"([0-9]{2})([C-HJ-NP-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
 ROWS = "ABCDEFGHJKLMNPQRSTUV"
 BANDS = "CDEFGHJKLMNPQRSTUVWX"

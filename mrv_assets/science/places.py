@@ -143,7 +143,11 @@ def needed_window(nodes: Nodes, source: Grid, target: Grid, window: Window, *, m
         rows, cols = rows[np.isfinite(rows)], cols[np.isfinite(cols)]
     if not rows.size or not cols.size:
         return None
-    reach = margin + (footprint_px(nodes) // 2 + 1 if is_coarser(source, target) else 1)
+    if whole_shift(source, target) is not None:
+        # Copied: a neighbour more would touch, and decode, the COG tiles all around.
+        reach = margin
+    else:
+        reach = margin + (footprint_px(nodes) // 2 + 1 if is_coarser(source, target) else 1)
     bounds = []
     for place, size in ((rows, source.height), (cols, source.width)):
         first, last = math.floor(place.min() + TIE_PX), math.floor(place.max() + TIE_PX)

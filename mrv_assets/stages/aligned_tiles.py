@@ -17,15 +17,16 @@ from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_c
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, Resample
-from mrv_assets.science.blocks import Block, block_window, halo_blocks
+from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
+from mrv_assets.science.places import whole_shift
 from mrv_assets.science.radiometry import to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
 from mrv_assets.stages.blocks import over_blocks, written_blocks
 from mrv_assets.stages.materialize import Materialized, materialize
 from mrv_assets.stages.plan import Plan
-from mrv_assets.stages.raw_tiles import HALO_PX, SIDECAR
+from mrv_assets.stages.raw_tiles import SIDECAR
 
 STEPS = (
     Step(name="convention", function="mrv_assets.science.radiometry.to_convention", reads=("raw_tiles",)),
@@ -88,7 +89,9 @@ class _Job:
         return cls(
             mission=plan.the_mission,
             grid=plan.grid,
-            observations=tuple(tuple(_SceneFiles.of(s, raw, cache) for s in o["scenes"]) for o in observations),
+            observations=tuple(
+                tuple(_SceneFiles.of(s, raw, plan.grid, cache) for s in o["scenes"]) for o in observations
+            ),
         )
 
 
@@ -102,11 +105,13 @@ class _SceneFiles:
     files: dict[str, SparseTiff]
 
     @classmethod
-    def of(cls, scene: Json, raw: Path, cache: TileCache) -> "_SceneFiles":
-        files = {
-            name: SparseTiff(raw / band["file"], frozenset(band["fetched"]), cache)
-            for name, band in scene["bands"].items()
-        }
+    def of(cls, scene: Json, raw: Path, grid: Grid, cache: TileCache) -> "_SceneFiles":
+        files = {}
+        for name, band in scene["bands"].items():
+            file = SparseTiff(raw / band["file"], frozenset(band["fetched"]))
+            # On the analysis grid itself blocks share no COG tile: caching it would only push out those they do.
+            shared = whole_shift(file.grid, grid) is None
+            files[name] = SparseTiff(file.source, file.fetched, cache) if shared else file
         return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
 
 

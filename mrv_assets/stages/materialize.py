@@ -1,6 +1,5 @@
 """Materializing: a request that was answered before computes nothing; a new one is computed, digested, published."""
 
-import importlib.util
 import logging
 import platform
 import uuid
@@ -18,6 +17,8 @@ from mrv_assets.audit.graph import Step, graph_digest
 from mrv_assets.audit.record import Request, audit_hash
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.stages.plan import Plan
+
+_ROOT = Path(__file__).parents[1]
 
 log = logging.getLogger("mrv_assets")
 
@@ -121,11 +122,12 @@ def stage_code(module: str) -> str:
 
 
 def _source(module: str) -> bytes | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, AttributeError):
-        return None
-    return Path(spec.origin).read_bytes() if spec and spec.origin and spec.has_location else None
+    # By path: asking the import system would import the packages on the way, and with them numba.
+    path = _ROOT.joinpath(*module.split(".")[1:])
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file.read_bytes()
+    return None
 
 
 def _run_id(started: datetime) -> str:

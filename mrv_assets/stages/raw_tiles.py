@@ -14,7 +14,7 @@ from mrv_assets.ingest.sparse_tiff import sparse_tiff
 from mrv_assets.ingest.transport import ByteRange, DiskTransport, Transport
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.mission import Mission
-from mrv_assets.science.blocks import block_window
+from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.grid import Window
 from mrv_assets.science.resample import source_window
 from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection, select
@@ -29,10 +29,6 @@ STEPS = (
 )
 
 SIDECAR = "scenes.json"
-
-# Dilation may reach this far beyond a block (the programme's dilation_px is at most this), so quality is
-# fetched and aligned this far around every active block. Part of the format.
-HALO_PX = 16
 
 
 def raw_tiles(lake: Lake, plan: Plan) -> Materialized:

@@ -538,8 +538,8 @@ def test_a_window_beside_the_source_needs_nothing() -> None:
     source = a_grid(x0=600_300, width=50, height=50)
 
     assert source_window(source, TEN, beside) is None
-    assert source_window(source, TEN, Window(0, 0, 50, 31)) == Window(0, 0, 50, 2)
-    assert source_window(source, TEN, Window(0, 0, 50, 31), margin=3) == Window(0, 0, 50, 5)
+    assert source_window(source, TEN, Window(0, 0, 50, 31)) == Window(0, 0, 50, 1)
+    assert source_window(source, TEN, Window(0, 0, 50, 31), margin=3) == Window(0, 0, 50, 4)
 
 
 def test_a_source_on_the_other_side_of_the_earth_needs_nothing() -> None:

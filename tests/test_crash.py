@@ -1,0 +1,125 @@
+"""kill -9 at ten random instants, then a re-run: no torn state is ever visible, and the records are an undisturbed run's."""
+
+import json
+import multiprocessing
+import random
+import time
+from hashlib import sha256
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pytest
+from demo_lake import TILE, a_place, a_program, run_month_in_lake, run_months
+
+from mrv_assets.audit.canonical import digest
+from mrv_assets.lake.lake import Lake
+
+# A month that passes, with five observations, and one that has no scenes.
+MONTHS = ("2018-07", "2018-12")
+KILLS = 10
+SEED = 20180701
+
+
+@pytest.fixture(scope="module")
+def server() -> ForkServerContext:
+    """A server that has imported everything and forks a process a run: killing one costs no imports."""
+    context = multiprocessing.get_context("forkserver")
+    stages = ["raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles", "monthly_proxies"]
+    context.set_forkserver_preload(["demo_lake", *(f"mrv_assets.stages.{stage}" for stage in stages)])
+    return context
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's programme."""
+    return a_program(tmp_path_factory.mktemp("programme"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    program: Path, server: ForkServerContext, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, bytes], float]:
+    """What an undisturbed run leaves, and how long it takes, in seconds."""
+    seconds = []
+    # The first compiles kernels or reads them from their cache.
+    for name in ("warm", "lake"):
+        lake = tmp_path_factory.mktemp("undisturbed") / name
+        process = server.Process(target=run_month_in_lake, args=(program, lake, MONTHS))
+        started = time.monotonic()
+        process.start()
+        process.join()
+        seconds.append(time.monotonic() - started)
+        assert process.exitcode == 0
+    return evidence(lake), seconds[-1]
+
+
+@pytest.mark.parametrize("kill", range(KILLS))
+def test_a_killed_run_leaves_nothing_torn_and_its_rerun_the_same_records(
+    kill: int, program: Path, server: ForkServerContext, undisturbed: tuple[dict[str, bytes], float], tmp_path: Path
+) -> None:
+    """The instants are spread over the run: one random instant in each tenth of it."""
+    expected, seconds = undisturbed
+    lake = tmp_path / "lake"
+    instant = seconds * (kill + random.Random(SEED + kill).random()) / KILLS
+
+    while not killed(server, program, lake, instant):
+        # It was over before the instant came: the same again, earlier, in another lake.
+        lake, instant = lake.with_name(f"{lake.name}-again"), instant / 2
+
+    check_nothing_torn(lake, expected)
+    run_months(a_place(program, lake), MONTHS)
+    check_nothing_torn(lake, expected)
+    assert evidence(lake) == expected
+    assert list((lake / ".staging").iterdir()) == []
+
+
+def killed(server: ForkServerContext, program: Path, lake: Path, after_s: float) -> bool:
+    """Run the months in a process and kill it -9; False when it was over by then."""
+    process = server.Process(target=run_month_in_lake, args=(program, lake, MONTHS))
+    process.start()
+    process.join(after_s)
+    process.kill()
+    process.join()
+    return process.exitcode == -9
+
+
+def evidence(lake: Path) -> dict[str, bytes]:
+    """Every file of a lake that says what is true: all but runs, which say when and where."""
+    return {
+        name: path.read_bytes()
+        for path in sorted(lake.rglob("*"))
+        if path.is_file()
+        and not (name := path.relative_to(lake).as_posix()).startswith(".staging/")
+        and "/runs/" not in name
+    }
+
+
+def check_nothing_torn(lake: Path, expected: dict[str, bytes]) -> None:
+    """Whatever has a final name is whole: documents parse, hashes match, data is there and opens."""
+    for name, content in evidence(lake).items():
+        # A file that has its final name has its final content. Heads, records and data are content-addressed or
+        # numbered, and nothing else runs: so each must be the undisturbed run's, byte for byte.
+        if not Path(name).name.startswith("."):
+            assert content == expected.get(name), name
+    for run in lake.glob("**/runs/[!.]*.json"):
+        assert len(json.loads(run.read_bytes())["record"]) == 64
+    for record in lake.glob("**/records/[!.]*.json"):
+        assert sha256(record.read_bytes()).hexdigest() == record.stem
+        data = record.parents[1] / "data" / digest(json.loads(record.read_bytes())["output"])
+        assert data.is_dir(), f"{record}: its data is not there"
+    for head in lake.glob("**/heads/[!.]*.json"):
+        named = json.loads(head.read_bytes())["record"]
+        assert (head.parents[1] / "records" / f"{named}.json").is_file(), f"{head}: its record is not there"
+    if (lake / "lake.json").exists():
+        check_everything_opens(Lake.at(lake, json.loads((lake / "lake.json").read_bytes())["programme"]))
+
+
+def check_everything_opens(lake: Lake) -> None:
+    """Every partition that has a head opens to its last value."""
+    for asset in ("sentinel2/aligned_tiles", "sentinel2/masked_tiles", "sentinel2/indices", "monthly_proxies"):
+        for tile, month in lake.partitions(asset):
+            assert tile == TILE
+            opened = lake.open(asset, tile, month)
+            for variable in opened.data_vars.values():
+                # One corner of a block that has data; all of it would be 10980 pixels square.
+                variable.isel(y=slice(9000, 9008), x=slice(8800, 8808)).load()

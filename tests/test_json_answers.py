@@ -1,0 +1,168 @@
+"""Every verb's JSON answer is what its schema in docs/schemas says, and no more."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from demo_lake import REPOSITORY, TILE, Demo, a_place, a_program, mrv, run_months
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from mrv_assets.cli import verbs
+from mrv_assets.lake.table import column_meaning
+from mrv_assets.workplace import Workplace
+
+SCHEMAS = {path.name: json.loads(path.read_bytes()) for path in (REPOSITORY / "docs" / "schemas").glob("*.json")}
+REGISTRY: Registry[Any] = Registry().with_resources(
+    [(name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()]
+)
+PASSED, REJECTED = "2018-05", "2018-06"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A programme of two months, one passed and one rejected, already in its lake."""
+    folder = tmp_path_factory.mktemp("programme")
+    place = a_place(a_program(folder, months={"start": PASSED, "end": REJECTED}))
+    run_months(place, [PASSED, REJECTED])
+    return place
+
+
+def problems(name: str, answer: Any) -> list[str]:
+    """What a schema finds wrong with an answer."""
+    validator = Draft202012Validator(SCHEMAS[f"{name}.json"], registry=REGISTRY)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(answer)]
+
+
+def answered(place: Workplace, *arguments: str) -> Any:
+    """A verb's answer; its stdout has to be one JSON document and nothing else."""
+    environ = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    result: Result = CliRunner().invoke(verbs, [*arguments, "--json"], env=environ, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_a_schema_is_one_and_allows_nothing_unsaid(name: str) -> None:
+    """Each object of a schema names all its fields, requires them, and says so."""
+    schema = SCHEMAS[name]
+
+    Draft202012Validator.check_schema(schema)
+
+    for part in objects(schema):
+        if "properties" in part:
+            assert part["additionalProperties"] is False
+            assert part["required"] == list(part["properties"])
+        else:
+            assert part["additionalProperties"], "a map says what its values are"
+
+
+def objects(part: Any) -> Iterator[dict[str, Any]]:
+    """Every schema of an object within a schema."""
+    if isinstance(part, dict):
+        if part.get("type") == "object":
+            yield part
+        for inner in part.values():
+            yield from objects(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from objects(inner)
+
+
+def test_every_verb_that_answers_in_json_has_a_schema() -> None:
+    """A new verb with --json gets a schema of its name."""
+    answering = {
+        f"{name}.json" for name, verb in verbs.commands.items() if any("--json" in p.opts for p in verb.params)
+    }
+
+    assert answering == set(SCHEMAS) - {"parcel-row.json"}
+
+
+def test_tiles(place: Workplace) -> None:
+    """Six parcels in one tile, registered by the first call and known to the second."""
+    first, second = answered(place, "tiles"), answered(place, "tiles")
+
+    assert problems("tiles", first) == problems("tiles", second) == []
+    assert [len(t["parcels"]) for t in first["tiles"]] == [6]
+    assert [t["registered_now"] for t in first["tiles"] + second["tiles"]] == [True, False]
+
+
+def test_plan(place: Workplace) -> None:
+    """Both months are in the lake, so nothing is to be done."""
+    answer = answered(place, "plan")
+
+    assert problems("plan", answer) == []
+    assert answer["totals"]["materialized"] == answer["totals"]["partitions"] == 2
+    assert answer["totals"]["hours"] == 0
+
+
+def test_plan_of_a_lake_without_runs(tmp_path: Path) -> None:
+    """Hours are null, not a guess, and a parcel without scenes is named."""
+    empty = a_place(a_program(tmp_path, months={"start": "2018-12", "end": "2018-12"}))
+
+    answer = answered(empty, "plan")
+
+    assert problems("plan", answer) == []
+    assert answer["totals"]["hours"] is None
+    assert len(answer["owners_without_scenes"]) == 6
+
+
+def test_run(place: Workplace) -> None:
+    """Six assets, each known to the lake already, with the audit hashes of their records."""
+    answer = answered(place, "run", "--tile", TILE, "--month", PASSED)
+
+    assert problems("run", answer) == []
+    assert [a["outcome"] for a in answer["assets"]] == ["unchanged"] * 6
+    assert answer["assets"][-1]["audit_hash"] == place.lake.current("monthly_proxies", TILE, PASSED).audit_hash
+
+
+@pytest.mark.parametrize("month", [PASSED, REJECTED])
+def test_explain(place: Workplace, month: str) -> None:
+    """A number that is there and one the gate refused are explained in the same form, back to the scenes."""
+    answer = answered(place, "explain", "north-stable-2", month)
+
+    assert problems("explain", answer) == []
+    [part] = answer["parts"]
+    assert (part["row"]["ndvi_mean"] is None) == (month == REJECTED)
+    assert part["scenes"]
+    assert part["records"][-1]["asset"] == "sentinel2/raw_tiles"
+
+
+def test_demo(demo: Demo, tmp_path: Path) -> None:
+    """The demo, run again over its own lake, answers with its twelve months, all of them reused."""
+    folder = tmp_path / "demo"
+    shutil.copytree(demo.folder, folder)
+
+    done = mrv("demo", "--json", "--into", str(folder), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert problems("demo", answer) == []
+    assert (answer["partitions"], answer["reused"], len(answer["rows"])) == (12, 12, 72)
+
+
+def test_a_row_has_the_units_of_the_table(place: Workplace) -> None:
+    """Each field of a row is a column of the table, and a field in hectares, metres or days says so."""
+    fields = SCHEMAS["parcel-row.json"]["properties"]
+
+    words = {"ha": "ectare", "m": "metre", "d": "days"}
+    for name, field in fields.items():
+        _, unit, _ = column_meaning(name)
+        assert words.get(unit, "") in field.get("description", "")
+
+
+@pytest.mark.parametrize("verb", ["tiles", "plan", "explain"])
+def test_a_field_too_many_is_found(place: Workplace, verb: str) -> None:
+    """The schemas are not so loose that they would let anything pass."""
+    arguments = [verb, "north-stable-2", PASSED] if verb == "explain" else [verb]
+    answer = answered(place, *arguments)
+
+    inner = next(value for value in answer.values() if isinstance(value, list))[0]
+
+    assert problems(verb, {**answer, "more": 1})
+    inner["more"] = 1
+    assert problems(verb, answer)
