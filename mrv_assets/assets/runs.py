@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mrv_assets.assets.partitions import partition_key
-from mrv_assets.definitions import build_definitions
+from mrv_assets.assets.whole import build_definitions
 from mrv_assets.settings import Settings, ensure_dagster_home
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from demo_lake import a_program
 
-from mrv_assets.definitions import build_definitions
+from mrv_assets.assets.whole import build_definitions
 from mrv_assets.errors import ProgramError
 from mrv_assets.settings import current
 

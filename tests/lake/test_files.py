@@ -58,9 +58,13 @@ def test_publishing_what_exists_keeps_what_exists(tmp_path: Path) -> None:
 
 def test_a_failure_while_building_publishes_nothing(tmp_path: Path) -> None:
     """An exception inside staging leaves no data and no rubbish."""
-    with pytest.raises(ZeroDivisionError), staging(tmp_path / ".staging") as folder:
-        (folder / "x").write_bytes(b"half")
-        raise ZeroDivisionError
+    def fail_half_way() -> None:
+        with staging(tmp_path / ".staging") as folder:
+            (folder / "x").write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
 
     assert list((tmp_path / ".staging").iterdir()) == []
 

@@ -1,0 +1,34 @@
+"""The whole of a programme in Dagster's terms: its assets, jobs, resources and executor."""
+
+import dagster as dg
+
+from mrv_assets.assets.factory import mission_assets, monthly_proxies_asset
+from mrv_assets.assets.jobs import register_tiles_job
+from mrv_assets.assets.resources import MrvResource
+from mrv_assets.missions.known import MISSIONS
+from mrv_assets.program import load_program
+from mrv_assets.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The definitions of one programme.
+
+    Raises:
+        ProgramError: With every problem of the programme file.
+    """
+    program = load_program(settings.program_path)
+    assets = [asset for name in program.substitution for asset in mission_assets(MISSIONS[name], program)]
+    return dg.Definitions(
+        assets=[*assets, monthly_proxies_asset(program)],
+        jobs=[
+            register_tiles_job,
+            dg.define_asset_job(
+                "tile_month",
+                selection=dg.AssetSelection.all(),
+                description="Every asset of one tile and month.",
+            ),
+        ],
+        resources={"mrv": MrvResource.of(settings)},
+        # Steps in processes of their own would each import the numerical stack again: 8 s of CPU a step.
+        executor=dg.in_process_executor,
+    )
