@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError
 from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.science.zonal import overlaps
 from mrv_assets.workplace import PRODUCT, STAGES, Workplace
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def tiles_answer(place: Workplace, new: Sequence[str]) -> Json:
                 "registered_now": tile in new,
             }
             for tile in place.tiles
+        ],
+        "overlaps": [
+            {"parcels": [assigned.parcel_id[a], assigned.parcel_id[b]], "area_ha": area}
+            for a, b, area in overlaps(assigned.geometry)
         ],
         "months": {"first": place.months[0], "last": place.months[-1], "count": len(place.months)},
     }

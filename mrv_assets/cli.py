@@ -79,6 +79,11 @@ def tiles(as_json: bool) -> None:
         for t in answer["tiles"]
     ]
     click.echo(tabulate(rows, headers=["tile", "parcels", "registered", "parcel ids"], disable_numparse=True))
+    for overlap in answer["overlaps"]:
+        click.echo(
+            f"Parcels {' and '.join(overlap['parcels'])} share {overlap['area_ha']:.4f} ha: "
+            "the tile gate counts it once, each parcel's row counts it whole."
+        )
     months = answer["months"]
     click.echo(f"\nPartitions: {len(rows)} tiles x {months['count']} months ({months['first']} to {months['last']}).")
     return None
@@ -125,10 +130,10 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
         f"{totals['scenes']} scenes, at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
     )
     for owner in answer["owners_without_scenes"]:
-        others = ", ".join(owner["alternatives"]) or "no other tile contains it"
+        others = ", ".join(owner["alternatives"]) or "none"
         click.echo(
-            f"Parcel {owner['parcel_id']}: tile {owner['tile']} has no scene in these months (others that contain it: "
-            f"{others}). To move it, write under tiles: in the programme."
+            f"Parcel {owner['parcel_id']}: no scene covers it in these months. Tile {owner['tile']} owns it; "
+            f"others that contain it: {others}."
         )
     return None
 

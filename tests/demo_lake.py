@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,13 @@ def run_months(place: Workplace, months: Sequence[str], tile: str = TILE) -> dic
     return {month: dict(place.run(tile, month)) for month in months}
 
 
-def run_month_in_lake(program: Path, lake: Path, months: Sequence[str]) -> None:
-    """The same, for a process of its own."""
-    run_months(a_place(program, lake), months)
+def run_months_in_process(program: Path, lake: Path, months: Sequence[str], ready: Connection) -> None:
+    """The same, as the target of a process: it says when it is about to begin, then when it is done."""
+    place = a_place(program, lake)
+    assert place.tiles == (TILE,)
+    ready.send("begins")
+    run_months(place, months)
+    ready.send("done")
 
 
 def rows(place: Workplace, month: str, tile: str = TILE) -> dict[str, Json]:

@@ -123,9 +123,10 @@ def test_raw_tiles_takes_every_scene_and_band_as_it_is(month: Month, tmp_path: P
             np.testing.assert_array_equal(opened.values, file.read(1))
 
 
-# Both are odc-geo's affair.
+# The first two are odc-geo's affair. rasterio silences the third around its warp, which holds for one thread only.
 @pytest.mark.filterwarnings("ignore:.*shapely.ops.transform:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_both_sides_find_the_same_month(month: Month, tmp_path: Path) -> None:
     """What is compared in speed is the same work: equal to 1e-3, and missing in the same pixels."""
     pytest.importorskip("odc.stac", reason="peers are an optional dependency group")

@@ -63,7 +63,7 @@ def _gate(decision: Json) -> tuple[Metadata, Metadata]:
         "coverages": dg.MetadataValue.json(
             {
                 "clear of parcels": decision["coverage"],
-                "clear of active blocks": decision["footprint_valid"],
+                "clear of active blocks": decision["valid_of_footprint"],
                 "active blocks of tile": decision["footprint_of_tile"],
             }
         ),

@@ -113,3 +113,20 @@ def geodesic_area_ha(lonlat: NDArray[np.object_]) -> NDArray[np.float64]:
     # Outer rings counter-clockwise and holes clockwise: then holes count negative.
     oriented = shapely.orient_polygons(np.asarray(lonlat, dtype=object))
     return np.array([round(_WGS84.geometry_area_perimeter(polygon)[0] / 1e4, 6) for polygon in oriented], np.float64)
+
+
+def overlaps(lonlat: NDArray[np.object_]) -> list[tuple[int, int, float]]:
+    """Pairs of polygons that share ground, with the shared area in hectares; indices ascending.
+
+    Touching edges are no overlap, nor is less than a square metre: neighbours are rarely drawn more exactly.
+    """
+    first, second = shapely.STRtree(lonlat).query(lonlat, predicate="intersects")
+    pairs = sorted((int(a), int(b)) for a, b in zip(first, second, strict=True) if a < b)
+    found = []
+    for a, b in pairs:
+        shared = shapely.get_parts(shapely.intersection(lonlat[a], lonlat[b]))
+        polygons = np.array([part for part in shared if part.geom_type == "Polygon"], dtype=object)
+        area = float(geodesic_area_ha(polygons).sum())
+        if area >= 1e-4:
+            found.append((a, b, round(area, 6)))
+    return found

@@ -68,7 +68,7 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         ),
         steps=STEPS,
         inputs={asset: indices.audit_hash},
-        produce=lambda folder: _decide(plan, job, indices, raw, masked, folder),
+        produce=lambda folder: _decide(plan, job, indices, raw, folder),
     )
 
 
@@ -98,8 +98,8 @@ class _Job:
     canvas: Canvas
 
 
-def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> tuple[Seen, Piece]:
-    """One block's share of the coverage, and of the picture."""
+def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> tuple[Seen, int, Piece]:
+    """One block's share of the coverage, its pixels seen at least once, and its share of the picture."""
     window = block_window(job.grid, block)
     clear = job.masked.read(UNCLEAR.name, window) == 0
     clear[list(refused)] = False
@@ -113,19 +113,19 @@ def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> tuple[S
         len(job.geometries),
     )
     any_clear = clear.any(axis=0)
-    return part, job.canvas.piece(any_clear.astype(np.uint8) + 1, window)
+    return part, int(any_clear.sum()), job.canvas.piece(any_clear.astype(np.uint8) + 1, window)
 
 
-def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, masked: Record, folder: Path) -> Json:
+def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, folder: Path) -> Json:
     times_us = job.masked.times_us
     parts = over_blocks(plan, partial(_measure_block, job, ()), plan.active)
-    first = reduce(add, (part for part, _ in parts))
+    first = reduce(add, (part for part, *_ in parts))
     # A scene is seen as clear over the parcels' union, which is the last geometry.
     clear_shares = [fraction_of(float(c), float(first.total[-1])) for c in first.per_observation[-1]]
     refused = tuple(t for t, share in enumerate(clear_shares) if not reaches(share, plan.gate.min_scene_clear))
     if refused:
         parts = over_blocks(plan, partial(_measure_block, job, refused), plan.active)
-    whole = reduce(add, (part for part, _ in parts))
+    whole = reduce(add, (part for part, *_ in parts))
     coverage = fraction_of(float(whole.clear[-1]), float(whole.total[-1]))
     observations = _observations(raw_observations(raw), times_us, clear_shares, refused)
     scenes_refused = raw.output["refused"]
@@ -140,8 +140,8 @@ def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, masked: Record,
         "reasons": list(decision.reasons),
         "coverage": coverage,
         "min_coverage": plan.gate.min_coverage,
-        "footprint_valid": _footprint_valid(plan, masked),
-        "footprint_of_tile": _footprint_of_tile(plan),
+        "valid_of_footprint": fraction_of(float(sum(clear for _, clear, _ in parts)), float(_pixels(plan))),
+        "footprint_of_tile": fraction_of(float(_pixels(plan)), float(plan.grid.height * plan.grid.width)),
         "observations": observations,
         "scenes_refused": scenes_refused,
         "completeness": raw.output["completeness"],
@@ -150,7 +150,7 @@ def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, masked: Record,
     }
     data = canonical(document)
     (folder / DECISION).write_bytes(data)
-    picture = coverage_picture(job.canvas.paste([piece for _, piece in parts]), job.canvas)
+    picture = coverage_picture(job.canvas.paste([piece for *_, piece in parts]), job.canvas)
     return {
         "decision_sha256": sha256(data),
         "status": decision.status.value,
@@ -199,13 +199,3 @@ def _parcel(plan: Plan, whole: Seen, parcel: int, times_us: list[int]) -> Json:
 def _pixels(plan: Plan) -> int:
     windows = [block_window(plan.grid, block) for block in plan.active]
     return sum(window.height * window.width for window in windows)
-
-
-def _footprint_of_tile(plan: Plan) -> float:
-    return fraction_of(float(_pixels(plan)), float(plan.grid.height * plan.grid.width))
-
-
-def _footprint_valid(plan: Plan, masked: Record) -> float:
-    """Clear share of the active blocks, mean over the observations."""
-    counts = masked.output["unclear_pixels"]
-    return fraction_of(float(sum(step["clear"] for step in counts)), float(_pixels(plan) * len(counts)))

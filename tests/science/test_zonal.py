@@ -13,7 +13,7 @@ from pyproj import Transformer
 from resample_builders import a_grid, whole
 
 from mrv_assets.science.grid import Window
-from mrv_assets.science.zonal import Fractions, coverage_fractions, geodesic_area_ha, weighted_stats
+from mrv_assets.science.zonal import Fractions, coverage_fractions, geodesic_area_ha, overlaps, weighted_stats
 
 GRID = a_grid(width=64, height=48)
 BLOCKS = [Window(row, col, 16, 16) for row in range(0, 48, 16) for col in range(0, 64, 16)]
@@ -234,3 +234,14 @@ def test_area_has_no_bits_that_depend_on_the_processor() -> None:
     area_ha = geodesic_area_ha(polygons(shapely.box(20, 45, 20.0123456789, 45.0123456789)))
 
     assert area_ha[0] == round(float(area_ha[0]), 6)
+
+
+def test_parcels_that_share_ground_are_reported_and_neighbours_are_not() -> None:
+    """Two share a quarter of a square of 0.01 degrees at the equator; the third only touches the first."""
+    square = shapely.box(0, 0, 0.01, 0.01)
+    polygons = np.array([square, shapely.box(0.005, 0.005, 0.02, 0.02), shapely.box(-0.01, 0, 0, 0.01)], dtype=object)
+
+    [(first, second, area)] = overlaps(polygons)
+
+    assert (first, second) == (0, 1)
+    assert area == pytest.approx(geodesic_area_ha(np.array([square], dtype=object))[0] / 4, rel=1e-4)
