@@ -139,6 +139,18 @@ def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
     return found
 
 
+def evidence(lake: Path) -> dict[str, bytes]:
+    """Every file with a final name that says what is true: all but runs, which say when and where.
+
+    What has no final name yet starts with a dot: the staging folder, and temporary files beside their name.
+    """
+    return {
+        name: path.read_bytes()
+        for path in sorted(lake.rglob("*"))
+        if path.is_file() and "/." not in f"/{(name := path.relative_to(lake).as_posix())}" and "/runs/" not in name
+    }
+
+
 def a_copied_catalogue(folder: Path, months: Sequence[str]) -> Path:
     """A copy of the demo's catalogue that has only some months, to be changed."""
     shutil.copytree(CATALOGUE, folder, ignore=shutil.ignore_patterns("2018"))

@@ -1,6 +1,5 @@
 """Zonal statistics: parcels over pixels, by the exact fraction of each pixel that lies inside."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -27,16 +26,6 @@ class Fractions:
     """The pixel, absolute on the grid."""
     fraction: NDArray[np.float64]
     """Share of the pixel inside the parcel, (0, 1]."""
-
-    @classmethod
-    def concatenate(cls, parts: Sequence["Fractions"]) -> "Fractions":
-        """The shares of several windows, one after the other."""
-        return cls(
-            parcel=np.concatenate([part.parcel for part in parts]),
-            row=np.concatenate([part.row for part in parts]),
-            col=np.concatenate([part.col for part in parts]),
-            fraction=np.concatenate([part.fraction for part in parts]),
-        )
 
 
 def coverage_fractions(grid: Grid, window: Window, geometries: NDArray[np.object_]) -> Fractions:
@@ -70,37 +59,71 @@ def coverage_fractions(grid: Grid, window: Window, geometries: NDArray[np.object
     cell = np.concatenate([np.asarray(ids, np.int64) for ids in found["cell_id"]])
     fraction = np.concatenate([np.asarray(shares, np.float64) for shares in found["coverage"]])
     row, col = cell // window.width + window.row, cell % window.width + window.col
-    order = np.lexsort((col, row, parcel))
+    place = parcel * (window.height * window.width) + cell
+    if np.all(place[1:] > place[:-1]):
+        # Its usual order; sorting a block of ten million pixels would cost more than all the rest.
+        return Fractions(parcel=parcel, row=row, col=col, fraction=fraction)
+    order = np.argsort(place, kind="stable")
     return Fractions(parcel=parcel[order], row=row[order], col=col[order], fraction=fraction[order])
 
 
-def weighted_stats(
-    values: NDArray[np.float32], shares: Fractions, parcels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean, population standard deviation and valid share of each parcel.
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """What one block says of each parcel's values; merged in the order of the blocks, they give the whole.
+
+    float64, (parcel,). Weights are pixel fractions: the pixels of one grid have one area.
+    """
+
+    total: NDArray[np.float64]
+    """Weight of the parcel's pixels."""
+    seen: NDArray[np.float64]
+    """Weight of those with a value."""
+    mean: NDArray[np.float64]
+    """Weighted mean of the values; 0 where nothing is seen."""
+    spread: NDArray[np.float64]
+    """Weighted sum of squared differences from the mean."""
+
+    def merge(self, other: "Moments") -> "Moments":
+        """The moments of both, without cancellation (Chan, Golub and LeVeque 1979)."""
+        seen = self.seen + other.seen
+        share = np.divide(other.seen, seen, out=np.zeros_like(seen), where=seen > 0)
+        apart = other.mean - self.mean
+        return Moments(
+            total=self.total + other.total,
+            seen=seen,
+            mean=self.mean + apart * share,
+            spread=self.spread + other.spread + apart * apart * self.seen * share,
+        )
+
+    def statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and population standard deviation, NaN where nothing is seen; share of the weight that is seen."""
+        nothing = np.full(self.seen.shape, np.nan)
+        variance = np.divide(self.spread, self.seen, out=nothing.copy(), where=self.seen > 0)
+        share = np.divide(self.seen, self.total, out=nothing.copy(), where=self.total > 0)
+        return np.where(self.seen > 0, self.mean, np.nan), np.sqrt(variance), np.minimum(share, 1.0)
+
+
+def moments(values: NDArray[np.float32], shares: Fractions, parcels: int) -> Moments:
+    """The moments of each parcel's values in one block.
 
     Args:
         values: One value for each pixel share; NaN where missing.
-        shares: The pixel shares, of any number of windows.
+        shares: The block's pixel shares.
         parcels: Number of parcels.
-
-    Returns:
-        Mean and standard deviation weighted by fraction (pixels of one grid have one area), NaN where nothing
-        is valid; share of the parcel's pixels that are valid, [0, 1]. float64, (parcel,).
     """
-    # Sums in the order of parcel, row and column, whatever blocks the shares came from: bincount adds one by one,
-    # in the order of its input.
-    order = np.lexsort((shares.col, shares.row, shares.parcel))
-    parcel, weight, value = shares.parcel[order], shares.fraction[order], values[order].astype(np.float64)
-    valid = ~np.isnan(value)
-    total = np.bincount(parcel, weight, parcels)
-    parcel, weight, value = parcel[valid], weight[valid], value[valid]
-    seen = np.bincount(parcel, weight, parcels)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(parcel, weight * value, parcels) / seen
-        variance = np.bincount(parcel, weight * (value - mean[parcel]) ** 2, parcels) / seen
-        valid_share = np.where(total > 0, np.minimum(seen / total, 1.0), np.nan)
-    return mean, np.sqrt(variance), valid_share
+    valid = ~np.isnan(values)
+    parcel, weight = shares.parcel[valid], shares.fraction[valid]
+    value = values[valid].astype(np.float64)
+    # bincount adds one by one, in the order of its input, which is parcel, row and column.
+    seen = np.bincount(parcel, weight, parcels).astype(np.float64)
+    sums = np.bincount(parcel, weight * value, parcels)
+    mean = np.divide(sums, seen, out=np.zeros_like(seen), where=seen > 0)
+    return Moments(
+        total=np.bincount(shares.parcel, shares.fraction, parcels).astype(np.float64),
+        seen=seen,
+        mean=mean,
+        spread=np.bincount(parcel, weight * (value - mean[parcel]) ** 2, parcels).astype(np.float64),
+    )
 
 
 def geodesic_area_ha(lonlat: NDArray[np.object_]) -> NDArray[np.float64]:

@@ -1,6 +1,10 @@
 """Running a task over blocks: one dask task is one block, here or on a cluster; results come in order."""
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from multiprocessing.pool import ThreadPool
 from typing import Any, TypeVar
 
@@ -12,6 +16,9 @@ from mrv_assets.science.blocks import Block
 from mrv_assets.stages.plan import Plan
 
 Result = TypeVar("Result")
+
+_M_ARENA_MAX = -8
+"""glibc's name for it, from malloc.h."""
 
 
 def over_blocks(plan: Plan, task: Callable[[Block], Result], blocks: Iterable[Block]) -> list[Result]:
@@ -31,8 +38,17 @@ def over_blocks(plan: Plan, task: Callable[[Block], Result], blocks: Iterable[Bl
         with Client(plan.dask_address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             results: list[Result] = client.gather(client.compute(tasks))
             return results
+    _keep_arenas_few()
     with ThreadPool(plan.workers) as pool:
         return list(compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False))  # type: ignore[no-untyped-call]
+
+
+@cache
+def _keep_arenas_few() -> None:
+    """Let threads share two of glibc's memory arenas: one each keeps a hundred megabytes that nobody uses."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def written_blocks(

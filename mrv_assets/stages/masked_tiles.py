@@ -109,8 +109,10 @@ def _mask_block(job: _Job, folder: Path, block: Block) -> tuple[str | None, list
     flags = dilate(
         quality_flags(quality, job.mission, cloud_probability=job.cloud_probability), job.dilation_px
     )[inner] if quality else np.zeros((0, window.height, window.width), np.uint16)  # fmt: skip
-    bands = {name: job.arrays.read(name, window) for name in job.bands}
-    flags = flags | reflectance_flags(bands, job.bands, job.mission.radiometry)
+    # Band by band: a month of one band is enough to hold in memory.
+    for name in job.bands:
+        band = {name: job.arrays.read(name, window)}
+        flags = flags | reflectance_flags(band, job.bands, job.mission.radiometry)
     digest = BlockArrays(folder, "r+").write(UNCLEAR.name, window, flags)
     return digest, [_counts(step) for step in flags]
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.indices import INDICES
 from mrv_assets.science.preview import Canvas, Piece, index_picture
-from mrv_assets.science.zonal import Fractions, coverage_fractions, weighted_stats
+from mrv_assets.science.zonal import Moments, coverage_fractions, moments
 from mrv_assets.stages.blocks import over_blocks, written_blocks
 from mrv_assets.stages.gated_tiles import DECISION, chain
 from mrv_assets.stages.masked_tiles import UNCLEAR
@@ -34,7 +34,7 @@ STEPS = (
     Step(name="fractions", function="mrv_assets.science.zonal.coverage_fractions", reads=("parcels",)),
     Step(
         name="statistics",
-        function="mrv_assets.science.zonal.weighted_stats",
+        function="mrv_assets.science.zonal.moments",
         reads=("composite", "fractions"),
     ),
 )
@@ -105,9 +105,8 @@ class _BlockResult:
     """What a block gives to the rasters, the table and the picture."""
 
     digests: dict[str, str | None]
-    shares: Fractions
-    values: dict[str, NDArray[np.float32]]
-    """Composite at each pixel share."""
+    moments: dict[str, Moments]
+    """Per index, of the parcels' composite values."""
     piece: Piece
 
 
@@ -189,16 +188,17 @@ def _reduce_block(job: _Job, folder: Path, block: Block) -> _BlockResult:
     n_obs = clear_observations(job.masked.read(UNCLEAR.name, window)[used])
     digests: dict[str, str | None] = {N_OBS.name: arrays.write(N_OBS.name, window, n_obs)}
     shares = coverage_fractions(job.grid, window, job.parcels)
-    values: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, Moments] = {}
     shown = np.full((window.height, window.width), np.nan, np.float32)
     for name in job.names:
         value, std, _ = composite(job.indices.read(name, window)[used], job.composite)
         digests[name] = arrays.write(name, window, value)
         digests[f"{name}_std"] = arrays.write(f"{name}_std", window, std)
-        values[name] = value[shares.row - window.row, shares.col - window.col]
+        sampled = value[shares.row - window.row, shares.col - window.col]
+        found[name] = moments(sampled, shares, len(job.parcels))
         if name == job.names[0]:
             shown = value
-    return _BlockResult(digests=digests, shares=shares, values=values, piece=job.canvas.piece(shown, window))
+    return _BlockResult(digests=digests, moments=found, piece=job.canvas.piece(shown, window))
 
 
 def _rows(
@@ -210,7 +210,7 @@ def _rows(
     results: list[_BlockResult],
 ) -> list[Json]:
     parcels = plan.parcels
-    stats = _statistics(names, results, len(parcels.parcel_id))
+    stats = _statistics(names, results)
     rows = []
     for p, (parcel_id, area_ha) in enumerate(zip(parcels.parcel_id, parcels.area_ha, strict=True)):
         gate = decision["parcels"][p]
@@ -257,17 +257,11 @@ def _value_status(chosen: Mission | None, gate: Json, names: tuple[str, ...]) ->
     return "ok" if names else "unavailable"
 
 
-def _statistics(
-    names: tuple[str, ...], results: list[_BlockResult], parcels: int
-) -> dict[str, tuple[NDArray[np.float64], ...]]:
-    """Per index: mean, std and valid share of each parcel, over the pixels of all its blocks."""
+def _statistics(names: tuple[str, ...], results: list[_BlockResult]) -> dict[str, tuple[NDArray[np.float64], ...]]:
+    """Per index: mean, std and valid share of each parcel, merged over its blocks in their order."""
     if not results:
         return {}
-    shares = Fractions.concatenate([result.shares for result in results])
-    return {
-        name: weighted_stats(np.concatenate([result.values[name] for result in results]), shares, parcels)
-        for name in names
-    }
+    return {name: reduce(Moments.merge, (result.moments[name] for result in results)).statistics() for name in names}
 
 
 def _null(value: float) -> float | None:

@@ -1,5 +1,7 @@
 """Zonal statistics: parcels weigh pixels by the exact share inside, whatever blocks the pixels came in."""
 
+from functools import reduce
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from pyproj import Transformer
 from resample_builders import a_grid, whole
 
 from mrv_assets.science.grid import Window
-from mrv_assets.science.zonal import Fractions, coverage_fractions, geodesic_area_ha, overlaps, weighted_stats
+from mrv_assets.science.zonal import Fractions, Moments, coverage_fractions, geodesic_area_ha, moments, overlaps
 
 GRID = a_grid(width=64, height=48)
 BLOCKS = [Window(row, col, 16, 16) for row in range(0, 48, 16) for col in range(0, 64, 16)]
@@ -99,7 +101,9 @@ def test_shares_add_up_to_the_parcels_area_in_one_window_or_many(seed: int, corn
     parcel = polygons(a_field(seed, corners))
 
     at_once = shares_of(coverage_fractions(GRID, whole(GRID), parcel))
-    in_blocks = shares_of(Fractions.concatenate([coverage_fractions(GRID, block, parcel) for block in BLOCKS]))
+    in_blocks = {}
+    for block in BLOCKS:
+        in_blocks |= shares_of(coverage_fractions(GRID, block, parcel))
 
     assert in_blocks == pytest.approx(at_once, rel=0, abs=1e-6)
     assert all(0 < share <= 1 for share in in_blocks.values())
@@ -129,7 +133,7 @@ def test_mean_and_std_by_hand() -> None:
     """A whole pixel of 0.2 and half a pixel of 0.8: mean 0.4, variance (0.04 + 0.5 x 0.16) / 1.5."""
     shares = coverage_fractions(GRID, whole(GRID), polygons(pixel_box(0, 0, 1, 1.5)))
 
-    mean, std, valid = weighted_stats(np.array([0.2, 0.8], np.float32), shares, 1)
+    mean, std, valid = moments(np.array([0.2, 0.8], np.float32), shares, 1).statistics()
 
     assert mean[0] == pytest.approx(0.4)
     assert std[0] == pytest.approx(np.sqrt(0.08))
@@ -140,7 +144,7 @@ def test_a_missing_pixel_takes_no_part_and_lowers_the_valid_share() -> None:
     """The mean of what was seen, beside how much of the parcel that is."""
     shares = coverage_fractions(GRID, whole(GRID), polygons(pixel_box(0, 0, 1, 2)))
 
-    mean, std, valid = weighted_stats(np.array([0.2, np.nan], np.float32), shares, 1)
+    mean, std, valid = moments(np.array([0.2, np.nan], np.float32), shares, 1).statistics()
 
     assert mean[0] == pytest.approx(0.2)
     assert std[0] == 0
@@ -151,7 +155,7 @@ def test_a_parcel_never_seen_has_no_mean() -> None:
     """Missing, never zero; a parcel without any pixel has not even a share."""
     shares = coverage_fractions(GRID, whole(GRID), polygons(pixel_box(0, 0, 1, 1), pixel_box(-9, 0, 1, 1)))
 
-    mean, std, valid = weighted_stats(np.array([np.nan], np.float32), shares, 2)
+    mean, std, valid = moments(np.array([np.nan], np.float32), shares, 2).statistics()
 
     assert np.isnan(mean).all()
     assert np.isnan(std).all()
@@ -167,7 +171,7 @@ def test_statistics_agree_with_exactextract() -> None:
     parcels = polygons(*(a_field(seed) for seed in range(12)))
     shares = coverage_fractions(GRID, whole(GRID), parcels)
 
-    mean, std, _ = weighted_stats(raster[shares.row, shares.col], shares, len(parcels))
+    mean, std, _ = moments(raster[shares.row, shares.col], shares, len(parcels)).statistics()
 
     frame = gpd.GeoDataFrame(geometry=list(parcels), crs=GRID.crs)
     source = NumPyRasterSource(
@@ -178,17 +182,36 @@ def test_statistics_agree_with_exactextract() -> None:
     np.testing.assert_allclose(std, expected["stdev"], rtol=0, atol=1e-9)
 
 
-def test_the_order_of_blocks_changes_no_bit() -> None:
-    """Shares of blocks that finished in any order give the sums of one window."""
-    raster = np.random.default_rng(6).uniform(-1, 1, (48, 64)).astype(np.float32)
+def test_blocks_merge_to_what_one_window_gives() -> None:
+    """Mean, spread and valid share of parcels cut by blocks, holes and parcels in one block only included."""
+    random = np.random.default_rng(6)
+    raster = random.uniform(-1, 1, (48, 64)).astype(np.float32)
+    raster[random.random(raster.shape) < 0.2] = np.nan
     parcels = polygons(*(a_field(seed) for seed in range(6)))
 
-    found = []
-    for blocks in (BLOCKS, BLOCKS[::-1], BLOCKS[5:] + BLOCKS[:5]):
-        shares = Fractions.concatenate([coverage_fractions(GRID, block, parcels) for block in blocks])
-        found.append([part.tobytes() for part in weighted_stats(raster[shares.row, shares.col], shares, 6)])
+    def moments_in(window: Window) -> Moments:
+        shares = coverage_fractions(GRID, window, parcels)
+        return moments(raster[shares.row, shares.col], shares, 6)
 
-    assert found[0] == found[1] == found[2]
+    merged = reduce(Moments.merge, (moments_in(block) for block in BLOCKS)).statistics()
+
+    for found, expected in zip(merged, moments_in(whole(GRID)).statistics(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+def test_merging_what_saw_nothing_changes_no_bit() -> None:
+    """A block that a parcel does not touch leaves its numbers as they are, to the last bit."""
+    raster = np.random.default_rng(7).uniform(-1, 1, (48, 64)).astype(np.float32)
+    shares = coverage_fractions(GRID, whole(GRID), polygons(a_field(1)))
+    seen = moments(raster[shares.row, shares.col], shares, 1)
+    nothing = moments(
+        np.empty(0, np.float32), coverage_fractions(GRID, whole(GRID), polygons(pixel_box(-9, 0, 1, 1))), 1
+    )
+
+    before, after = nothing.merge(seen).statistics(), seen.merge(nothing).statistics()
+
+    assert [part.tobytes() for part in before] == [part.tobytes() for part in seen.statistics()]
+    assert [part.tobytes() for part in after] == [part.tobytes() for part in seen.statistics()]
 
 
 @pytest.mark.parametrize(("latitude", "square_metres"), [(0, 123.1), (30, 107.0), (60, 62.2)])
