@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.science.zonal import overlaps
-from mrv_assets.workplace import PRODUCT, STAGES, Workplace
+from mrv_assets.workplace import PRODUCT, Workplace
 
 if TYPE_CHECKING:
     from mrv_assets.assets.runs import Ran
@@ -23,7 +24,8 @@ class UnknownParcel(BadInputError):
         self.parcel_id, self.near = parcel_id, near
 
     def __str__(self) -> str:
-        return f"Parcel {self.parcel_id!r} is not in this programme. Did you mean: {', '.join(self.near) or '-'}?"
+        hint = f"Did you mean {' or '.join(self.near)}?" if self.near else "`mrv tiles --json` lists its parcels."
+        return f"Parcel {self.parcel_id!r} is not in this programme. {hint}"
 
 
 def tiles_answer(place: Workplace, new: Sequence[str]) -> Json:
@@ -82,14 +84,15 @@ def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -
 
 
 def _seconds_per_partition(lake: Lake, mission: str) -> float | None:
-    """Mean wall time of the runs this lake remembers, all stages together."""
-    totals = []
-    for asset in [*(f"{mission}/{stage}" for stage in STAGES), PRODUCT]:
-        walls = [run["wall_s"] for tile, month in lake.partitions(asset) for run in lake.runs(asset, tile, month)[:1]]
-        if not walls:
-            return None
-        totals.append(sum(walls) / len(walls))
-    return float(sum(totals))
+    """Mean time from the first asset's start to the last one's end, over the runs this lake remembers."""
+    walls = []
+    for tile, month in lake.partitions(PRODUCT):
+        first, last = lake.runs(f"{mission}/raw_tiles", tile, month)[:1], lake.runs(PRODUCT, tile, month)[:1]
+        # Of one run: assets that were materialized apart say nothing of how long one takes.
+        if first and last and first[0]["dagster_run_id"] == last[0]["dagster_run_id"]:
+            elapsed = datetime.fromisoformat(last[0]["finished"]) - datetime.fromisoformat(first[0]["started"])
+            walls.append(elapsed.total_seconds())
+    return sum(walls) / len(walls) if walls else None
 
 
 def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list[Json]:
@@ -103,12 +106,14 @@ def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list
     ]
 
 
-def run_answer(tile: str, month: str, done: Sequence["Ran"]) -> Json:
-    """`mrv run`: each asset's audit hash and what was done for it."""
+def run_answer(place: Workplace, tile: str, month: str, done: Sequence["Ran"]) -> Json:
+    """`mrv run`: each asset's audit hash and what was done for it, and the scenes that do not count."""
+    raws = [place.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in place.missions]
     return {
         "tile": tile,
         "month": month,
         "assets": [{"asset": ran.asset, "outcome": ran.outcome, "audit_hash": ran.audit_hash} for ran in done],
+        "left_out": [item for raw in raws for item in left_out(raw)],
     }
 
 
@@ -119,6 +124,12 @@ class _Traced:
     monthly: Record
     chains: dict[str, list[Record]]
     """Per mission, gated_tiles back to raw_tiles."""
+
+
+def left_out(raw: Record) -> list[Json]:
+    """Scenes of a raw_tiles record that do not count, excluded from the catalogue's answer or refused, and why."""
+    excluded = [{"id": i, "code": code, "detail": detail} for i, code, detail in raw.inputs["excluded"]]
+    return excluded + list(raw.output["refused"])
 
 
 def explain_answer(place: Workplace, parcel_id: str, month: str) -> Json:
@@ -176,7 +187,7 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
             for observation in decision["observations"]
             for scene in observation["scenes"]
         ],
-        "refused": decision["scenes_refused"],
+        "left_out": left_out(raw),
         "records": [
             {"asset": record.document["asset"], "audit_hash": record.audit_hash}
             for record in [traced.monthly, *traced.chains[name]]

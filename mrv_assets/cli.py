@@ -85,8 +85,13 @@ def tiles(as_json: bool) -> None:
             "the tile gate counts it once, each parcel's row counts it whole."
         )
     months = answer["months"]
-    click.echo(f"\nPartitions: {len(rows)} tiles x {months['count']} months ({months['first']} to {months['last']}).")
+    extent = f"{_count(len(rows), 'tile')} x {_count(months['count'], 'month')}"
+    click.echo(f"\nPartitions: {extent}, {months['first']} to {months['last']}.")
     return None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _some(parcels: Sequence[Json]) -> str:
@@ -126,7 +131,7 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
     totals = answer["totals"]
     hours = "unknown" if totals["hours"] is None else f"{totals['hours']:.2f} h"
     click.echo(
-        f"\n{totals['partitions']} tile-months, {totals['materialized']} already in the lake; "
+        f"\n{_count(totals['partitions'], 'tile-month')}, {totals['materialized']} already in the lake; "
         f"{totals['scenes']} scenes, at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
     )
     for owner in answer["owners_without_scenes"]:
@@ -157,11 +162,13 @@ def run(tile: str, month: str, as_json: bool) -> None:
     with dagster_instance(settings) as instance:
         register_tiles(instance, place.program, place.tiles)
         done = materialize_tile_month(instance, settings, tile, month)
-    answer = run_answer(tile, month, done)
+    answer = run_answer(place, tile, month, done)
     if as_json:
         return _print_json(answer)
     for ran in done:
         click.echo(f"{ran.asset:<28} {ran.outcome:<10} {ran.audit_hash}")
+    for item in answer["left_out"]:
+        click.echo(f"Left out {item['id']}: {item['code']}, {item['detail']}.")
     return None
 
 
@@ -215,7 +222,7 @@ def demo(into: Path | None, as_json: bool) -> None:
     answer = demo_answer(place, time.monotonic() - started, reused)
     if as_json:
         return _print_json(answer)
-    click.echo("\n" + demo_page(answer, place))
+    click.echo("\n" + demo_page(answer, place, _prefix(settings)))
     return None
 
 
@@ -242,6 +249,11 @@ def ui(port: int) -> None:
     os.execv(sys.executable, command)
 
 
+def _prefix(settings: Settings) -> str:
+    """What to write before a command so that it works on these settings, in this folder."""
+    return "" if current() == settings else f"MRV_PROGRAM={settings.program_path} MRV_LAKE={settings.lake} "
+
+
 def _checked_settings() -> Settings:
     """The deployment's settings, its programme checked whole: every problem in one answer."""
     from mrv_assets.program import check_program
@@ -266,12 +278,9 @@ def _is_current(instance: "dg.DagsterInstance", place: "Workplace", tile: str, m
     """True when every asset's request is answered in the lake and Dagster has heard of it."""
     from mrv_assets.assets.runs import has_heard_of
 
-    if place.lake.head("monthly_proxies", tile, month) is None:
-        return False
-    done = list(place.run(tile, month))
-    return all(
-        result.outcome.value == "unchanged" and has_heard_of(instance, asset, tile, month, result.audit_hash)
-        for asset, result in done
+    hashes = place.current_hashes(tile, month)
+    return hashes is not None and all(
+        has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
     )
 
 

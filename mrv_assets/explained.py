@@ -3,6 +3,7 @@
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.science.gate import reaches
 
 _INDICES = ("ndvi", "evi", "nbr", "ndmi")
 
@@ -20,17 +21,23 @@ def _part(answer: Json, part: Json) -> str:
             _values(row, part["unavailable"]),
             f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
-            f"Gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, needed "
+            f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
+            f"needed {gate['min_coverage']:.2f}\n"
+            f"Tile gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, needed "
             f"{gate['min_coverage']:.2f}" + (f" ({', '.join(gate['reasons'])})" if gate["reasons"] else ""),
             _scenes(part),
-            "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n"
-            + tabulate(
-                [[r["asset"], r["audit_hash"]] for r in part["records"]],
-                tablefmt="plain",
-                disable_numparse=True,
-            ),
+            "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n" + _records(part),
         ]
     )
+
+
+def _records(part: Json) -> str:
+    rows = [[record["asset"], record["audit_hash"]] for record in part["records"]]
+    return tabulate(rows, tablefmt="plain", disable_numparse=True)
+
+
+def _passed(fraction: float, threshold: float) -> str:
+    return "passed" if reaches(fraction, threshold) else "below"
 
 
 def _values(row: Json, unavailable: Json) -> str:
@@ -46,18 +53,10 @@ def _values(row: Json, unavailable: Json) -> str:
 
 
 def _scenes(part: Json) -> str:
-    if not part["scenes"] and not part["refused"]:
+    if not part["scenes"] and not part["left_out"]:
         return "Scenes: none this month"
-    used = [
-        [
-            s["datetime"],
-            s["id"],
-            f"{s['clear_of_parcels']:.3f}",
-            "yes" if s["used"] else "no",
-            len(s["files"]),
-        ]
-        for s in part["scenes"]
-    ]
-    headers = ["time", "scene", "clear", "used", "files"]
-    refused = [f"refused {r['id']}: {r['code']} ({r['detail']})" for r in part["refused"]]
-    return "\n".join([tabulate(used, headers=headers, disable_numparse=True), *refused])
+    shown = [[s["datetime"], s["id"], f"{s['clear_of_parcels']:.3f}", len(s["files"])] for s in part["scenes"]]
+    table = tabulate(shown, headers=["time", "scene", "clear", "files"], disable_numparse=True)
+    unused = [f"not used {s['id']}: below min_scene_clear" for s in part["scenes"] if not s["used"]]
+    left_out = [f"left out {item['id']}: {item['code']}, {item['detail']}" for item in part["left_out"]]
+    return "\n".join([table, *unused, *left_out])

@@ -1,13 +1,13 @@
 """Where a programme meets its lake: what `mrv`, the Dagster assets and the tests all work through."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from mrv_assets.errors import BadInputError, CatalogueError
+from mrv_assets.errors import BadInputError, CatalogueError, NotMaterialized
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
@@ -17,7 +17,7 @@ from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
 from mrv_assets.stages.materialize import Materialized
-from mrv_assets.stages.plan import GateRules, Plan, SceneSource, TileParcels
+from mrv_assets.stages.plan import GateRules, NotAnswered, Plan, SceneSource, TileParcels
 
 STAGES = ("raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles")
 """A mission's assets, upstream first."""
@@ -33,7 +33,7 @@ class UnknownPartition(BadInputError):
 
     def __str__(self) -> str:
         shown = ", ".join(self.known[:8]) + (", ..." if len(self.known) > 8 else "")
-        return f"{self.kind} {self.value!r} is not in this programme. Its {self.kind}s are: {shown or 'none'}."
+        return f"{self.kind.capitalize()} {self.value!r} is not in this programme. Its {self.kind}s: {shown or 'none'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class Workplace:
                     "catalogues on the network cannot be read yet",
                     "Name the folder of a static STAC catalogue on disk",
                 )
-            source = SceneSource(catalogue=catalogue, stated=stated.catalog, collection=stated.collection)
+            source = SceneSource(catalogue=catalogue, collection=stated.collection)
         return Plan(
             tile=tile,
             month=month,
@@ -198,3 +198,16 @@ class Workplace:
             for stage in STAGES:
                 yield f"{mission.name}/{stage}", self.materialize(stage, plan)
         yield PRODUCT, self.materialize(PRODUCT, self.plan(tile, month, force=force))
+
+    def current_hashes(self, tile: str, month: str) -> dict[str, str] | None:
+        """Audit hash of each asset of a tile and month; None when any would have to be computed. Writes nothing."""
+        found: dict[str, str] = {}
+        try:
+            for mission in self.missions:
+                plan = replace(self.plan(tile, month, mission), known_only=True)
+                found |= {f"{mission.name}/{stage}": self.materialize(stage, plan).audit_hash for stage in STAGES}
+            plan = replace(self.plan(tile, month), known_only=True)
+            found[PRODUCT] = self.materialize(PRODUCT, plan).audit_hash
+        except (NotAnswered, NotMaterialized):
+            return None
+        return found

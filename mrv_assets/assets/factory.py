@@ -62,7 +62,7 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         plan_of = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(plan_of[TILE], plan_of[MONTH], MISSIONS[mission.name], dagster_run_id=context.run_id)
+        plan = place.plan(plan_of[TILE], plan_of[MONTH], MISSIONS[mission.name], dagster_run_id=context.run.run_id)
         return result_of(place.materialize(stage, plan), key)
 
     return asset
@@ -86,7 +86,7 @@ def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         keys = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(keys[TILE], keys[MONTH], dagster_run_id=context.run_id)
+        plan = place.plan(keys[TILE], keys[MONTH], dagster_run_id=context.run.run_id)
         return result_of(place.materialize("monthly_proxies", plan), key)
 
     return asset

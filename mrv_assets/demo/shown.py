@@ -42,8 +42,8 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
     }
 
 
-def demo_page(answer: Json, place: Workplace) -> str:
-    """The answer as a page for a terminal."""
+def demo_page(answer: Json, place: Workplace, prefix: str) -> str:
+    """The answer as a page for a terminal; ``prefix`` makes a command work on this lake."""
     threshold = place.program.gate.min_coverage
     parcels = tabulate(
         [
@@ -91,8 +91,9 @@ def demo_page(answer: Json, place: Workplace) -> str:
             _unavailable(answer["months"]),
             f"{answer['partitions']} tile-months, {answer['reused']} of them reused, in {answer['seconds']} s. "
             f"Lake: {answer['lake']}",
-            "Next:\n  make ui                                        # the lineage, in the browser\n"
-            f"  {_explain(answer)}   # one number, back to its scenes",
+            "Next:\n"
+            f"  {prefix}{'.venv/bin/mrv ui' if prefix else 'make ui'}\n      the lineage, in the browser\n"
+            f"  {prefix}{_explain(answer)}\n      one number, back to its scenes",
         ]
     )
 

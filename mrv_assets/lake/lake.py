@@ -35,21 +35,30 @@ class Lake:
 
     @classmethod
     def at(cls, root: Path, programme: str) -> "Lake":
-        """Open a lake, or begin one.
+        """Open a lake; a folder without one becomes one when the first record is written.
 
         Raises:
             LakeMismatch: When the folder is another programme's lake, or of another format.
         """
-        document = {"format": FORMAT, "programme": programme}
-        write_once(root / "lake.json", canonical(document))
-        found = _read_json(root / "lake.json", root)
-        if found != document:
+        lake = cls(root, programme)
+        lake._check_identity()
+        return lake
+
+    @property
+    def _identity(self) -> Json:
+        return {"format": FORMAT, "programme": self.programme}
+
+    def _check_identity(self) -> None:
+        path = self.root / "lake.json"
+        if not path.exists():
+            return
+        found = _read_json(path, self.root)
+        if found != self._identity:
             raise LakeMismatch(
-                str(root),
+                str(self.root),
                 f"programme {found.get('programme')!r}, format {found.get('format')!r}",
-                f"programme {programme!r}, format {FORMAT!r}",
+                f"programme {self.programme!r}, format {FORMAT!r}",
             )
-        return cls(root, programme)
 
     def slot(self, asset: str, tile: str, month: str) -> Slot:
         """The place of one asset's partition."""
@@ -120,8 +129,11 @@ class Lake:
             run: How this came to be.
 
         Raises:
+            LakeMismatch: When another programme has begun this lake in the meantime.
             NotReproducible: When the same request was answered by another record before; both are kept.
         """
+        write_once(self.root / "lake.json", canonical(self._identity))
+        self._check_identity()
         document = json.loads(record)
         slot = self.slot(document["asset"], document["tile"], document["month"])
         audit_hash = sha256(record)

@@ -16,7 +16,7 @@ from mrv_assets.audit.code import code_digest
 from mrv_assets.audit.graph import Step, graph_digest
 from mrv_assets.audit.record import Request, audit_hash
 from mrv_assets.lake.lake import Lake, Record
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.plan import NotAnswered, Plan
 
 _ROOT = Path(__file__).parents[1]
 
@@ -90,6 +90,10 @@ def materialize(
         inputs=inputs,
     )
     known = lake.answer(asset, plan.tile, plan.month, request.digest)
+    if plan.known_only:
+        head = lake.head(asset, plan.tile, plan.month)
+        if known is None or head is None or head.record != known.audit_hash:
+            raise NotAnswered(asset)
     if known is not None and not plan.force:
         moved = lake.point(lake.slot(asset, plan.tile, plan.month), known.audit_hash)
         outcome = Outcome.RESTORED if moved else Outcome.UNCHANGED

@@ -50,8 +50,6 @@ class SceneSource:
 
     catalogue: Path
     """Folder of the static STAC catalogue."""
-    stated: str
-    """As the programme file writes it; this is what records say."""
     collection: str
 
 
@@ -76,6 +74,8 @@ class Plan:
     """Scheduler of a distributed cluster that does the block tasks; None: threads of this process."""
     force: bool = False
     """Compute even what is known."""
+    known_only: bool = False
+    """Raise :class:`NotAnswered` rather than compute."""
     dagster_run_id: str | None = None
 
     def manifest(self, **parameters: object) -> Json:
@@ -99,6 +99,10 @@ class Plan:
         if self.mission is None:
             raise ValueError("this stage works on one mission; the plan names none")
         return self.mission
+
+
+class NotAnswered(Exception):
+    """A request is not answered by the partition's current record; raised only where that is what was asked."""
 
 
 def month_bounds(month: str) -> tuple[str, str]:

@@ -51,7 +51,8 @@ def raw_tiles(lake: Lake, plan: Plan) -> Materialized:
         plan.asset("raw_tiles"),
         stage=__name__,
         manifest=plan.manifest(
-            catalogue=source.stated,
+            # Which scenes it offered is in the inputs; where a copy of it lies on some disk is not identity.
+            catalogue="static STAC catalogue on disk",
             collection=source.collection,
             halo_px=HALO_PX,
             bands={name: list(band.names) for name, band in mission.bands.items()},
@@ -141,7 +142,9 @@ def _fetch(plan: Plan, selection: Selection, transport: Transport, catalogue: St
             except HeaderRefused as refusal:
                 refused.append({"id": scene.id, "code": refusal.code, "detail": refusal.detail})
             except ObjectReadError as failure:
-                raise SceneReadError(scene.id, Path(failure.href).name, "disk", failure.reason) from failure
+                raise SceneReadError(
+                    scene.id, "/".join(Path(failure.href).parts[-2:]), "disk", failure.reason
+                ) from failure
         if kept:
             sidecar.append(_observation(observation, kept))
     _write(folder, SIDECAR, canonical(sidecar), files)

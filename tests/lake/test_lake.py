@@ -112,9 +112,17 @@ def test_an_edited_record_is_found_when_it_is_read(tmp_path: Path) -> None:
         lake.current(ASSET, TILE, MONTH)
 
 
+def test_looking_into_a_folder_makes_no_lake_of_it(tmp_path: Path) -> None:
+    """Only a record begins a lake."""
+    lake = Lake.at(tmp_path / "lake", "p")
+
+    assert lake.head(ASSET, TILE, MONTH) is None
+    assert not (tmp_path / "lake").exists()
+
+
 def test_a_lake_belongs_to_one_programme(tmp_path: Path) -> None:
     """Another programme is refused, with both names; its own opens it again."""
-    Lake.at(tmp_path, "forest-a")
+    committed(Lake.at(tmp_path, "forest-a"), a_request())
 
     with pytest.raises(LakeMismatch, match=r"'forest-a'.*'forest-b'"):
         Lake.at(tmp_path, "forest-b")
