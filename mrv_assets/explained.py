@@ -23,8 +23,8 @@ def _part(answer: Json, part: Json) -> str:
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
             f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
             f"needed {gate['min_coverage']:.2f}\n"
-            f"Tile gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, needed "
-            f"{gate['min_coverage']:.2f}" + (f" ({', '.join(gate['reasons'])})" if gate["reasons"] else ""),
+            f"Tile gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, "
+            f"needed {gate['min_coverage']:.2f}" + (f" ({', '.join(gate['reasons'])})" if gate["reasons"] else ""),
             _scenes(part),
             "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n" + _records(part),
         ]
