@@ -120,7 +120,7 @@ def _lonlat(box: Box) -> shapely.Polygon:
     west, north = GRID.x0 + box.col * 10, GRID.y0 - box.row * 10
     square = shapely.box(west, north - box.height * 10, west + box.width * 10, north)
     to_lonlat = Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True)
-    polygon = shapely.transform(square, lambda x, y: to_lonlat.transform(x, y), interleaved=False)
+    polygon = shapely.transform(square, lambda xy: np.column_stack(to_lonlat.transform(xy[:, 0], xy[:, 1])))
     assert isinstance(polygon, shapely.Polygon)
     return polygon
 

@@ -10,6 +10,8 @@ import pytest
 from demo_lake import Demo, run_demo
 
 OURS = ("MRV_", "DAGSTER_")
+REAL_DATA = "MRV_REAL_DATA"
+"""The one variable meant for the tests themselves."""
 LOOPBACK = ("127.", "::1", "localhost")
 LISTED = pytest.StashKey[list[str]]()
 
@@ -19,7 +21,7 @@ def environment_of_its_own() -> Iterator[None]:
     """No deployment variable of whoever runs the tests reaches them, and none that a test sets outlives it."""
     before = dict(os.environ)
     for name in before:
-        if name.startswith(OURS):
+        if name.startswith(OURS) and name != REAL_DATA:
             del os.environ[name]
     yield
     os.environ.clear()

@@ -16,12 +16,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-from demo_lake import CATALOGUE, DEMO_PROGRAM, MONTHS, a_place, a_program, decision, rows, run_months
+from demo_lake import CATALOGUE, MONTHS, a_place, a_program, decision, rows, run_months
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from rasterio.transform import array_bounds
 
+from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.workplace import Workplace
 
 MEANS_AGREE_WITHIN = 0.01
