@@ -1,13 +1,13 @@
 """What each `mrv` verb answers, as a JSON document; the command line prints it or renders it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.errors import BadInputError
+from mrv_assets.errors import BadInputError, StaleUpstream
+from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.science.zonal import overlaps
 from mrv_assets.workplace import PRODUCT, Workplace
@@ -157,8 +157,8 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
     traced = _trace(place.lake, tile, month)
     name = traced.monthly.output["mission"] or place.missions[0].name
     gated, *_, raw = traced.chains[name]
-    decision = json.loads((gated.data / "decision.json").read_bytes())
-    observations = json.loads((raw.data / "scenes.json").read_bytes())
+    decision = decision_of(gated)
+    observations = observations_of(raw)
     scenes = {s["id"]: s for o in observations for s in o["scenes"]}
     return {
         "tile": tile,
@@ -210,7 +210,13 @@ def _trace(lake: Lake, tile: str, month: str) -> _Traced:
 
 def table_row(monthly: Record, parcel_id: str) -> Json:
     """A parcel's row of a month's table, without its geometry."""
-    return next(row for row in table_rows(monthly) if row["parcel_id"] == parcel_id)
+    for row in table_rows(monthly):
+        if row["parcel_id"] == parcel_id:
+            return row
+    document = monthly.document
+    raise StaleUpstream(
+        document["asset"], document["tile"], document["month"], f"it was made before parcel {parcel_id!r} was added"
+    )
 
 
 def table_rows(monthly: Record) -> list[dict[str, Any]]:

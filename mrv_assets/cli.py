@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -52,6 +53,11 @@ def main() -> None:
         sys.exit(MISUSE)
     except (BadInputError, NotMaterialized) as bad:
         click.echo(str(bad), err=True)
+        sys.exit(MISUSE)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        cure = "Check that the folder is writable, has space, and is on a file system with hard links."
+        click.echo(f"{place}{error.strerror or error}. {cure}", err=True)
         sys.exit(MISUSE)
     except MrvError as finding:
         click.echo(str(finding), err=True)
@@ -251,7 +257,11 @@ def ui(port: int) -> None:
 
 def _prefix(settings: Settings) -> str:
     """What to write before a command so that it works on these settings, in this folder."""
-    return "" if current() == settings else f"MRV_PROGRAM={settings.program_path} MRV_LAKE={settings.lake} "
+    return (
+        ""
+        if current() == settings
+        else f"MRV_PROGRAM={shlex.quote(str(settings.program_path))} MRV_LAKE={shlex.quote(str(settings.lake))} "
+    )
 
 
 def _checked_settings() -> Settings:

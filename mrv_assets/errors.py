@@ -121,6 +121,20 @@ class LakeMismatch(BadInputError):
         )
 
 
+class StaleUpstream(MrvError):
+    """What a partition would be made from was made under another programme."""
+
+    def __init__(self, asset: str, tile: str, month: str, reason: str) -> None:
+        super().__init__(asset, tile, month, reason)
+        self.asset, self.tile, self.month, self.reason = asset, tile, month, reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset} {self.tile} {self.month}: {self.reason}. "
+            f"Bring the whole partition up to date: mrv run --tile {self.tile} --month {self.month}"
+        )
+
+
 class NotReproducible(MrvError):
     """The same request gave another output; both are kept for inspection."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrv_assets.errors import BadInputError, CatalogueError, NotMaterialized
+from mrv_assets.errors import BadInputError, CatalogueError, NotMaterialized, StaleUpstream
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
@@ -56,7 +56,7 @@ class Workplace:
 
     @cached_property
     def lake(self) -> Lake:
-        """The programme's lake; begun on first use.
+        """The programme's lake; begun by its first record.
 
         Raises:
             LakeMismatch: When the folder is another programme's.
@@ -208,6 +208,6 @@ class Workplace:
                 found |= {f"{mission.name}/{stage}": self.materialize(stage, plan).audit_hash for stage in STAGES}
             plan = replace(self.plan(tile, month), known_only=True)
             found[PRODUCT] = self.materialize(PRODUCT, plan).audit_hash
-        except (NotAnswered, NotMaterialized):
+        except (NotAnswered, NotMaterialized, StaleUpstream):
             return None
         return found

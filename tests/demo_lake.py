@@ -4,13 +4,15 @@
 does so says why the numbers moved.
 """
 
+import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -119,13 +121,44 @@ def run_months(place: Workplace, months: Sequence[str], tile: str = TILE) -> dic
     return {month: dict(place.run(tile, month)) for month in months}
 
 
-def run_months_in_process(program: Path, lake: Path, months: Sequence[str], ready: Connection) -> None:
-    """The same, as the target of a process: it says when it is about to begin, then when it is done."""
+def run_months_in_process(
+    program: Path, lake: Path, months: Sequence[str], ready: Connection, dies_at: int | None = None
+) -> None:
+    """The same, as the target of a process: it says when it is about to begin, and when it is done.
+
+    Args:
+        program: The programme file.
+        lake: Where to.
+        months: Which.
+        ready: Told ``begins``, then how many steps were taken outside the staging folder.
+        dies_at: The step before which the process kills itself -9; None: it lives.
+    """
     place = a_place(program, lake)
     assert place.tiles == (TILE,)
+    steps = itertools.count(1)
+    sys.addaudithook(lambda event, args: _step(steps, dies_at) if _names(event, args, str(lake)) else None)
     ready.send("begins")
     run_months(place, months)
-    ready.send("done")
+    ready.send(next(steps) - 1)
+
+
+def _step(steps: Iterator[int], dies_at: int | None) -> None:
+    if next(steps) == dies_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _names(event: str, args: tuple[Any, ...], lake: str) -> bool:
+    """Whether an audit event is a step that gives or takes a name in a lake, its staging folder aside."""
+    if event == "open":
+        writes = bool((args[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+        return writes and _lies_in(args[0], lake)
+    if event in ("os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"):
+        return any(_lies_in(path, lake) for path in args)
+    return False
+
+
+def _lies_in(path: Any, lake: str) -> bool:
+    return isinstance(path, str | Path) and (text := str(path)).startswith(lake) and "/.staging" not in text
 
 
 def rows(place: Workplace, month: str, tile: str = TILE) -> dict[str, Json]:

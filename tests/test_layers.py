@@ -24,7 +24,6 @@ RANK = {
     "science": 2,
     "audit": 2,
     "settings": 2,
-    "yaml_file": 2,
     "ingest": 3,
     "parcels": 3,
     "program": 4,

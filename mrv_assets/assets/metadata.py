@@ -2,13 +2,13 @@
 
 import base64
 import io
-import json
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.stages.materialize import Materialized
 
 THUMBNAIL_BYTES = 6000
@@ -25,12 +25,12 @@ def metadata_of(done: Materialized) -> Metadata:
     last: Metadata = {}
     match stage:
         case "raw_tiles":
-            last = _scenes(json.loads((done.path / "scenes.json").read_bytes()), document["output"]["refused"])
+            last = _scenes(observations_of(done.record), document["output"]["refused"])
             last["completeness"] = dg.MetadataValue.json(document["output"]["completeness"])
         case "indices":
             last = {"unavailable": dg.MetadataValue.json(document["output"]["attrs"]["unavailable"])}
         case "gated_tiles":
-            first, last = _gate(json.loads((done.path / "decision.json").read_bytes()))
+            first, last = _gate(decision_of(done.record))
             last = {"coverage_picture": thumbnail(done.path / "preview.png"), **last}
         case "monthly_proxies":
             first = {
@@ -116,11 +116,16 @@ def _schema(*names: str) -> dg.TableSchema:
 
 
 def _short(manifest: Json) -> Json:
-    """The parameter manifest with long lists as their length and digest; the record has them whole."""
-    return {
-        key: {"count": len(value), "sha256": digest(value)} if isinstance(value, list) and len(value) > 12 else value
-        for key, value in manifest.items()
-    }
+    """The parameter manifest with what is long as its digest; the record has it whole."""
+
+    def short(key: str, value: Any) -> Any:
+        if key == "mission":
+            return {"name": value["name"], "sha256": digest(value)}
+        if isinstance(value, list) and len(value) > 12:
+            return {"count": len(value), "sha256": digest(value)}
+        return value
+
+    return {key: short(key, value) for key, value in manifest.items()}
 
 
 def thumbnail(picture: Path) -> dg.MarkdownMetadataValue:

@@ -1,12 +1,12 @@
 """The demo's last page: parcels by month, refusals with reasons, audit hashes, what to do next."""
 
-import json
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from mrv_assets.answers import table_rows
 from mrv_assets.audit.canonical import Json
+from mrv_assets.lake.evidence import decision_of
 from mrv_assets.workplace import PRODUCT, Workplace
 
 
@@ -19,7 +19,7 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
             rows += table_rows(monthly)
             [(asset, gated_hash)] = monthly.inputs.items()
             gated = place.lake.record(asset, tile, month, gated_hash)
-            decision = json.loads((gated.data / "decision.json").read_bytes())
+            decision = decision_of(gated)
             months.append(
                 {
                     "tile": tile,

@@ -1,12 +1,12 @@
 """Writing so that a crash at any instant leaves the old state or the new one, and nothing is overwritten."""
 
 import errno
+import fcntl
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -16,7 +16,7 @@ def write_once(path: Path, data: bytes) -> bool:
     Returns:
         True when this call created it; False when the name was taken (its content is then another's).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     temp = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temp.open("xb") as file:
@@ -25,24 +25,35 @@ def write_once(path: Path, data: bytes) -> bool:
             os.fsync(file.fileno())
         try:
             os.link(temp, path)
+            created = True
         except FileExistsError:
-            return False
+            created = False
+        # Also a name that another process has just made: what is built on it must not outlive it.
         _sync(path.parent)
-        return True
+        return created
     finally:
         temp.unlink(missing_ok=True)
 
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """A folder on the lake's own file system in which data is built before it gets its name."""
+    """A folder on the lake's own file system in which data is built before it gets its name.
+
+    Its owner holds a lock on the file beside it, so that what a dead owner left can be told from work under way,
+    on whichever host or in whichever container.
+    """
+    root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
-    folder = root / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = root / uuid.uuid4().hex
+    lock = folder.with_suffix(".lock")
+    with lock.open("xb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def publish(staged: Path, final: Path) -> None:
@@ -51,7 +62,7 @@ def publish(staged: Path, final: Path) -> None:
         for name in names:
             _sync(Path(folder) / name)
         _sync(Path(folder))
-    final.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(final.parent)
     try:
         staged.rename(final)
     except OSError as error:
@@ -62,24 +73,24 @@ def publish(staged: Path, final: Path) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what dead processes of this host left behind; it never had a name anyone could read."""
-    if not root.is_dir():
-        return
-    host = socket.gethostname()
-    for folder in root.iterdir():
-        owner, _, rest = folder.name.rpartition("-")[0].rpartition("-")
-        if owner == host and rest.isdigit() and not _alive(int(rest)):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove what dead owners left behind; it never had a name anyone could read."""
+    for lock in root.glob("*.lock"):
+        with suppress(OSError), lock.open("rb") as held:
+            # Fails while the owner lives.
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each entry durable in its parent."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

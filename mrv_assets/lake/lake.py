@@ -81,11 +81,15 @@ class Lake:
 
         Raises:
             NotMaterialized: When the partition has none yet.
+            DamagedLake: When the record or its data is missing or altered.
         """
         head = self.head(asset, tile, month)
         if head is None:
             raise NotMaterialized(asset, tile, month)
-        return self.record(asset, tile, month, head.record)
+        record = self.record(asset, tile, month, head.record)
+        if not record.data.is_dir():
+            raise DamagedLake(str(record.data.relative_to(self.root)), "the data of the current record is missing")
+        return record
 
     def record(self, asset: str, tile: str, month: str, audit_hash: str) -> "Record":
         """One record of a partition, checked against its audit hash.

@@ -1,6 +1,5 @@
 """Opening: each asset stores only what it adds; these views put the whole together, lazily."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from mrv_assets.errors import GateRefused
 from mrv_assets.ingest.sparse_tiff import SparseTiff
+from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Window
@@ -56,7 +56,7 @@ def open_raw_band(lake: Lake, mission: str, tile: str, month: str, item_id: str,
         KeyError: When the scene or band is not among the month's.
     """
     record = lake.current(f"{mission}/raw_tiles", tile, month)
-    observations = json.loads((record.data / "scenes.json").read_bytes())
+    observations = observations_of(record)
     scenes = {scene["id"]: scene for observation in observations for scene in observation["scenes"]}
     stored = scenes[item_id]["bands"][band]
     path = record.data / stored["file"]
@@ -99,7 +99,7 @@ def _open_record(lake: Lake, record: Record) -> xr.Dataset:
         case "indices":
             return _zarr(record.data)
         case "gated_tiles":
-            decision = json.loads((record.data / "decision.json").read_bytes())
+            decision = decision_of(record)
             if not GateStatus(decision["status"]).open:
                 tile, month = record.document["tile"], record.document["month"]
                 raise GateRefused(asset, tile, month, tuple(decision["reasons"]))

@@ -1,9 +1,10 @@
 """The types a mission is written in: bands, radiometry, quality. A mission itself is data, in a file of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from mrv_assets.missions.flags import Flag
 
@@ -115,3 +116,33 @@ class Mission:
     """Spectral indices computed, in the order they are stored."""
     resolution_m: int
     """The finest native pixel size, in metres."""
+
+
+def described(value: object) -> Any:
+    """A mission, or any part of one, as JSON: what a record's parameter manifest says of it.
+
+    All of it, so that no field can decide an output without being part of the request.
+
+    Raises:
+        TypeError: For a value that missions are not made of.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case Enum():
+            return value.name
+        case int() | float():
+            return value
+        case datetime():
+            return value.isoformat()
+        case frozenset():
+            return sorted(described(item) for item in value)
+        case tuple():
+            return [described(item) for item in value]
+        case Mapping():
+            return {str(key): described(item) for key, item in value.items()}
+    if is_dataclass(value):
+        # The variant's name too: a class and a bit field may have the same fields.
+        parts = {field.name: described(getattr(value, field.name)) for field in fields(value)}
+        return {"type": type(value).__name__, **parts}
+    raise TypeError(f"{value!r} is no part of a mission")

@@ -1,6 +1,5 @@
 """aligned_tiles: every observation on the tile's analysis grid, as digital numbers of one convention."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,9 +13,10 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step
 from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache
 from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
-from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.evidence import observations_of
+from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, Resample
+from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, described
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
@@ -24,9 +24,8 @@ from mrv_assets.science.places import whole_shift
 from mrv_assets.science.radiometry import to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
 from mrv_assets.stages.blocks import over_blocks, written_blocks
-from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
-from mrv_assets.stages.raw_tiles import SIDECAR
 
 STEPS = (
     Step(name="convention", function="mrv_assets.science.radiometry.to_convention", reads=("raw_tiles",)),
@@ -46,8 +45,8 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
     block, quality is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active.
     """
     mission = plan.the_mission
-    raw = lake.current(plan.asset("raw_tiles"), plan.tile, plan.month)
-    job = _Job.of(plan, raw.data)
+    raw = upstream(lake, plan, plan.asset("raw_tiles"))
+    job = _Job.of(plan, raw)
     return materialize(
         lake,
         plan,
@@ -56,16 +55,7 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
         manifest=plan.manifest(
             halo_px=HALO_PX,
             resampling=KERNEL,
-            radiometry={
-                "scale": mission.radiometry.scale,
-                "offset": mission.radiometry.offset,
-                "nodata": mission.radiometry.nodata,
-                "saturated": mission.radiometry.saturated,
-            },
-            methods={
-                **{name: band.resample.value for name, band in mission.bands.items()},
-                **dict.fromkeys(mission.quality, Resample.NEAREST.value),
-            },
+            mission=described(mission),
         ),
         steps=STEPS,
         inputs={plan.asset("raw_tiles"): raw.audit_hash},
@@ -82,15 +72,15 @@ class _Job:
     observations: tuple[tuple["_SceneFiles", ...], ...]
 
     @classmethod
-    def of(cls, plan: Plan, raw: Path) -> "_Job":
-        observations = json.loads((raw / SIDECAR).read_bytes())
+    def of(cls, plan: Plan, raw: Record) -> "_Job":
+        observations = observations_of(raw)
         # Neighbouring blocks share the coarser bands' COG tiles.
         cache = TileCache(CACHE_BYTES)
         return cls(
             mission=plan.the_mission,
             grid=plan.grid,
             observations=tuple(
-                tuple(_SceneFiles.of(s, raw, plan.grid, cache) for s in o["scenes"]) for o in observations
+                tuple(_SceneFiles.of(s, raw.data, plan.grid, cache) for s in o["scenes"]) for o in observations
             ),
         )
 
@@ -189,8 +179,9 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
         Index into ``scenes``, uint8, dims (y, x).
     """
     chosen = np.zeros((window.height, window.width), np.uint8)
-    # 0 clear, 1 unclear, 2 nothing there; a later scene wins only where it is strictly better.
-    best = np.full(chosen.shape, 3, np.uint8)
+    carried = {name for scene in scenes for name in scene.files}
+    # 0 clear, 1 clear in fewer bands, 2 unclear, 3 nothing there; a later scene wins only where strictly better.
+    best = np.full(chosen.shape, 4, np.uint8)
     for index, scene in enumerate(scenes):
         quality = {
             name: _align_scene(mission, grid, scene, name, window)[np.newaxis]
@@ -198,7 +189,8 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
             if name in scene.files
         }
         flags = quality_flags(quality, mission, cloud_probability=np.inf)[0]
-        rank = np.where(flags == 0, 0, np.where(flags & Flag.NODATA, 2, 1)).astype(np.uint8)
+        clear = 1 if (carried - set(scene.files)) & set(mission.bands) else 0
+        rank = np.where(flags == 0, clear, np.where(flags & Flag.NODATA, 3, 2)).astype(np.uint8)
         better = rank < best
         chosen[better], best[better] = index, rank[better]
     return chosen
@@ -286,6 +278,8 @@ def _attrs(job: _Job) -> Json:
             {
                 "scenes": [scene.id for scene in scenes],
                 "bands": sorted({name for scene in scenes for name in scene.files}),
+                # Where one scene of a pass lacks a band, its ground lacks that band and nothing else.
+                "bands_of_every_scene": sorted(set.intersection(*(set(scene.files) for scene in scenes))),
             }
             for scenes in job.observations
         ],

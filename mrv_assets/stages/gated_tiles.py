@@ -1,7 +1,6 @@
 """gated_tiles: the decision whether a tile-month was seen well enough, with every number it rests on."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.graph import Step
 from mrv_assets.lake.arrays import BlockArrays
+from mrv_assets.lake.evidence import DECISION, observations_of
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.coverage import Seen, fraction_of, max_gap_days, seen
@@ -22,7 +22,7 @@ from mrv_assets.science.preview import Canvas, Piece, coverage_picture
 from mrv_assets.science.zonal import coverage_fractions
 from mrv_assets.stages.blocks import over_blocks
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
 from mrv_assets.stages.plan import Plan, month_bounds
 from mrv_assets.stages.preview import PREVIEW, store_preview
 
@@ -36,8 +36,6 @@ STEPS = (
     Step(name="gate", function="mrv_assets.science.gate.tile_decision", reads=("coverage",)),
 )
 
-DECISION = "decision.json"
-
 
 def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
     """Measure coverage over the parcels and decide.
@@ -47,8 +45,9 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
     picture of the coverage.
     """
     asset = plan.asset("indices")
-    indices = lake.current(asset, plan.tile, plan.month)
+    indices = upstream(lake, plan, asset)
     masked, raw = chain(lake, plan, indices, "masked_tiles"), chain(lake, plan, indices, "raw_tiles")
+    require(masked, cloud_probability=plan.gate.cloud_probability, dilation_px=plan.gate.dilation_px)
     job = _Job(
         grid=plan.grid,
         masked=BlockArrays(masked.data),
@@ -62,8 +61,7 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         plan.asset("gated_tiles"),
         stage=__name__,
         manifest=plan.manifest(
-            min_coverage=plan.gate.min_coverage,
-            min_scene_clear=plan.gate.min_scene_clear,
+            gate=asdict(plan.gate),
             parcels=plan.parcels.identity,
         ),
         steps=STEPS,
@@ -127,12 +125,12 @@ def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, folder: Path) -
         parts = over_blocks(plan, partial(_measure_block, job, refused), plan.active)
     whole = reduce(add, (part for part, *_ in parts))
     coverage = fraction_of(float(whole.clear[-1]), float(whole.total[-1]))
-    observations = _observations(raw_observations(raw), times_us, clear_shares, refused)
+    observations = _observations(observations_of(raw), times_us, clear_shares, refused)
     scenes_refused = raw.output["refused"]
     decision = tile_decision(
         coverage,
         plan.gate.min_coverage,
-        scenes=sum(len(o["scenes"]) for o in observations) + len(scenes_refused),
+        scenes=raw.output["completeness"]["matched"],
         observations=len(times_us) - len(refused),
     )
     document = {
@@ -158,12 +156,6 @@ def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, folder: Path) -
         "coverage": coverage,
         PREVIEW: store_preview(folder, picture),
     }
-
-
-def raw_observations(raw: Record) -> list[Json]:
-    """The observations of a raw_tiles record's data: key, rule and scenes of each, in time order."""
-    observations: list[Json] = json.loads((raw.data / "scenes.json").read_bytes())
-    return observations
 
 
 def _observations(

@@ -8,13 +8,13 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step
 from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
 from mrv_assets.lake.lake import Lake
-from mrv_assets.missions.mission import Reflectance
+from mrv_assets.missions.mission import Reflectance, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.indices import FILL, INDICES, SCALE, available, index_block
 from mrv_assets.stages.blocks import over_blocks, summed, written_blocks
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
 
 STEPS = (
@@ -32,7 +32,13 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
     An index whose band no scene of the month carries is *unavailable*: the record says so and why.
     """
     mission = plan.the_mission
-    masked = lake.current(plan.asset("masked_tiles"), plan.tile, plan.month)
+    masked = upstream(
+        lake,
+        plan,
+        plan.asset("masked_tiles"),
+        cloud_probability=plan.gate.cloud_probability,
+        dilation_px=plan.gate.dilation_px,
+    )
     aligned = lake.record(
         plan.asset("aligned_tiles"), plan.tile, plan.month, masked.inputs[plan.asset("aligned_tiles")]
     )
@@ -55,7 +61,7 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
         plan.asset("indices"),
         stage=__name__,
         manifest=plan.manifest(
-            indices=list(mission.indices),
+            mission=described(mission),
             scale=SCALE,
             limits={name: INDICES[name].limit for name in mission.indices},
             bands={name: list(INDICES[name].bands) for name in mission.indices},
@@ -68,7 +74,7 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
 
 def _reason(lacking: tuple[str, ...], *, scenes: bool) -> str:
     if not scenes:
-        return "no scene this month"
+        return "no scene of the month counts"
     return f"no scene of the month publishes {', '.join(lacking)}"
 
 

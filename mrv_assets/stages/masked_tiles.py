@@ -12,12 +12,12 @@ from mrv_assets.audit.graph import Step
 from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import Mission, ProbabilityQuality
+from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.mask import FLAG_ATTRS, dilate, quality_flags, reflectance_flags
 from mrv_assets.stages.blocks import over_blocks, summed, written_blocks
-from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
 
 STEPS = (
@@ -27,7 +27,8 @@ STEPS = (
         function="mrv_assets.science.mask.reflectance_flags",
         reads=("aligned_tiles:bands",),
     ),
-    Step(name="dilation", function="mrv_assets.science.mask.dilate", reads=("quality", "reflectance")),
+    Step(name="dilation", function="mrv_assets.science.mask.dilate", reads=("quality",)),
+    Step(name="flags", function="numpy.bitwise_or", reads=("dilation", "reflectance")),
 )
 
 UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA), timed=True, attrs=FLAG_ATTRS)
@@ -40,7 +41,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
     A band the observation lacks is no reason; nodata or saturation in any band it has is.
     """
     mission = plan.the_mission
-    aligned = lake.current(plan.asset("aligned_tiles"), plan.tile, plan.month)
+    aligned = upstream(lake, plan, plan.asset("aligned_tiles"))
     names = [name for name in mission.quality if name in aligned.output["arrays"]]
     probability = any(isinstance(mission.quality[name], ProbabilityQuality) for name in names)
     job = _Job(
@@ -49,7 +50,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         arrays=BlockArrays(aligned.data),
         quality=tuple(names),
         bands={
-            band: np.array([band in o["bands"] for o in aligned.output["attrs"]["observations"]], bool)
+            band: np.array([band in o["bands_of_every_scene"] for o in aligned.output["attrs"]["observations"]], bool)
             for band in mission.bands
             if band in aligned.output["arrays"]
         },
@@ -63,8 +64,9 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         stage=__name__,
         manifest=plan.manifest(
             quality=names,
-            clear_classes={name: sorted(getattr(mission.quality[name], "clear", ())) for name in names},
-            cloud_probability=plan.gate.cloud_probability if probability else "unavailable: no scene publishes it",
+            mission=described(mission),
+            cloud_probability=plan.gate.cloud_probability,
+            cloud_probability_published=probability,
             dilation_px=plan.gate.dilation_px,
             dilated=["cloud", "shadow"],
         ),
@@ -83,7 +85,7 @@ class _Job:
     arrays: BlockArrays
     quality: tuple[str, ...]
     bands: dict[str, NDArray[np.bool_]]
-    """Per band, which observations carry it."""
+    """Per band, which observations carry it in every scene."""
     cloud_probability: float
     dilation_px: int
 

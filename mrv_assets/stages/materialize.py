@@ -15,6 +15,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.code import code_digest
 from mrv_assets.audit.graph import Step, graph_digest
 from mrv_assets.audit.record import Request, audit_hash
+from mrv_assets.errors import StaleUpstream
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.stages.plan import NotAnswered, Plan
 
@@ -117,6 +118,31 @@ def materialize(
         (finished - started).total_seconds(),
     )
     return Materialized(record=kept, outcome=outcome)
+
+
+def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
+    """The current record of an upstream asset, made on this plan's grid, blocks and ``asked`` parameters.
+
+    Raises:
+        NotMaterialized: When there is none.
+        StaleUpstream: When it was made under another programme.
+    """
+    record = lake.current(asset, plan.tile, plan.month)
+    require(record, **plan.manifest(**asked))
+    return record
+
+
+def require(record: Record, **parameters: object) -> None:
+    """Refuse a record that was made with other parameters.
+
+    Raises:
+        StaleUpstream: With the names of those that differ.
+    """
+    document = record.document
+    other = sorted(name for name, value in parameters.items() if document["plan"].get(name) != value)
+    if other:
+        reason = f"it was made with another {', '.join(other)} than the programme has now"
+        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
 
 
 @cache

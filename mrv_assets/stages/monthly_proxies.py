@@ -1,7 +1,6 @@
 """monthly_proxies: the month's composites and one row per parcel, from the first mission whose gate is open."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.content import table_content
 from mrv_assets.audit.graph import Step
 from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.evidence import decision_of
 from mrv_assets.lake.lake import Lake, Record
 from mrv_assets.lake.table import ROW_KEY, write_parcels
 from mrv_assets.missions.mission import Mission
@@ -23,9 +23,9 @@ from mrv_assets.science.indices import INDICES
 from mrv_assets.science.preview import Canvas, Piece, index_picture
 from mrv_assets.science.zonal import Moments, coverage_fractions, moments
 from mrv_assets.stages.blocks import over_blocks, written_blocks
-from mrv_assets.stages.gated_tiles import DECISION, chain
+from mrv_assets.stages.gated_tiles import chain
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.preview import PREVIEW, store_preview
 
@@ -65,8 +65,10 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         plan: The tile and month; names no mission.
         missions: The programme's missions, in the order of substitution.
     """
-    gated = {m.name: lake.current(f"{m.name}/gated_tiles", plan.tile, plan.month) for m in missions}
-    decisions = {name: json.loads((record.data / DECISION).read_bytes()) for name, record in gated.items()}
+    # Under this programme's gate and for these parcels: an older decision decides nothing here.
+    asked = {"gate": asdict(plan.gate), "parcels": plan.parcels.identity}
+    gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **asked) for m in missions}
+    decisions = {name: decision_of(record) for name, record in gated.items()}
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
     return materialize(
         lake,
@@ -76,6 +78,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         manifest=plan.manifest(
             composite=plan.composite,
             substitution=[m.name for m in missions],
+            missions={m.name: {"resolution_m": m.resolution_m, "indices": list(m.indices)} for m in missions},
             method_version=METHOD_VERSION,
             parcels=plan.parcels.identity,
         ),
@@ -214,7 +217,7 @@ def _rows(
     rows = []
     for p, (parcel_id, area_ha) in enumerate(zip(parcels.parcel_id, parcels.area_ha, strict=True)):
         gate = decision["parcels"][p]
-        status = _value_status(chosen, gate, names)
+        status = _value_status(chosen, gate, any(stats[name][2][p] > 0 for name in names if name in stats))
         row: Json = {
             "parcel_id": parcel_id,
             "geom_sha256": parcels.geom_sha256[p],
@@ -249,12 +252,13 @@ def _all_indices(missions: tuple[Mission, ...]) -> list[str]:
     return list(dict.fromkeys(name for mission in missions for name in mission.indices))
 
 
-def _value_status(chosen: Mission | None, gate: Json, names: tuple[str, ...]) -> str:
+def _value_status(chosen: Mission | None, gate: Json, has_value: bool) -> str:
     if chosen is None:
         return "no_data"
-    if not gate["passed"]:
+    # A threshold of zero lets a parcel pass that nobody saw.
+    if not gate["passed"] or gate["valid_fraction"] == 0:
         return "below_coverage"
-    return "ok" if names else "unavailable"
+    return "ok" if has_value else "unavailable"
 
 
 def _statistics(names: tuple[str, ...], results: list[_BlockResult]) -> dict[str, tuple[NDArray[np.float64], ...]]:

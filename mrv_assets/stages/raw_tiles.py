@@ -12,8 +12,9 @@ from mrv_assets.ingest.catalogue import StaticCatalogue
 from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
 from mrv_assets.ingest.sparse_tiff import sparse_tiff
 from mrv_assets.ingest.transport import ByteRange, DiskTransport, Transport
+from mrv_assets.lake.evidence import SCENES
 from mrv_assets.lake.lake import Lake
-from mrv_assets.missions.mission import Mission
+from mrv_assets.missions.mission import Mission, described
 from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.grid import Window
 from mrv_assets.science.resample import source_window
@@ -27,8 +28,6 @@ STEPS = (
     Step(name="COG tiles", function="mrv_assets.ingest.cog.tiles_for", reads=("header gate",)),
     Step(name="sparse GeoTIFF", function="mrv_assets.ingest.sparse_tiff.sparse_tiff", reads=("COG tiles",)),
 )
-
-SIDECAR = "scenes.json"
 
 
 def raw_tiles(lake: Lake, plan: Plan) -> Materialized:
@@ -55,8 +54,7 @@ def raw_tiles(lake: Lake, plan: Plan) -> Materialized:
             catalogue="static STAC catalogue on disk",
             collection=source.collection,
             halo_px=HALO_PX,
-            bands={name: list(band.names) for name, band in mission.bands.items()},
-            quality={name: list(quality.names) for name, quality in mission.quality.items()},
+            mission=described(mission),
         ),
         steps=STEPS,
         inputs=_inputs(selection, transport, catalogue),
@@ -147,7 +145,8 @@ def _fetch(plan: Plan, selection: Selection, transport: Transport, catalogue: St
                 ) from failure
         if kept:
             sidecar.append(_observation(observation, kept))
-    _write(folder, SIDECAR, canonical(sidecar), files)
+    sidecar.sort(key=lambda observation: (observation["datetime"], observation["key"]))
+    _write(folder, SCENES, canonical(sidecar), files)
     return {
         "files": files,
         "refused": refused,
@@ -165,7 +164,8 @@ def _observation(observation: Observation, scenes: list[Json]) -> Json:
     return {
         "key": observation.key,
         "rule": observation.rule,
-        "datetime": observation.datetime,
+        # Of the scenes that passed the header gate; a refused one was no look at the ground.
+        "datetime": min(scene["datetime"] for scene in scenes),
         "scenes": scenes,
     }
 
@@ -277,10 +277,10 @@ def _write(folder: Path, name: str, data: bytes, files: dict[str, Json]) -> None
 
 
 def _safe_names(ids: list[str]) -> dict[str, str]:
-    """A folder name for each item id: readable where it is plain, always unique and never a path."""
+    """A folder name for each item id: readable, never a path, and unique by the id's digest."""
     names = {}
     for item_id in ids:
         plain = re.sub(r"[^A-Za-z0-9_-]", "_", item_id)[:80]
         suffix = hashlib.sha256(item_id.encode()).hexdigest()[:8]
-        names[item_id] = plain if plain == item_id else f"{plain}-{suffix}"
+        names[item_id] = f"{plain}-{suffix}"
     return names

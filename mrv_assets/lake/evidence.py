@@ -1,0 +1,46 @@
+"""Documents that stages leave for each other: read only if they are the ones their record speaks of."""
+
+import json
+from typing import Any
+
+from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.errors import DamagedLake
+from mrv_assets.lake.lake import Record
+
+SCENES = "scenes.json"
+"""Of raw_tiles: which scenes form which observation, and which COG tiles of each file were fetched."""
+DECISION = "decision.json"
+"""Of gated_tiles: the decision and every number it rests on."""
+
+
+def observations_of(raw: Record) -> list[Json]:
+    """The observations of a raw_tiles record: key, rule and scenes of each, in time order.
+
+    Raises:
+        DamagedLake: When the file is missing or not the one the record speaks of.
+    """
+    observations: list[Json] = _read(raw, SCENES, raw.output["files"][SCENES]["sha256"])
+    return observations
+
+
+def decision_of(gated: Record) -> Json:
+    """The decision of a gated_tiles record.
+
+    Raises:
+        DamagedLake: When the file is missing or not the one the record speaks of: an edited decision decides
+            nothing.
+    """
+    decision: Json = _read(gated, DECISION, gated.output["decision_sha256"])
+    return decision
+
+
+def _read(record: Record, name: str, expected: str) -> Any:
+    document = record.document
+    shown = f"{document['asset']} {document['tile']} {document['month']}: {name}"
+    try:
+        data = (record.data / name).read_bytes()
+    except OSError as error:
+        raise DamagedLake(shown, error.strerror or str(error)) from None
+    if sha256(data) != expected:
+        raise DamagedLake(shown, "its bytes are not the ones its record speaks of")
+    return json.loads(data)

@@ -1,0 +1,150 @@
+"""What a stage is given is what its record says, made under this programme; else it is refused."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
+from demo_lake import rows, run_months
+
+from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
+from mrv_assets.missions.mission import described
+from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.workplace import PRODUCT, Workplace
+
+CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
+CLOUDED = Box(row=CORNER - 50, col=CORNER - 20, height=10, width=10)
+HALF_CLOUD = SceneSpec(id="s", scl=shaded(AROUND, (CLOUDED, CLOUD)))
+BOXES = {"a": CLEAR, "b": CLOUDED}
+
+
+def the_product_again(place: Workplace) -> None:
+    """Materialize monthly_proxies alone, as a selection in the UI does."""
+    fresh = replace(place)
+    fresh.materialize(PRODUCT, fresh.plan(TILE, MONTH))
+
+
+def changed(place: Workplace, **fields_of_program: Any) -> Workplace:
+    """The same lake under an edited programme file."""
+    document = yaml.safe_load(place.program_path.read_text())
+    place.program_path.write_text(yaml.safe_dump({**document, **fields_of_program}))
+    return replace(place)
+
+
+def test_an_edited_decision_lets_nothing_in(tmp_path: Path) -> None:
+    """A rejected month whose decision file was rewritten to PASSED is damage, not an inventory."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(place, [MONTH])
+    path = place.lake.current("sentinel2/gated_tiles", TILE, MONTH).data / "decision.json"
+    path.write_bytes(path.read_bytes().replace(b'"REJECTED"', b'"PASSED"').replace(b'"passed":false', b'"passed":true'))
+    shutil.rmtree(place.lake_path / PRODUCT)
+
+    with pytest.raises(DamagedLake, match="decision"):
+        the_product_again(place)
+    with pytest.raises((DamagedLake, GateRefused)):
+        place.lake.open("sentinel2/gated_tiles", TILE, MONTH)
+
+
+def test_an_edited_list_of_scenes_is_not_read(tmp_path: Path) -> None:
+    """It says how digital numbers are shifted: altered, it would alter reflectance without a trace."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(place, [MONTH])
+    path = place.lake.current("sentinel2/raw_tiles", TILE, MONTH).data / "scenes.json"
+    document = json.loads(path.read_bytes())
+    document[0]["scenes"][0]["dn_shift"] += 1
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(DamagedLake, match="scenes"):
+        place.materialize("aligned_tiles", place.plan(TILE, MONTH, SENTINEL2))
+
+
+@pytest.mark.parametrize(
+    ("edit", "names"),
+    [
+        ({"gate": {"min_coverage": 0.4}}, "gate"),
+        ({"grid": {"crs": "utm", "resolution_m": 20}}, "resolution_m"),
+    ],
+)
+def test_an_older_decision_decides_nothing_under_a_new_programme(
+    tmp_path: Path, edit: dict[str, Any], names: str
+) -> None:
+    """Running the last asset alone after an edit is refused, and says what to run; running all heals it."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
+    run_months(place, [MONTH])
+    edited = changed(place, **edit)
+
+    with pytest.raises(StaleUpstream, match=rf"{names}.*mrv run --tile {TILE} --month {MONTH}"):
+        the_product_again(edited)
+    run_months(edited, [MONTH])
+    the_product_again(edited)
+
+
+def test_a_parcel_is_never_given_anothers_decision(tmp_path: Path) -> None:
+    """Ids swapped between two geometries: the old decision is refused; run again, each row is its own ground's."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
+    run_months(place, [MONTH])
+    text = place.program.parcels_path.read_text()
+    swapped = text.replace('"a"', '"?"').replace('"b"', '"a"').replace('"?"', '"b"')
+    assert swapped != text
+    place.program.parcels_path.write_text(swapped)
+    edited = replace(place)
+
+    with pytest.raises(StaleUpstream, match="parcels"):
+        the_product_again(edited)
+    run_months(edited, [MONTH])
+
+    assert {parcel: row["valid_fraction"] for parcel, row in rows(edited, MONTH).items()} == {"a": 0.0, "b": 1.0}
+
+
+def test_missing_data_of_a_head_is_damage(tmp_path: Path) -> None:
+    """A record whose data is gone is named, with its cure; it does not look like an empty month."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(place, [MONTH])
+    shutil.rmtree(place.lake.current("sentinel2/indices", TILE, MONTH).data)
+
+    with pytest.raises(DamagedLake, match=r"sentinel2/indices.*missing"):
+        place.materialize("gated_tiles", place.plan(TILE, MONTH, SENTINEL2))
+
+
+def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -> None:
+    """Two scenes of one pass, the eastern one without swir22: NDVI everywhere, NBR in the west."""
+    one_pass = {"platform": "sentinel-2a", "sat:absolute_orbit": 15800}
+    west = Box(row=AROUND.row, col=AROUND.col, height=200, width=60)
+    east = Box(row=AROUND.row, col=AROUND.col + 60, height=200, width=140)
+    scenes = [
+        SceneSpec(id="a", box=west, properties=one_pass),
+        SceneSpec(id="b", box=east, when="2018-07-10T09:30:24Z", properties=one_pass, without=("swir22",)),
+    ]
+    place = a_programme_of(tmp_path, scenes, {"p": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=20)})
+
+    run_months(place, [MONTH])
+
+    row = rows(place, MONTH)["p"]
+    assert row["valid_fraction"] == 1.0
+    assert row["n_obs"] == 1
+    assert row["ndvi_valid_area_ha"] == pytest.approx(row["parcel_area_ha"])
+    assert row["nbr_valid_area_ha"] == pytest.approx(row["parcel_area_ha"] / 2, rel=1e-3)
+
+
+def test_scenes_that_were_all_excluded_are_not_no_scenes(tmp_path: Path) -> None:
+    """The catalogue had an image; that it could not be used is another reason than that there was none."""
+    place = a_programme_of(tmp_path, [SceneSpec(id="s", without=("scl",))], BOXES)
+
+    run_months(place, [MONTH])
+
+    record = place.lake.current("sentinel2/gated_tiles", TILE, MONTH)
+    assert record.output["reasons"] == ["all_scenes_refused"]
+
+
+def test_all_of_a_mission_is_in_the_requests_made_from_it(tmp_path: Path) -> None:
+    """No field decides an output without being part of the request: the manifest says every value."""
+    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(place, [MONTH])
+
+    for stage in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices"):
+        manifest = place.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+        assert manifest["mission"] == described(SENTINEL2)
