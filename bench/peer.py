@@ -35,7 +35,7 @@ def odc_stac(month: Month, threads: int, *, every_band: bool) -> dict[str, NDArr
     wanted = [name for name in month.bands if every_band or name in _needed(month)]
     items = list(pystac.Catalog.from_file(str(month.catalogue)).get_items(recursive=True))
     grid = month.grid
-    stack = odc.stac.load(
+    stack: xr.Dataset = odc.stac.load(
         items,
         bands=wanted,
         geobox=GeoBox((grid.height, grid.width), rasterio.Affine(grid.dx, 0, grid.x0, 0, grid.dy, grid.y0), grid.crs),
