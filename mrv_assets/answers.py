@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.lake.evidence import decision_of, observations_of
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
 from mrv_assets.science.zonal import overlaps
 from mrv_assets.workplace import PRODUCT, Workplace
 
@@ -219,11 +220,8 @@ def table_row(monthly: Record, parcel_id: str) -> Json:
     )
 
 
-def table_rows(monthly: Record) -> list[dict[str, Any]]:
+def table_rows(monthly: Record) -> list[Json]:
     """The rows of a month's table, without their geometry."""
-    import pyarrow.parquet as pq
+    from mrv_assets.lake.table import TABLE, read_rows
 
-    path = monthly.data / "parcels.parquet"
-    names = [name for name in pq.read_schema(path).names if name != "geometry"]
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=names).to_pylist()
-    return rows
+    return read_rows(monthly.data / TABLE)

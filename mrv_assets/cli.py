@@ -233,6 +233,34 @@ def demo(into: Path | None, as_json: bool) -> None:
 
 
 @verbs.command()
+@click.argument("lake", required=False, type=click.Path(path_type=Path))
+@click.option("--tile", help="Only this tile.")
+@click.option("--month", help="Only this month, YYYY-MM.")
+@click.option("--asset", help="Only this asset, such as sentinel2/indices.")
+@click.option("--rerun", is_flag=True, help="Compute again from the raw tiles, and compare.")
+@as_json_option
+def verify(
+    lake: Path | None, tile: str | None, month: str | None, asset: str | None, rerun: bool, as_json: bool
+) -> None:
+    """Compare everything LAKE holds with what it says. Needs the lake only; changes nothing.
+
+    Without LAKE it is the programme's own.
+    """
+    from mrv_assets.verification import Wanted, verify
+    from mrv_assets.verified import verified
+
+    root = lake or Path(current().lake)
+    wanted = Wanted(tile=tile, month=month, asset=asset)
+    answer = verify(root, wanted, again=rerun, progress=_Progress())
+    if as_json:
+        _print_json(answer)
+    else:
+        click.echo(verified(answer))
+    if not answer["verified"]:
+        raise click.exceptions.Exit(FINDING)
+
+
+@verbs.command()
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Dagster UI over the programme's lake, on http://127.0.0.1:3000."""
@@ -253,6 +281,18 @@ def ui(port: int) -> None:
         str(port),
     ]
     os.execv(sys.executable, command)
+
+
+class _Progress:
+    """Says on stderr what is done, at most once a second, so that a log stays readable."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, name: str, done: int, of: int) -> None:
+        if time.monotonic() - self._said >= 1 or (done == of and of > 1):
+            self._said = time.monotonic()
+            click.echo(f"[{done}/{of}] {name}", err=True)
 
 
 def _prefix(settings: Settings) -> str:

@@ -156,40 +156,8 @@ class Workplace:
         )
 
     def materialize(self, stage: str, plan: Plan) -> Materialized:
-        """Run one stage, without Dagster.
-
-        Args:
-            stage: One of a mission's assets, or ``monthly_proxies``.
-            plan: Names the mission for a mission's asset.
-        """
-        # Each stage brings its kernels; Dagster's definitions, which import this module's callers, need none.
-        match stage:
-            case "raw_tiles":
-                from mrv_assets.stages.raw_tiles import raw_tiles
-
-                return raw_tiles(self.lake, plan)
-            case "aligned_tiles":
-                from mrv_assets.stages.aligned_tiles import aligned_tiles
-
-                return aligned_tiles(self.lake, plan)
-            case "masked_tiles":
-                from mrv_assets.stages.masked_tiles import masked_tiles
-
-                return masked_tiles(self.lake, plan)
-            case "indices":
-                from mrv_assets.stages.indices import indices
-
-                return indices(self.lake, plan)
-            case "gated_tiles":
-                from mrv_assets.stages.gated_tiles import gated_tiles
-
-                return gated_tiles(self.lake, plan)
-            case "monthly_proxies":
-                from mrv_assets.stages.monthly_proxies import monthly_proxies
-
-                return monthly_proxies(self.lake, plan, self.missions)
-            case _:
-                raise ValueError(f"{stage!r} is no stage")
+        """Run one stage, without Dagster: see :func:`run_stage`."""
+        return run_stage(self.lake, stage, plan, self.missions)
 
     def run(self, tile: str, month: str, *, force: bool = False) -> Iterator[tuple[str, Materialized]]:
         """Run every stage of a tile and month in order, without Dagster; yields each as it is done."""
@@ -211,3 +179,42 @@ class Workplace:
         except (NotAnswered, NotMaterialized, StaleUpstream):
             return None
         return found
+
+
+def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...]) -> Materialized:
+    """Run one stage on a lake.
+
+    Args:
+        lake: Where its upstream is, and where it goes.
+        stage: One of a mission's assets, or ``monthly_proxies``.
+        plan: Names the mission for a mission's asset.
+        missions: The programme's missions in the order of substitution, for ``monthly_proxies``.
+    """
+    # Each stage brings its kernels; Dagster's definitions, which import this module's callers, need none.
+    match stage:
+        case "raw_tiles":
+            from mrv_assets.stages.raw_tiles import raw_tiles
+
+            return raw_tiles(lake, plan)
+        case "aligned_tiles":
+            from mrv_assets.stages.aligned_tiles import aligned_tiles
+
+            return aligned_tiles(lake, plan)
+        case "masked_tiles":
+            from mrv_assets.stages.masked_tiles import masked_tiles
+
+            return masked_tiles(lake, plan)
+        case "indices":
+            from mrv_assets.stages.indices import indices
+
+            return indices(lake, plan)
+        case "gated_tiles":
+            from mrv_assets.stages.gated_tiles import gated_tiles
+
+            return gated_tiles(lake, plan)
+        case "monthly_proxies":
+            from mrv_assets.stages.monthly_proxies import monthly_proxies
+
+            return monthly_proxies(lake, plan, missions)
+        case _:
+            raise ValueError(f"{stage!r} is no stage")

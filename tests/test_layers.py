@@ -30,9 +30,12 @@ RANK = {
     "lake": 4,
     "stages": 5,
     "workplace": 6,
+    "rerun": 7,
+    "verification": 8,
     "assets": 7,
     "answers": 8,
     "explained": 8,
+    "verified": 8,
     "demo": 9,
     "cli": 10,
 }

@@ -7,7 +7,8 @@ from mrv_assets.assets.resources import MrvResource
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
 from mrv_assets.program import Program
-from mrv_assets.stages.materialize import Materialized, stage_code
+from mrv_assets.stages.materialize import Materialized
+from mrv_assets.stages.own_code import stage_code
 
 OWNERS = ["team:mrv"]
 GATE_CHECK = "gate"

@@ -1,4 +1,11 @@
-"""Code digest: which of our code could have changed a number. Comments and docstrings cannot."""
+"""Code digest: which of our code could have changed a number.
+
+It covers the syntax of a stage's module and of every module of ours that it imports, transitively: kernels, helpers,
+constants, annotations, and the packages' ``__init__`` files on the way. Imports inside functions and under
+``TYPE_CHECKING`` count. It does not cover comments, docstrings and layout; what ``LEFT_OUT`` names; the package's
+version; a mission, which is data and stands in the plan; and the libraries, whose versions the run record has. A
+module loaded by a string would go unseen, so there is none.
+"""
 
 import ast
 import hashlib
@@ -26,40 +33,54 @@ Source = Callable[[str], bytes | None]
 def code_digest(entry: str, source: Source) -> str:
     """SHA-256 over the sorted (module, AST digest) pairs of every module of ours that ``entry`` imports.
 
-    Imports are followed transitively, those inside functions included.
-
     Args:
         entry: Dotted name of the module to start from, itself included.
-        source: Gives each module's source bytes.
+        source: Gives each module's source bytes; those of a package are its ``__init__``.
 
     Returns:
         Lower-case hex; equal on every Python the project supports.
+
+    Raises:
+        ModuleNotFoundError: When a module that is imported has no source.
+        SyntaxError: When a source is no Python, with the module's name.
+        ImportError: For a relative import: it does not say which module it means.
     """
     found: dict[str, str] = {}
     todo = [entry]
     while todo:
         module = todo.pop()
-        if module in found or any(module == out or module.startswith(f"{out}.") for out in LEFT_OUT):
+        # The package's own __init__ holds its version and nothing else.
+        if module in found or module == PACKAGE or any(_within(module, out) for out in LEFT_OUT):
             continue
         text = source(module)
         if text is None:
-            continue
-        tree = ast.parse(text)
+            raise ModuleNotFoundError(f"No source of {module}, which {entry} imports", name=module)
+        tree = ast.parse(text, filename=module)
         found[module] = ast_digest(tree)
-        todo.extend(_imports(tree))
+        todo += _imports(tree, module, source)
     return digest(sorted(found.items()))
 
 
-def _imports(tree: ast.Module) -> list[str]:
-    """Modules of ours named by import statements; a name imported from a package may be a module itself."""
-    names: list[str] = []
+def _within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def _imports(tree: ast.Module, module: str, source: Source) -> list[str]:
+    """Modules of ours that a module imports, and the packages they are in, which run first."""
+    names: set[str] = {module}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=aliases):
-                names += [alias.name for alias in aliases]
-            case ast.ImportFrom(module=str(module), names=aliases, level=0):
-                names += [module, *(f"{module}.{alias.name}" for alias in aliases)]
-    return [name for name in names if name == PACKAGE or name.startswith(f"{PACKAGE}.")]
+                names |= {alias.name for alias in aliases}
+            case ast.ImportFrom(module=str(package), names=aliases, level=0):
+                names.add(package)
+                # Of a package it may be a module or a name that its __init__ has; of a module it is a name.
+                inside = {f"{package}.{alias.name}" for alias in aliases}
+                names |= {name for name in inside if _within(name, PACKAGE) and source(name) is not None}
+            case ast.ImportFrom():
+                raise ImportError(f"{module}, line {node.lineno}: write out which module is imported", name=module)
+    ours = [name.split(".") for name in names if _within(name, PACKAGE)]
+    return [".".join(parts[:length]) for parts in ours for length in range(1, len(parts) + 1)]
 
 
 def ast_digest(tree: ast.AST) -> str:
@@ -68,7 +89,10 @@ def ast_digest(tree: ast.AST) -> str:
 
 
 def _dump(node: object) -> str:
-    """A syntax tree as text. Empty fields are left out, so that a field a newer Python adds changes nothing."""
+    """A syntax tree as ASCII text, the same from every Python's parser.
+
+    Empty fields are left out, so that a field a newer Python adds changes nothing.
+    """
     if isinstance(node, ast.AST):
         fields = []
         for name, value in ast.iter_fields(node):
@@ -76,13 +100,21 @@ def _dump(node: object) -> str:
                 continue
             if name == "body" and isinstance(value, list):
                 value = _without_docstrings(value)
+            if isinstance(node, ast.JoinedStr):
+                value = [part for part in value if not _is_empty_text(part)]
             if value is None or value == []:
                 continue
             fields.append(f"{name}={_dump(value)}")
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
         return f"[{','.join(_dump(item) for item in node)}]"
-    return f"{type(node).__name__}:{node!r}"
+    # Which characters repr prints depends on a Python's Unicode; how many decimal digits, on its settings.
+    return f"{type(node).__name__}:{hex(node) if isinstance(node, int) else ascii(node)}"
+
+
+def _is_empty_text(part: ast.expr) -> bool:
+    """Whether a part of an f-string says nothing; Python 3.12.0 and 3.12.1 put such after nested fields."""
+    return isinstance(part, ast.Constant) and part.value == ""
 
 
 def _without_docstrings(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -1,55 +1,129 @@
 """Content digests: what stored data says, whatever codec, chunking or file format holds it."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mrv_assets.audit.canonical import Json, canonical, digest
+from mrv_assets.audit import merkle
+from mrv_assets.audit.canonical import Json, canonical, digest, sha256
+
+LEAF_PX = 512
+"""Pixels on a side of what one leaf of an array's tree holds, with all its observations; part of the format."""
 
 
-def block_digest(values: NDArray[np.generic]) -> str:
-    """SHA-256 of a block's decoded values: little endian, C order, one NaN, no negative zero.
-
-    Args:
-        values: Decoded values of one block, any dims and dtype.
-    """
+def canonical_values(values: NDArray[np.generic]) -> memoryview:
+    """Decoded values as bytes: little endian, C order, one NaN, no negative zero."""
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     if little.dtype.kind == "f":
-        # Adding zero turns -0.0 into 0.0; every NaN becomes the same NaN.
-        little = np.where(np.isnan(little), np.array(np.nan, little.dtype), little + np.zeros((), little.dtype))
-    return hashlib.sha256(np.ascontiguousarray(little).data).hexdigest()
+        # Adding zero turns -0.0 into 0.0 and makes the copy that may be changed.
+        little = little + np.zeros((), little.dtype)
+        little[np.isnan(little)] = np.nan
+    return little.reshape(-1).view(np.uint8).data
 
 
-def array_content(*, dtype: str, shape: Sequence[int], blocks: Mapping[str, str], attrs: Mapping[str, object]) -> Json:
+def values_sha256(values: NDArray[np.generic]) -> str:
+    """SHA-256 of a small array's canonical values, for what needs no tree."""
+    return sha256(canonical_values(values))
+
+
+def leaf_header(name: str, dtype: np.dtype[np.generic], row: int, col: int, shape: Sequence[int]) -> bytes:
+    """What stands before a leaf's values: which array, type and place they belong to.
+
+    Args:
+        name: The array.
+        dtype: Its type.
+        row: First row of the leaf in the array.
+        col: First column.
+        shape: Shape of the leaf's values, (time, y, x) or (y, x).
+
+    Returns:
+        The length of the canonical JSON in four bytes, big endian, and the JSON.
+    """
+    header = canonical(
+        {"array": name, "dtype": dtype.newbyteorder("<").str, "origin": [row, col], "shape": list(shape)}
+    )
+    return len(header).to_bytes(4, "big") + header
+
+
+def leaves(
+    name: str, values: NDArray[np.generic], row: int, col: int, fill: float | int
+) -> Iterator[tuple[str, merkle.Digest]]:
+    """Name and digest of each leaf in a window of an array that holds anything but fill.
+
+    Args:
+        name: The array.
+        values: Decoded values of the window, dims (time, y, x) or (y, x).
+        row: First row of the window in the array, a multiple of ``LEAF_PX``.
+        col: First column, likewise.
+        fill: What the array reads as where nothing is written.
+    """
+    for y in range(0, values.shape[-2], LEAF_PX):
+        for x in range(0, values.shape[-1], LEAF_PX):
+            part = values[..., y : y + LEAF_PX, x : x + LEAF_PX]
+            if not all_fill(part, fill):
+                header = leaf_header(name, part.dtype, row + y, col + x, part.shape)
+                yield f"{(row + y) // LEAF_PX}.{(col + x) // LEAF_PX}", merkle.leaf(header, canonical_values(part))
+
+
+def all_fill(values: NDArray[np.generic], fill: float | int) -> bool:
+    """True where every value is fill, or there is none."""
+    if values.size == 0:
+        return True
+    empty = np.isnan if isinstance(fill, float) and math.isnan(fill) else np.asarray(fill, values.dtype).__eq__
+    # Most blocks that hold something show it at a glance.
+    return bool(np.all(empty(values[..., ::61, ::61]))) and bool(np.all(empty(values)))
+
+
+def in_order(names: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """Leaf names, ``row.col``, in the order of their tree: row by row."""
+    return sorted(names, key=lambda name: tuple(int(part) for part in name.split(".")))
+
+
+def array_content(
+    *,
+    dtype: str,
+    shape: Sequence[int],
+    fill: float | int,
+    written: Mapping[str, merkle.Digest],
+    attrs: Mapping[str, object],
+) -> Json:
     """What a record says of one stored array.
 
     Args:
         dtype: NumPy dtype name.
         shape: Full shape of the array.
-        blocks: Digest of each written block, by its ``row.col``; an all-fill block is not written.
+        fill: What it reads as where nothing is written; NaN is said as the string.
+        written: Digest of each leaf that holds anything else, by its name.
         attrs: The array's attributes.
     """
-    written = sorted(blocks, key=lambda name: tuple(int(part) for part in name.split(".")))
+    names = in_order(written)
     return {
         "dtype": dtype,
         "shape": list(shape),
-        "written_blocks": written,
+        "fill": "NaN" if isinstance(fill, float) and math.isnan(fill) else fill,
+        "written_blocks": names,
         "attrs_sha256": digest(dict(attrs)),
-        "root": digest([[name, blocks[name]] for name in written]),
+        "root": merkle.root([written[name] for name in names]).hex(),
     }
 
 
+def sorted_rows(rows: Sequence[Json], key: Sequence[str]) -> list[Json]:
+    """A table's rows in the order of their tree: by key, null last."""
+    return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in key))
+
+
+def row_leaf(row: Json) -> merkle.Digest:
+    """A table row's leaf: its canonical JSON."""
+    return merkle.leaf(canonical(row))
+
+
 def table_content(rows: Sequence[Json], key: Sequence[str]) -> Json:
-    """What a record says of one table: a digest over its rows, sorted by key, each in canonical JSON."""
-    ordered = sorted(rows, key=lambda row: tuple(str(row[name]) for name in key))
-    total = hashlib.sha256()
-    for row in ordered:
-        total.update(hashlib.sha256(canonical(row)).digest())
+    """What a record says of one table: the root over its rows, sorted by key, each in canonical JSON."""
     return {
-        "rows": len(ordered),
+        "rows": len(rows),
         "key": list(key),
         "columns": sorted(rows[0]) if rows else [],
-        "root": total.hexdigest(),
+        "root": merkle.root([row_leaf(row) for row in sorted_rows(rows, key)]).hex(),
     }

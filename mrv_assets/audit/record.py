@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 
-SCHEMA = "mrv-record/0"
+SCHEMA = "mrv-record/1"
 
 
 @dataclass(frozen=True, kw_only=True)

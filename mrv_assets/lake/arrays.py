@@ -1,6 +1,6 @@
 """Arrays of a tile in Zarr, chunked (all observations, block, block); only blocks that say something are written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from zarr.codecs import BloscCodec
 
-from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.content import array_content, block_digest
+from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.audit.content import LEAF_PX, array_content, leaves, values_sha256
+from mrv_assets.audit.merkle import Digest
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid, Window
+
+RASTERS = "rasters.zarr"
+"""Of monthly_proxies: the group of the month's composites."""
+
+Leaves = Mapping[str, Digest]
+"""Leaves of one array that hold anything but fill, by their name ``row.col``, with their digests."""
 
 # zstd at its fastest after a bit shuffle: 0.97 bytes a pixel for uint16 reflectance against 2.76 as float32.
 _CODEC = BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle")
@@ -50,19 +57,12 @@ def create_group(
         specs: The variables.
         attrs: Attributes of the group.
     """
-    group = zarr.create_group(folder, zarr_format=3, attributes={"Conventions": "CF-1.11", **attrs})
-    _coordinate(group, "time", np.asarray(times_us, "int64"), {
-        "standard_name": "time", "units": "microseconds since 1970-01-01T00:00:00", "calendar": "proleptic_gregorian",
-    })  # fmt: skip
-    y = grid.y0 + (np.arange(grid.height) + 0.5) * grid.dy
-    x = grid.x0 + (np.arange(grid.width) + 0.5) * grid.dx
-    _coordinate(group, "y", y, {"standard_name": "projection_y_coordinate", "units": "m"})
-    _coordinate(group, "x", x, {"standard_name": "projection_x_coordinate", "units": "m"})
+    group = zarr.create_group(folder, zarr_format=3, attributes=_group_attrs(attrs))
+    for name, (values, coordinate_attrs) in _coordinates(grid, times_us).items():
+        _write_coordinate(group, name, values, coordinate_attrs)
     reference = group.create_array("spatial_ref", shape=(), dtype="int64", dimension_names=(), fill_value=0)
-    reference.attrs.update({
-        "crs_wkt": CRS.from_user_input(grid.crs).to_wkt(),
-        "GeoTransform": f"{grid.x0!r} {grid.dx!r} 0.0 {grid.y0!r} 0.0 {grid.dy!r}",
-    })  # fmt: skip
+    # PROJ words the same CRS anew from version to version: it is compared by meaning and is in no digest.
+    reference.attrs.update({"crs_wkt": CRS.from_user_input(grid.crs).to_wkt(), "GeoTransform": geo_transform(grid)})
     for spec in specs:
         shape = spec.shape(grid, len(times_us))
         group.create_array(
@@ -84,7 +84,32 @@ def _array_attrs(spec: ArraySpec) -> Json:
     return {**fill, "grid_mapping": "spatial_ref", **spec.attrs}
 
 
-def _coordinate(group: zarr.Group, name: str, values: NDArray[np.generic], attrs: Json) -> None:
+def _group_attrs(attrs: Mapping[str, object]) -> Json:
+    return {"Conventions": "CF-1.11", **attrs}
+
+
+def geo_transform(grid: Grid) -> str:
+    """A grid's corner and pixel size as GDAL writes them."""
+    return f"{grid.x0!r} {grid.dx!r} 0.0 {grid.y0!r} 0.0 {grid.dy!r}"
+
+
+def _coordinates(grid: Grid, times_us: Sequence[int]) -> dict[str, tuple[NDArray[np.generic], Json]]:
+    """Values and attributes of a group's coordinates: instants, and the centres of rows and columns."""
+    y = grid.y0 + (np.arange(grid.height) + 0.5) * grid.dy
+    x = grid.x0 + (np.arange(grid.width) + 0.5) * grid.dx
+    time = {
+        "standard_name": "time",
+        "units": "microseconds since 1970-01-01T00:00:00",
+        "calendar": "proleptic_gregorian",
+    }
+    return {
+        "time": (np.asarray(times_us, "int64"), time),
+        "y": (y, {"standard_name": "projection_y_coordinate", "units": "m"}),
+        "x": (x, {"standard_name": "projection_x_coordinate", "units": "m"}),
+    }
+
+
+def _write_coordinate(group: zarr.Group, name: str, values: NDArray[np.generic], attrs: Json) -> None:
     array = group.create_array(
         name,
         shape=values.shape,
@@ -143,25 +168,96 @@ class BlockArrays:
         index = (..., window.rows, window.cols)
         return np.asarray(array[index])
 
-    def write(self, name: str, window: Window, values: NDArray[np.generic]) -> str | None:
-        """Store a block's values and digest them; None when every value is fill, and nothing is written."""
+    def write(self, name: str, window: Window, values: NDArray[np.generic]) -> Leaves:
+        """Store a block's values; gives the digest of each leaf that holds anything but fill.
+
+        Where every value is fill, nothing is written.
+        """
         array = self._array(name)
-        if values.size == 0 or _all_fill(values, array.fill_value):
-            return None
-        array[..., window.rows, window.cols] = values
-        return block_digest(values)
+        found = dict(leaves(name, values, window.row, window.col, fill_of(array)))
+        if found:
+            array[..., window.rows, window.cols] = values
+        return found
+
+    def chunking(self) -> Json:
+        """Type and chunk shape of each variable: what a graph that reads this group depends on."""
+        return {
+            name: {"dtype": str(array.dtype), "chunks": list(array.chunks)}
+            for name, array in sorted(self._group.arrays())
+            if array.ndim >= 2
+        }
+
+    def content(self) -> Json:
+        """What is stored, read back, as :func:`group_content` says it."""
+        coordinates: Json = {}
+        contents: Json = {}
+        for name, array in sorted(self._group.arrays()):
+            if array.ndim == 1:
+                coordinates[name] = _coordinate_digest(np.asarray(array[:]), dict(array.attrs))
+            elif array.ndim >= 2:
+                contents[name] = array_content(
+                    dtype=str(array.dtype),
+                    shape=array.shape,
+                    fill=fill_of(array),
+                    written=dict(self._stored_leaves(name)),
+                    attrs=dict(array.attrs),
+                )
+        return {"attrs": self.attrs, "times_us": self.times_us, "coordinates": coordinates, "arrays": contents}
+
+    def georeference(self) -> tuple[str, str]:
+        """The CRS as WKT, and the corner and pixel size as GDAL writes them."""
+        attrs = self._group["spatial_ref"].attrs
+        return str(attrs.get("crs_wkt")), str(attrs.get("GeoTransform"))
+
+    def like(self, name: str) -> Json:
+        """What two arrays must share for their stored values to be compared: type, shape, fill, scale."""
+        array = self._array(name)
+        scale = {part: array.attrs.get(part) for part in ("scale_factor", "add_offset")}
+        return {"dtype": str(array.dtype), "shape": list(array.shape), "fill": str(array.fill_value), **scale}
+
+    def measured(self, name: str) -> bool:
+        """True for a measured quantity; False for classes, bits and counts, of which none is close to another."""
+        array = self._array(name)
+        return array.dtype.kind == "f" or "scale_factor" in array.attrs
+
+    def stored_windows(self, name: str) -> list[Window]:
+        """Blocks of an array of which any part is stored, as windows."""
+        array = self._array(name)
+        height, width = array.shape[-2:]
+        return [
+            Window(b.row * BLOCK, b.col * BLOCK, min(BLOCK, height - b.row * BLOCK), min(BLOCK, width - b.col * BLOCK))
+            for b in _stored_blocks(self.folder / name, array)
+        ]
+
+    def leaf_window(self, name: str, leaf: str) -> Window:
+        """The pixels of one leaf of an array's tree."""
+        row, col = (int(part) * LEAF_PX for part in leaf.split("."))
+        height, width = self._array(name).shape[-2:]
+        return Window(row, col, min(LEAF_PX, height - row), min(LEAF_PX, width - col))
+
+    def _stored_leaves(self, name: str) -> Iterator[tuple[str, Digest]]:
+        """Every leaf of an array that holds anything but fill; looks wherever a chunk is stored."""
+        fill = fill_of(self._array(name))
+        for window in self.stored_windows(name):
+            yield from leaves(name, self.read(name, window), window.row, window.col, fill)
 
 
-def _all_fill(values: NDArray[np.generic], fill: object) -> bool:
-    fill_value = np.asarray(fill, dtype=values.dtype)
-    if values.dtype.kind == "f" and np.isnan(fill_value):
-        return bool(np.isnan(values).all())
-    return bool((values == fill_value).all())
+def _stored_blocks(folder: Path, array: "zarr.Array[Any]") -> list[Block]:
+    """Blocks of which any part is stored, whatever the chunks' size."""
+    found: set[Block] = set()
+    for path in folder.glob("c/" + "/".join("*" * array.ndim)):
+        rows, cols = (
+            range(int(part) * chunk // BLOCK, (min(size, (int(part) + 1) * chunk) - 1) // BLOCK + 1)
+            for part, chunk, size in zip(path.parts[-2:], array.chunks[-2:], array.shape[-2:], strict=True)
+        )
+        found |= {Block(row, col) for row in rows for col in cols}
+    return sorted(found)
 
 
-def block_name(block: Block) -> str:
-    """How a record names a block: ``row.col``."""
-    return f"{block.row}.{block.col}"
+def fill_of(array: "zarr.Array[Any]") -> float | int:
+    """What an array reads as where nothing is written, as a plain number."""
+    fill: float | int = np.asarray(array.fill_value).item()
+    return fill
 
 
 def group_content(
@@ -169,19 +265,36 @@ def group_content(
     times_us: Sequence[int],
     specs: Sequence[ArraySpec],
     attrs: Mapping[str, object],
-    written: Mapping[str, Mapping[str, str]],
+    written: Mapping[str, Leaves],
 ) -> Json:
-    """What a record says of a group: each variable's blocks, the attributes, the observations' instants."""
+    """What a record says of a group: attributes, instants, coordinates, and each variable's tree of leaves.
+
+    Args:
+        grid: The tile's analysis grid.
+        times_us: Instants of the observations.
+        specs: The variables.
+        attrs: Attributes of the group.
+        written: Per variable, the leaves that :meth:`BlockArrays.write` gave.
+    """
     return {
-        "attrs": dict(attrs),
+        "attrs": _group_attrs(attrs),
         "times_us": list(times_us),
+        "coordinates": {
+            name: _coordinate_digest(values, coordinate_attrs)
+            for name, (values, coordinate_attrs) in _coordinates(grid, times_us).items()
+        },
         "arrays": {
             spec.name: array_content(
                 dtype=spec.dtype,
                 shape=spec.shape(grid, len(times_us)),
-                blocks=written.get(spec.name, {}),
+                fill=spec.fill,
+                written=written.get(spec.name, {}),
                 attrs=_array_attrs(spec),
             )
             for spec in specs
         },
     }
+
+
+def _coordinate_digest(values: NDArray[np.generic], attrs: Json) -> str:
+    return digest({"values_sha256": values_sha256(values), "attrs": attrs})

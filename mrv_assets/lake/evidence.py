@@ -5,12 +5,14 @@ from typing import Any
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.errors import DamagedLake
-from mrv_assets.lake.lake import Record
+from mrv_assets.lake.records import Record
 
 SCENES = "scenes.json"
 """Of raw_tiles: which scenes form which observation, and which COG tiles of each file were fetched."""
 DECISION = "decision.json"
 """Of gated_tiles: the decision and every number it rests on."""
+PREVIEW = "preview.png"
+"""Of gated_tiles and monthly_proxies: a picture of them; the record digests its pixels, not its PNG bytes."""
 
 
 def observations_of(raw: Record) -> list[Json]:

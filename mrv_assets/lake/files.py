@@ -44,10 +44,8 @@ def staging(root: Path) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
-    folder = root / uuid.uuid4().hex
-    lock = folder.with_suffix(".lock")
-    with lock.open("xb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with _held_lock(root) as lock:
+        folder = lock.with_suffix("")
         folder.mkdir()
         try:
             yield folder
@@ -56,8 +54,26 @@ def staging(root: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def publish(staged: Path, final: Path) -> None:
-    """Give a staged folder its final name, durably and at once; a folder already there holds the same content."""
+@contextmanager
+def _held_lock(root: Path) -> Iterator[Path]:
+    """A locked file of its own name in a folder."""
+    while True:
+        lock = root / f"{uuid.uuid4().hex}.lock"
+        with lock.open("xb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            # Another process may have swept the file away before it was locked: such a lock nobody sees.
+            if os.fstat(held.fileno()).st_nlink:
+                yield lock
+                return
+
+
+def publish(staged: Path, final: Path) -> bool:
+    """Give a staged folder its final name, durably and at once.
+
+    Returns:
+        True when this call published it; False when the name was taken, by the same content if all is well: the name
+        is the content's digest.
+    """
     for folder, _, names in os.walk(staged, topdown=False):
         for name in names:
             _sync(Path(folder) / name)
@@ -65,11 +81,19 @@ def publish(staged: Path, final: Path) -> None:
     _make_folder(final.parent)
     try:
         staged.rename(final)
+        published = True
     except OSError as error:
-        # The name is the content's digest: whoever was first has published the same thing.
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
+        published = False
     _sync(final.parent)
+    return published
+
+
+def set_aside(path: Path) -> None:
+    """Take a damaged file or folder out of the way of its name; what is left of it stays beside it, hidden."""
+    with suppress(FileNotFoundError):
+        path.rename(path.with_name(f".damaged-{path.name}-{uuid.uuid4().hex[:8]}"))
 
 
 def _sweep(root: Path) -> None:

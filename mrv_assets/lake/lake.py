@@ -1,7 +1,7 @@
 """The lake: records, requests, runs and heads of every asset's partition, and the data they speak of."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
-from mrv_assets.lake.files import publish, staging, write_once
+from mrv_assets.lake.files import publish, set_aside, staging, write_once
 from mrv_assets.lake.layout import FORMAT, Slot
+from mrv_assets.lake.records import Head, Record, documents, read_document
+from mrv_assets.lake.runs import Run, RunOf, run_document, run_id, stored_files
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-@dataclass(frozen=True)
-class Head:
-    """Which record of a partition is current."""
-
-    number: int
-    record: str
-    previous: str | None
-    """Audit hash of the record that was current before; None for the first."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Lake:
         path = self.root / "lake.json"
         if not path.exists():
             return
-        found = _read_json(path, self.root)
+        found = read_document(path, self.root)
         if found != self._identity:
             raise LakeMismatch(
                 str(self.root),
@@ -73,10 +65,10 @@ class Lake:
         numbers = _numbers(self.slot(asset, tile, month).folder / "heads")
         if not numbers:
             return None
-        document = _read_json(self.slot(asset, tile, month).head(numbers[-1]), self.root)
+        document = read_document(self.slot(asset, tile, month).head(numbers[-1]), self.root)
         return Head(numbers[-1], document["record"], document["previous"])
 
-    def current(self, asset: str, tile: str, month: str) -> "Record":
+    def current(self, asset: str, tile: str, month: str) -> Record:
         """The partition's current record.
 
         Raises:
@@ -91,7 +83,7 @@ class Lake:
             raise DamagedLake(str(record.data.relative_to(self.root)), "the data of the current record is missing")
         return record
 
-    def record(self, asset: str, tile: str, month: str, audit_hash: str) -> "Record":
+    def record(self, asset: str, tile: str, month: str, audit_hash: str) -> Record:
         """One record of a partition, checked against its audit hash.
 
         Raises:
@@ -109,27 +101,39 @@ class Lake:
         document = json.loads(data)
         return Record(audit_hash, document, slot.data(digest(document["output"])))
 
-    def answer(self, asset: str, tile: str, month: str, request_digest: str) -> "Record | None":
-        """The record that answered this very request before, if its data is still there."""
+    def answer(self, asset: str, tile: str, month: str, request_digest: str) -> Record | None:
+        """The record that answered this very request before, if its data is still there.
+
+        Raises:
+            DamagedLake: When the answer or its record is damaged.
+        """
         path = self.slot(asset, tile, month).request(request_digest)
         if not path.exists():
             return None
-        record = self.record(asset, tile, month, _read_json(path, self.root)["record"])
+        record = self.record(asset, tile, month, read_document(path, self.root)["record"])
         return record if record.data.is_dir() else None
+
+    def reproductions(self, record: Record) -> int:
+        """How often a record's request was computed again, with the same output."""
+        document = record.document
+        runs = self.runs(document["asset"], document["tile"], document["month"])
+        computed = [run for run in runs if run["record"] == record.audit_hash and run["head"] is None]
+        return max(0, len(computed) - 1)
 
     def runs(self, asset: str, tile: str, month: str) -> list[Json]:
         """How the partition's records came to be, oldest first."""
         folder = self.slot(asset, tile, month).folder / "runs"
-        return [_read_json(path, self.root) for path in _documents(folder)]
+        return [read_document(path, self.root) for path in documents(folder)]
 
-    def commit(self, staged: Path, request_digest: str, record: bytes, run_id: str, run: Json) -> "Record":
+    def commit(self, staged: Path, request_digest: str, record: bytes, run: Run) -> Record:
         """Publish data, then its record, then the run and the request, then the head: each whole or not at all.
+
+        What is found damaged under a name that it must have is set aside, so that deriving again heals it.
 
         Args:
             staged: The folder of :meth:`staging` that holds the data.
             request_digest: Digest of the request that was answered.
             record: Canonical bytes of the record.
-            run_id: Name of the run record, unique.
             run: How this came to be.
 
         Raises:
@@ -141,25 +145,76 @@ class Lake:
         document = json.loads(record)
         slot = self.slot(document["asset"], document["tile"], document["month"])
         audit_hash = sha256(record)
-        publish(staged, slot.data(digest(document["output"])))
-        write_once(slot.record(audit_hash), record)
-        write_once(slot.run(run_id), canonical({**run, "record": audit_hash}))
-        write_once(slot.request(request_digest), canonical({"record": audit_hash}))
-        first = _read_json(slot.request(request_digest), self.root)["record"]
-        if first != audit_hash:
-            raise NotReproducible(slot.asset, slot.tile, slot.month, first, audit_hash)
-        self.point(slot, audit_hash)
+        stored = stored_files(staged)
+        self._publish(staged, Record(audit_hash, document, slot.data(digest(document["output"]))), stored)
+        _write_exactly(slot.record(audit_hash), record)
+        self._write_run(slot, request_digest, audit_hash, None, run, stored)
+        answered = canonical({"record": audit_hash})
+        if not write_once(slot.request(request_digest), answered):
+            first = _answered(slot.request(request_digest))
+            if first is None or not slot.record(first).exists():
+                # What it says is no record: an unreadable answer is none.
+                _write_exactly(slot.request(request_digest), answered)
+            elif first != audit_hash:
+                raise NotReproducible(slot.asset, slot.tile, slot.month, first, audit_hash)
+        self._point(slot, audit_hash)
         return self.record(slot.asset, slot.tile, slot.month, audit_hash)
 
-    def point(self, slot: Slot, audit_hash: str) -> bool:
-        """Make a record the current one; False when it already is. History stays."""
+    def restore(self, record: Record, run: Run) -> bool:
+        """Make a known record the current one again; False when it already is. History stays."""
+        document = record.document
+        slot = self.slot(document["asset"], document["tile"], document["month"])
+        number = self._point(slot, record.audit_hash)
+        if number is None:
+            return False
+        # After the head it tells of: a head that is missing later is missed because of it.
+        request = digest({name: value for name, value in document.items() if name != "output"})
+        self._write_run(slot, request, record.audit_hash, number, run, {})
+        return True
+
+    def _publish(self, staged: Path, record: Record, stored: Mapping[str, Json]) -> None:
+        """Give data its name; data already there stays, unless it is not what the record says."""
+        if publish(staged, record.data):
+            return
+        if stored_files(record.data) == stored:
+            return
+        from mrv_assets.lake.check import content_findings
+
+        # Other bytes may say the same: an older codec wrote them.
+        if any(content_findings(record)):
+            set_aside(record.data)
+            publish(staged, record.data)
+
+    def _write_run(
+        self,
+        slot: Slot,
+        request: str,
+        audit_hash: str,
+        head: int | None,
+        run: Run,
+        stored: Mapping[str, Json],
+    ) -> None:
+        of = RunOf(
+            programme=self.programme,
+            asset=slot.asset,
+            tile=slot.tile,
+            month=slot.month,
+            request=request,
+            record=audit_hash,
+            head=head,
+        )
+        document = run_document(of, run, stored)
+        write_once(slot.run(run_id(document)), canonical(document))
+
+    def _point(self, slot: Slot, audit_hash: str) -> int | None:
+        """Make a record the current one; gives the number of the new head, None when it already is."""
         while True:
             head = self.head(slot.asset, slot.tile, slot.month)
             if head is not None and head.record == audit_hash:
-                return False
+                return None
             number, previous = (head.number + 1, head.record) if head else (1, None)
             if write_once(slot.head(number), canonical({"record": audit_hash, "previous": previous})):
-                return True
+                return number
             # Another process was first with this number: look again at what it points to.
 
     def partitions(self, asset: str) -> Iterator[tuple[str, str]]:
@@ -180,41 +235,20 @@ class Lake:
         return open_view(self, asset, tile, month)
 
 
-@dataclass(frozen=True)
-class Record:
-    """A record read back, with the place of its data."""
-
-    audit_hash: str
-    document: Json
-    data: Path
-
-    @property
-    def output(self) -> Json:
-        """What the data says: digests, written blocks, measured numbers."""
-        output: Json = self.document["output"]
-        return output
-
-    @property
-    def inputs(self) -> Json:
-        """What it was made from: upstream audit hashes, or scenes."""
-        inputs: Json = self.document["inputs"]
-        return inputs
-
-
-def _documents(folder: Path) -> list[Path]:
-    """A folder's JSON documents by name; a leading dot marks a file that has no name yet."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
-
-
 def _numbers(heads: Path) -> list[int]:
-    return [int(path.stem) for path in _documents(heads)]
+    return [int(path.stem) for path in documents(heads)]
 
 
-def _read_json(path: Path, root: Path) -> Json:
+def _answered(path: Path) -> str | None:
+    """The record that a request's file names; None where it cannot be read."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DamagedLake(str(path.relative_to(root)), f"cannot be read ({error})") from None
-    if not isinstance(document, dict):
-        raise DamagedLake(str(path.relative_to(root)), "is not a JSON object")
-    return document
+        return str(json.loads(path.read_bytes())["record"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_exactly(path: Path, data: bytes) -> None:
+    """Write a file whose name says what it holds; anything else found there is damage, and is set aside."""
+    if not write_once(path, data) and path.read_bytes() != data:
+        set_aside(path)
+        write_once(path, data)

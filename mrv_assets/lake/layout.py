@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT = "mrv-lake/0"
+FORMAT = "mrv-lake/1"
 
 _NAMES = {
     "asset": re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?"),

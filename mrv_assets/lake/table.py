@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 
+TABLE = "parcels.parquet"
+"""Of monthly_proxies: one row per parcel."""
 ROW_KEY = ("parcel_id", "part")
 
 _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
@@ -55,6 +57,18 @@ def column_meaning(name: str) -> tuple[pa.DataType, str, str]:
         if name.endswith(suffix):
             return pa.float64(), unit, source
     raise KeyError(name)
+
+
+def read_rows(path: Path) -> list[Json]:
+    """The rows of a table, without their geometry; missing is None."""
+    names = [name for name in pq.read_schema(path).names if name != "geometry"]
+    rows: list[Json] = pq.read_table(path, columns=names).to_pylist()
+    return rows
+
+
+def read_outlines(path: Path) -> NDArray[np.object_]:
+    """The parcels' polygons, WGS84 degrees, in the order of the rows."""
+    return np.asarray(gpd.read_parquet(path, columns=["geometry"]).geometry.to_numpy(), dtype=object)
 
 
 def write_parcels(path: Path, rows: Sequence[Json], lonlat: NDArray[np.object_]) -> None:

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from mrv_assets.errors import GateRefused
 from mrv_assets.ingest.sparse_tiff import SparseTiff
+from mrv_assets.lake.arrays import RASTERS
 from mrv_assets.lake.evidence import decision_of, observations_of
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.table import TABLE
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Window
 from mrv_assets.science.mask import mask_unclear
@@ -43,7 +46,7 @@ def open_parcels(lake: Lake, tile: str, month: str) -> gpd.GeoDataFrame:
     Raises:
         NotMaterialized: When the partition is not in the lake.
     """
-    return gpd.read_parquet(lake.current("monthly_proxies", tile, month).data / "parcels.parquet")
+    return gpd.read_parquet(lake.current("monthly_proxies", tile, month).data / TABLE)
 
 
 def open_raw_band(lake: Lake, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
@@ -105,7 +108,7 @@ def _open_record(lake: Lake, record: Record) -> xr.Dataset:
                 raise GateRefused(asset, tile, month, tuple(decision["reasons"]))
             return _open_record(lake, _upstream(lake, record, f"{mission}/indices"))
         case _:
-            return _zarr(record.data / "rasters.zarr")
+            return _zarr(record.data / RASTERS)
 
 
 def _upstream(lake: Lake, record: Record, asset: str) -> Record:

@@ -117,11 +117,17 @@ def candidate_tiles(bounds: Bounds) -> list[str]:
 
 
 def project(lonlat: Geometries, crs: str) -> Geometries:
-    """Polygons in longitude and latitude (WGS84 degrees) in another CRS, vertex by vertex.
+    """Polygons in longitude and latitude (WGS84 degrees) in a CRS in metres, vertex by vertex.
 
     Edges are not densified: the straight edge of a field of 2 km is off by less than a tenth of a metre at 60 degrees.
+    Vertices are rounded to 2^-16 m: PROJ's last bits differ between processors.
     """
-    return _transformed(lonlat, WGS84, crs)
+    return _rounded(_transformed(lonlat, WGS84, crs))
+
+
+def _rounded(geometries: Geometries) -> Geometries:
+    rounded: Geometries = shapely.transform(geometries, lambda xy: np.round(xy * 65536) / 65536)
+    return rounded
 
 
 def geom_sha256(lonlat: Shape) -> str:

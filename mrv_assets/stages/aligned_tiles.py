@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.graph import Step
 from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.lake.evidence import observations_of
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, described
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
@@ -23,16 +24,9 @@ from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.places import whole_shift
 from mrv_assets.science.radiometry import to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
-from mrv_assets.stages.blocks import over_blocks, written_blocks
+from mrv_assets.stages.blocks import computed, each, once, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
-
-STEPS = (
-    Step(name="convention", function="mrv_assets.science.radiometry.to_convention", reads=("raw_tiles",)),
-    Step(name="resample", function="mrv_assets.science.resample.resample", reads=("convention",)),
-    Step(name="observation", function="mrv_assets.stages.aligned_tiles.first_clear", reads=("resample",)),
-)
-
 
 CACHE_BYTES = 96_000_000
 """Decoded COG tiles kept for neighbouring blocks, per process."""
@@ -46,7 +40,7 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
     """
     mission = plan.the_mission
     raw = upstream(lake, plan, plan.asset("raw_tiles"))
-    job = _Job.of(plan, raw)
+    graph = partial(_graph, _Job.of(plan, raw))
     return materialize(
         lake,
         plan,
@@ -57,9 +51,9 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
             resampling=KERNEL,
             mission=described(mission),
         ),
-        steps=STEPS,
+        graph=topology(graph),
         inputs={plan.asset("raw_tiles"): raw.audit_hash},
-        produce=lambda folder: _align(plan, job, folder),
+        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -69,6 +63,9 @@ class _Job:
 
     mission: Mission
     grid: Grid
+    windows: dict[Block, tuple[Window, ...]]
+    """What to align: active blocks whole, and the strips around them in which only quality is stored."""
+    active: frozenset[Block]
     observations: tuple[tuple["_SceneFiles", ...], ...]
 
     @classmethod
@@ -79,10 +76,20 @@ class _Job:
         return cls(
             mission=plan.the_mission,
             grid=plan.grid,
+            windows={
+                **{block: (block_window(plan.grid, block),) for block in plan.active},
+                **halo_blocks(plan.grid, plan.active, HALO_PX),
+            },
+            active=frozenset(plan.active),
             observations=tuple(
                 tuple(_SceneFiles.of(s, raw.data, plan.grid, cache) for s in o["scenes"]) for o in observations
             ),
         )
+
+    @property
+    def times_us(self) -> list[int]:
+        """Instants of the observations, microseconds since 1970 UTC: of their first scene."""
+        return [_microseconds(min(scene.datetime for scene in scenes)) for scenes in self.observations]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,50 +112,37 @@ class _SceneFiles:
         return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
 
 
-def _align(plan: Plan, job: _Job, folder: Path) -> Json:
+def _graph(job: _Job, folder: Path) -> Delayed:
+    group = once(_create, job, folder)
+    return once(_content, job, each(_align_block, sorted(job.windows), job, group))
+
+
+def _create(job: _Job, folder: Path) -> Path:
+    create_group(folder, job.grid, job.times_us, _specs(job), _attrs(job))
+    return folder
+
+
+def _content(job: _Job, blocks: list[dict[str, Leaves]]) -> Json:
     specs = _specs(job)
-    times_us = [_microseconds(min(scene.datetime for scene in scenes)) for scenes in job.observations]
-    attrs = _attrs(job)
-    create_group(folder, plan.grid, times_us, specs, attrs)
-    halo = halo_blocks(plan.grid, plan.active, HALO_PX)
-    windows = {
-        **{block: (block_window(plan.grid, block),) for block in plan.active},
-        **halo,
-    }
-    blocks = sorted(windows)
-    active = frozenset(plan.active)
-    names = {spec.name for spec in specs}
-    task = partial(
-        _align_block,
-        job,
-        folder,
-        {
-            block: (windows[block], sorted(names if block in active else names & set(job.mission.quality)))
-            for block in blocks
-        },
-    )
-    digests = over_blocks(plan, task, blocks)
-    return group_content(plan.grid, times_us, specs, attrs, written_blocks(specs, blocks, digests))
+    return group_content(job.grid, job.times_us, specs, _attrs(job), written(specs, blocks))
 
 
-def _align_block(
-    job: _Job, folder: Path, work: dict[Block, tuple[tuple[Window, ...], list[str]]], block: Block
-) -> dict[str, str | None]:
+def _align_block(job: _Job, group: Path, block: Block) -> dict[str, Leaves]:
     """Align one block, band by band, and store it."""
-    windows, names = work[block]
-    arrays = BlockArrays(folder, "r+")
+    arrays = BlockArrays(group, "r+")
     full = block_window(job.grid, block)
-    digests: dict[str, str | None] = {}
-    for name in names:
+    leaves: dict[str, Leaves] = {}
+    names = {spec.name for spec in _specs(job)}
+    for name in sorted(names if block in job.active else names & set(job.mission.quality)):
         fill = _fill(job.mission, name)
         values = np.full((len(job.observations), full.height, full.width), fill, _dtype(job.mission, name))
-        for window in windows:
+        for window in job.windows[block]:
             inside = (slice(window.row - full.row, window.row - full.row + window.height),
                       slice(window.col - full.col, window.col - full.col + window.width))  # fmt: skip
             for step, scenes in enumerate(job.observations):
                 align_into(values[(step, *inside)], job.mission, job.grid, scenes, name, window)
-        digests[name] = arrays.write(name, full, values)
-    return digests
+        leaves[name] = arrays.write(name, full, values)
+    return leaves
 
 
 def align_into(

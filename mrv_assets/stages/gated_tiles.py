@@ -7,34 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.audit.graph import Step
 from mrv_assets.lake.arrays import BlockArrays
-from mrv_assets.lake.evidence import DECISION, observations_of
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.evidence import DECISION, PREVIEW, observations_of
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.coverage import Seen, fraction_of, max_gap_days, seen
 from mrv_assets.science.gate import reaches, tile_decision
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.preview import Canvas, Piece, coverage_picture
 from mrv_assets.science.zonal import coverage_fractions
-from mrv_assets.stages.blocks import over_blocks
+from mrv_assets.stages.blocks import as_node, computed, each, once, topology
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
-from mrv_assets.stages.plan import Plan, month_bounds
-from mrv_assets.stages.preview import PREVIEW, store_preview
-
-STEPS = (
-    Step(name="fractions", function="mrv_assets.science.zonal.coverage_fractions", reads=("parcels",)),
-    Step(
-        name="coverage",
-        function="mrv_assets.science.coverage.seen",
-        reads=("fractions", "masked_tiles:unclear_flags"),
-    ),
-    Step(name="gate", function="mrv_assets.science.gate.tile_decision", reads=("coverage",)),
-)
+from mrv_assets.stages.plan import GateRules, Plan, month_bounds
+from mrv_assets.stages.preview import store_preview
 
 
 def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
@@ -49,12 +40,21 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
     masked, raw = chain(lake, plan, indices, "masked_tiles"), chain(lake, plan, indices, "raw_tiles")
     require(masked, cloud_probability=plan.gate.cloud_probability, dilation_px=plan.gate.dilation_px)
     job = _Job(
+        month=plan.month,
         grid=plan.grid,
+        active=plan.active,
+        gate=plan.gate,
+        parcels=tuple(zip(plan.parcels.parcel_id, plan.parcels.part, strict=True)),
+        observations=observations_of(raw),
+        scenes_refused=raw.output["refused"],
+        completeness=raw.output["completeness"],
+        unavailable=indices.output["attrs"]["unavailable"],
         masked=BlockArrays(masked.data),
         # The tile gate looks at the parcels' union, so that an overlap counts once; it comes last.
         geometries=np.array([*plan.parcels.projected, shapely.union_all(plan.parcels.projected)], dtype=object),
         canvas=Canvas.over(plan.grid, plan.parcels.projected),
     )
+    graph = partial(_graph, job)
     return materialize(
         lake,
         plan,
@@ -64,9 +64,9 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
             gate=asdict(plan.gate),
             parcels=plan.parcels.identity,
         ),
-        steps=STEPS,
+        graph=topology(graph),
         inputs={asset: indices.audit_hash},
-        produce=lambda folder: _decide(plan, job, indices, raw, folder),
+        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -88,16 +88,42 @@ def chain(lake: Lake, plan: Plan, record: Record, stage: str) -> Record:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What a block task needs."""
+    """What measuring and deciding need."""
 
+    month: str
     grid: Grid
+    active: tuple[Block, ...]
+    gate: GateRules
+    parcels: tuple[tuple[str, str | None], ...]
+    """Id and part of each."""
+    observations: list[Json]
+    """Of raw_tiles, in the order of ``masked``."""
+    scenes_refused: list[Json]
+    completeness: Json
+    unavailable: Json
+    """Per index that cannot be computed, why."""
     masked: BlockArrays
     geometries: NDArray[np.object_]
+    """The parcels and, last, their union."""
     canvas: Canvas
 
 
-def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> tuple[Seen, int, Piece]:
-    """One block's share of the coverage, its pixels seen at least once, and its share of the picture."""
+_Measured = tuple[Seen, int, Piece]
+"""One block's share of the coverage, its pixels seen at least once, and its share of the picture."""
+
+
+def _graph(job: _Job, folder: Path) -> Delayed:
+    whole = as_node(job)
+    first = each(_measure_block, job.active, whole, ())
+    if job.gate.min_scene_clear == 0:
+        return once(_decide, whole, folder, first, first)
+    refused = once(_refused, whole, first)
+    used = [once(_measure_again, whole, refused, before, block) for before, block in zip(first, job.active)]
+    return once(_decide, whole, folder, first, used)
+
+
+def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> _Measured:
+    """Measure one block without some of its observations."""
     window = block_window(job.grid, block)
     clear = job.masked.read(UNCLEAR.name, window) == 0
     clear[list(refused)] = False
@@ -114,41 +140,52 @@ def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> tuple[S
     return part, int(any_clear.sum()), job.canvas.piece(any_clear.astype(np.uint8) + 1, window)
 
 
-def _decide(plan: Plan, job: _Job, indices: Record, raw: Record, folder: Path) -> Json:
+def _measure_again(job: _Job, refused: tuple[int, ...], before: _Measured, block: Block) -> _Measured:
+    """The same without the refused observations, where there are any."""
+    return _measure_block(job, refused, block) if refused else before
+
+
+def _clear_shares(blocks: list[_Measured]) -> list[float]:
+    """Per observation, the share of the parcels' union that was clear."""
+    whole = reduce(add, (part for part, *_ in blocks))
+    return [fraction_of(float(clear), float(whole.total[-1])) for clear in whole.per_observation[-1]]
+
+
+def _refused(job: _Job, first: list[_Measured]) -> tuple[int, ...]:
+    """Observations that were too clouded over the parcels to be used."""
+    return tuple(
+        step for step, share in enumerate(_clear_shares(first)) if not reaches(share, job.gate.min_scene_clear)
+    )
+
+
+def _decide(job: _Job, folder: Path, first: list[_Measured], used: list[_Measured]) -> Json:
     times_us = job.masked.times_us
-    parts = over_blocks(plan, partial(_measure_block, job, ()), plan.active)
-    first = reduce(add, (part for part, *_ in parts))
-    # A scene is seen as clear over the parcels' union, which is the last geometry.
-    clear_shares = [fraction_of(float(c), float(first.total[-1])) for c in first.per_observation[-1]]
-    refused = tuple(t for t, share in enumerate(clear_shares) if not reaches(share, plan.gate.min_scene_clear))
-    if refused:
-        parts = over_blocks(plan, partial(_measure_block, job, refused), plan.active)
-    whole = reduce(add, (part for part, *_ in parts))
+    refused = _refused(job, first)
+    whole = reduce(add, (part for part, *_ in used))
     coverage = fraction_of(float(whole.clear[-1]), float(whole.total[-1]))
-    observations = _observations(observations_of(raw), times_us, clear_shares, refused)
-    scenes_refused = raw.output["refused"]
     decision = tile_decision(
         coverage,
-        plan.gate.min_coverage,
-        scenes=raw.output["completeness"]["matched"],
+        job.gate.min_coverage,
+        scenes=job.completeness["matched"],
         observations=len(times_us) - len(refused),
     )
+    footprint = float(sum(w.height * w.width for w in (block_window(job.grid, block) for block in job.active)))
     document = {
         "status": decision.status.value,
         "reasons": list(decision.reasons),
         "coverage": coverage,
-        "min_coverage": plan.gate.min_coverage,
-        "valid_of_footprint": fraction_of(float(sum(clear for _, clear, _ in parts)), float(_pixels(plan))),
-        "footprint_of_tile": fraction_of(float(_pixels(plan)), float(plan.grid.height * plan.grid.width)),
-        "observations": observations,
-        "scenes_refused": scenes_refused,
-        "completeness": raw.output["completeness"],
-        "unavailable": indices.output["attrs"]["unavailable"],
-        "parcels": [_parcel(plan, whole, p, times_us) for p in range(len(plan.parcels.parcel_id))],
+        "min_coverage": job.gate.min_coverage,
+        "valid_of_footprint": fraction_of(float(sum(clear for _, clear, _ in used)), footprint),
+        "footprint_of_tile": fraction_of(footprint, float(job.grid.height * job.grid.width)),
+        "observations": _observations(job.observations, times_us, _clear_shares(first), refused),
+        "scenes_refused": job.scenes_refused,
+        "completeness": job.completeness,
+        "unavailable": job.unavailable,
+        "parcels": [_parcel(job, whole, p, times_us) for p in range(len(job.parcels))],
     }
     data = canonical(document)
     (folder / DECISION).write_bytes(data)
-    picture = coverage_picture(job.canvas.paste([piece for *_, piece in parts]), job.canvas)
+    picture = coverage_picture(job.canvas.paste([piece for *_, piece in used]), job.canvas)
     return {
         "decision_sha256": sha256(data),
         "status": decision.status.value,
@@ -175,19 +212,15 @@ def _observations(
     ]
 
 
-def _parcel(plan: Plan, whole: Seen, parcel: int, times_us: list[int]) -> Json:
+def _parcel(job: _Job, whole: Seen, parcel: int, times_us: list[int]) -> Json:
     fraction = fraction_of(float(whole.clear[parcel]), float(whole.total[parcel]))
     looks = [t for t, pixels in zip(times_us, whole.per_observation[parcel], strict=True) if pixels > 0]
+    parcel_id, part = job.parcels[parcel]
     return {
-        "parcel_id": plan.parcels.parcel_id[parcel],
-        "part": plan.parcels.part[parcel],
+        "parcel_id": parcel_id,
+        "part": part,
         "valid_fraction": fraction,
-        "passed": reaches(fraction, plan.gate.min_coverage),
+        "passed": reaches(fraction, job.gate.min_coverage),
         "n_obs": len(looks),
-        "max_gap_days": max_gap_days(looks, *month_bounds(plan.month)),
+        "max_gap_days": max_gap_days(looks, *month_bounds(job.month)),
     }
-
-
-def _pixels(plan: Plan) -> int:
-    windows = [block_window(plan.grid, block) for block in plan.active]
-    return sum(window.height * window.width for window in windows)

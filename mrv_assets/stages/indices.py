@@ -4,26 +4,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dask.delayed import Delayed
+
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.graph import Step
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.mission import Reflectance, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.indices import FILL, INDICES, SCALE, available, index_block
-from mrv_assets.stages.blocks import over_blocks, summed, written_blocks
+from mrv_assets.stages.blocks import computed, each, once, summed, topology, written
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
-
-STEPS = (
-    Step(
-        name="index",
-        function="mrv_assets.science.indices.index_block",
-        reads=("aligned_tiles:bands", "masked_tiles:unclear_flags"),
-    ),
-)
 
 
 def indices(lake: Lake, plan: Plan) -> Materialized:
@@ -49,12 +42,16 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
         name: _reason(lacking, scenes=bool(arrays.observations)) for name, lacking in missing.items() if lacking
     }
     job = _Job(
+        mission=mission.name,
         grid=plan.grid,
+        active=plan.active,
         aligned=arrays,
         masked=BlockArrays(masked.data),
         names=tuple(name for name in mission.indices if not missing[name]),
         radiometry=mission.radiometry,
+        unavailable=unavailable,
     )
+    graph = partial(_graph, job)
     return materialize(
         lake,
         plan,
@@ -66,9 +63,9 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
             limits={name: INDICES[name].limit for name in mission.indices},
             bands={name: list(INDICES[name].bands) for name in mission.indices},
         ),
-        steps=STEPS,
+        graph=topology(graph),
         inputs={plan.asset("masked_tiles"): masked.audit_hash},
-        produce=lambda folder: _compute(plan, job, unavailable, folder),
+        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -82,43 +79,63 @@ def _reason(lacking: tuple[str, ...], *, scenes: bool) -> str:
 class _Job:
     """What a block task needs."""
 
+    mission: str
     grid: Grid
+    active: tuple[Block, ...]
     aligned: BlockArrays
     masked: BlockArrays
     names: tuple[str, ...]
     radiometry: Reflectance
+    unavailable: dict[str, str]
+    """Per index that cannot be computed, why."""
+
+    @property
+    def specs(self) -> list[ArraySpec]:
+        """The variables stored."""
+        return [
+            ArraySpec(
+                name=name,
+                dtype="int16",
+                fill=FILL,
+                timed=True,
+                attrs={"long_name": INDICES[name].long_name, "units": "1", "scale_factor": SCALE},
+            )
+            for name in self.names
+        ]
+
+    @property
+    def attrs(self) -> Json:
+        """Attributes of the group."""
+        return {"mission": self.mission, "unavailable": self.unavailable}
 
 
-def _compute(plan: Plan, job: _Job, unavailable: dict[str, str], folder: Path) -> Json:
-    specs = [
-        ArraySpec(
-            name=name,
-            dtype="int16",
-            fill=FILL,
-            timed=True,
-            attrs={"long_name": INDICES[name].long_name, "units": "1", "scale_factor": SCALE},
-        )
-        for name in job.names
-    ]
-    attrs: Json = {"mission": plan.the_mission.name, "unavailable": unavailable}
-    create_group(folder, plan.grid, job.aligned.times_us, specs, attrs)
-    results = over_blocks(plan, partial(_index_block, job, folder), plan.active)
-    written = written_blocks(specs, plan.active, [digests for digests, _ in results])
-    content = group_content(plan.grid, job.aligned.times_us, specs, attrs, written)
-    return {**content, "invalid_pixels": summed([counts for _, counts in results])}
+def _graph(job: _Job, folder: Path) -> Delayed:
+    group = once(_create, job, folder)
+    return once(_content, job, each(_index_block, job.active, job, group))
 
 
-def _index_block(job: _Job, folder: Path, block: Block) -> tuple[dict[str, str | None], Json]:
+def _create(job: _Job, folder: Path) -> Path:
+    create_group(folder, job.grid, job.aligned.times_us, job.specs, job.attrs)
+    return folder
+
+
+def _content(job: _Job, blocks: list[tuple[dict[str, Leaves], Json]]) -> Json:
+    found = written(job.specs, [leaves for leaves, _ in blocks])
+    content = group_content(job.grid, job.aligned.times_us, job.specs, job.attrs, found)
+    return {**content, "invalid_pixels": summed([counts for _, counts in blocks])}
+
+
+def _index_block(job: _Job, group: Path, block: Block) -> tuple[dict[str, Leaves], Json]:
     """Compute one block's indices and store them, one index at a time."""
     window = block_window(job.grid, block)
     flags = job.masked.read(UNCLEAR.name, window)
-    arrays = BlockArrays(folder, "r+")
+    arrays = BlockArrays(group, "r+")
     bands = {
         band: job.aligned.read(band, window) for band in sorted({b for name in job.names for b in INDICES[name].bands})
     }
-    digests: dict[str, str | None] = {}
+    leaves: dict[str, Leaves] = {}
     counts: Json = {}
     for name in job.names:
         values, counts[name] = index_block(name, bands, flags, job.radiometry)
-        digests[name] = arrays.write(name, window, values)
-    return digests, counts
+        leaves[name] = arrays.write(name, window, values)
+    return leaves, counts

@@ -5,31 +5,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.graph import Step
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.mask import FLAG_ATTRS, dilate, quality_flags, reflectance_flags
-from mrv_assets.stages.blocks import over_blocks, summed, written_blocks
+from mrv_assets.stages.blocks import computed, each, once, summed, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
-
-STEPS = (
-    Step(name="quality", function="mrv_assets.science.mask.quality_flags", reads=("aligned_tiles:quality",)),
-    Step(
-        name="reflectance",
-        function="mrv_assets.science.mask.reflectance_flags",
-        reads=("aligned_tiles:bands",),
-    ),
-    Step(name="dilation", function="mrv_assets.science.mask.dilate", reads=("quality",)),
-    Step(name="flags", function="numpy.bitwise_or", reads=("dilation", "reflectance")),
-)
 
 UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA), timed=True, attrs=FLAG_ATTRS)
 """An absent block was never looked at: nodata."""
@@ -47,6 +36,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
     job = _Job(
         mission=mission,
         grid=plan.grid,
+        active=plan.active,
         arrays=BlockArrays(aligned.data),
         quality=tuple(names),
         bands={
@@ -57,6 +47,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         cloud_probability=plan.gate.cloud_probability,
         dilation_px=plan.gate.dilation_px,
     )
+    graph = partial(_graph, job)
     return materialize(
         lake,
         plan,
@@ -70,9 +61,9 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
             dilation_px=plan.gate.dilation_px,
             dilated=["cloud", "shadow"],
         ),
-        steps=STEPS,
+        graph=topology(graph),
         inputs={plan.asset("aligned_tiles"): aligned.audit_hash},
-        produce=lambda folder: _mask(plan, job, folder),
+        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -82,6 +73,7 @@ class _Job:
 
     mission: Mission
     grid: Grid
+    active: tuple[Block, ...]
     arrays: BlockArrays
     quality: tuple[str, ...]
     bands: dict[str, NDArray[np.bool_]]
@@ -90,18 +82,24 @@ class _Job:
     dilation_px: int
 
 
-def _mask(plan: Plan, job: _Job, folder: Path) -> Json:
-    times_us = job.arrays.times_us
-    attrs: Json = {"mission": job.mission.name}
-    create_group(folder, plan.grid, times_us, [UNCLEAR], attrs)
-    results = over_blocks(plan, partial(_mask_block, job, folder), plan.active)
-    written = written_blocks([UNCLEAR], plan.active, [{UNCLEAR.name: found} for found, _ in results])
-    content = group_content(plan.grid, times_us, [UNCLEAR], attrs, written)
+def _graph(job: _Job, folder: Path) -> Delayed:
+    group = once(_create, job, folder)
+    return once(_content, job, each(_mask_block, job.active, job, group))
+
+
+def _create(job: _Job, folder: Path) -> Path:
+    create_group(folder, job.grid, job.arrays.times_us, [UNCLEAR], {"mission": job.mission.name})
+    return folder
+
+
+def _content(job: _Job, blocks: list[tuple[Leaves, list[Json]]]) -> Json:
+    found = written([UNCLEAR], [{UNCLEAR.name: leaves} for leaves, _ in blocks])
+    content = group_content(job.grid, job.arrays.times_us, [UNCLEAR], {"mission": job.mission.name}, found)
     # Pixels of the active blocks by reason, an observation a row; a pixel may have several reasons.
-    return {**content, "unclear_pixels": summed([counts for _, counts in results])}
+    return {**content, "unclear_pixels": summed([counts for _, counts in blocks])}
 
 
-def _mask_block(job: _Job, folder: Path, block: Block) -> tuple[str | None, list[Json]]:
+def _mask_block(job: _Job, group: Path, block: Block) -> tuple[Leaves, list[Json]]:
     """Flag one block and store it."""
     window = block_window(job.grid, block)
     padded = window.pad(job.dilation_px, job.grid)
@@ -115,8 +113,8 @@ def _mask_block(job: _Job, folder: Path, block: Block) -> tuple[str | None, list
     for name in job.bands:
         band = {name: job.arrays.read(name, window)}
         flags = flags | reflectance_flags(band, job.bands, job.mission.radiometry)
-    digest = BlockArrays(folder, "r+").write(UNCLEAR.name, window, flags)
-    return digest, [_counts(step) for step in flags]
+    leaves = BlockArrays(group, "r+").write(UNCLEAR.name, window, flags)
+    return leaves, [_counts(step) for step in flags]
 
 
 def _counts(flags: NDArray[np.uint16]) -> Json:

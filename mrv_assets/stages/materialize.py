@@ -1,25 +1,20 @@
 """Materializing: a request that was answered before computes nothing; a new one is computed, digested, published."""
 
 import logging
-import platform
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.code import code_digest
-from mrv_assets.audit.graph import Step, graph_digest
 from mrv_assets.audit.record import Request, audit_hash
-from mrv_assets.errors import StaleUpstream
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.errors import DamagedLake, StaleUpstream
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.runs import Run
+from mrv_assets.stages.own_code import stage_code
 from mrv_assets.stages.plan import NotAnswered, Plan
-
-_ROOT = Path(__file__).parents[1]
 
 log = logging.getLogger("mrv_assets")
 
@@ -62,7 +57,7 @@ def materialize(
     *,
     stage: str,
     manifest: Json,
-    steps: Sequence[Step],
+    graph: str,
     inputs: Json,
     produce: Callable[[Path], Json],
 ) -> Materialized:
@@ -74,7 +69,7 @@ def materialize(
         asset: Asset path.
         stage: Module of the stage; its code digest is part of the request.
         manifest: The parameter manifest.
-        steps: The stage's declared steps.
+        graph: Digest of the stage's graph, or of its declared steps.
         inputs: Upstream audit hashes, or scenes.
         produce: Builds the data in the folder it is given and says what it built: the record's output.
 
@@ -86,17 +81,18 @@ def materialize(
         tile=plan.tile,
         month=plan.month,
         plan=manifest,
-        graph=graph_digest(steps, {"block_px": manifest["block_px"], "inputs": sorted(inputs)}),
+        graph=graph,
         code=stage_code(stage),
         inputs=inputs,
     )
-    known = lake.answer(asset, plan.tile, plan.month, request.digest)
+    known = _known(lake, plan, request)
     if plan.known_only:
         head = lake.head(asset, plan.tile, plan.month)
         if known is None or head is None or head.record != known.audit_hash:
             raise NotAnswered(asset)
     if known is not None and not plan.force:
-        moved = lake.point(lake.slot(asset, plan.tile, plan.month), known.audit_hash)
+        now = datetime.now(UTC)
+        moved = lake.restore(known, _run(plan, Outcome.RESTORED, now, now))
         outcome = Outcome.RESTORED if moved else Outcome.UNCHANGED
         log.info("%s %s %s: %s", asset, plan.tile, plan.month, outcome.value)
         return Materialized(record=known, outcome=outcome)
@@ -105,10 +101,9 @@ def materialize(
     with lake.staging() as folder:
         record = request.record(produce(folder))
         finished = datetime.now(UTC)
-        run = _run(plan, started, finished)
-        kept = lake.commit(folder, request.digest, record, _run_id(started), run)
-    reproduced = known is not None and known.audit_hash == audit_hash(record)
-    outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
+        reproduced = known is not None and known.audit_hash == audit_hash(record)
+        outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
+        kept = lake.commit(folder, request.digest, record, _run(plan, outcome, started, finished))
     log.info(
         "%s %s %s: %s in %.1f s",
         asset,
@@ -118,6 +113,26 @@ def materialize(
         (finished - started).total_seconds(),
     )
     return Materialized(record=kept, outcome=outcome)
+
+
+def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
+    """The record that answered this request before; deriving again does not depend on an answer being whole."""
+    try:
+        return lake.answer(request.asset, request.tile, request.month, request.digest)
+    except DamagedLake:
+        if plan.force:
+            return None
+        raise
+
+
+def _run(plan: Plan, outcome: Outcome, started: datetime, finished: datetime) -> Run:
+    return Run(
+        outcome=outcome.value,
+        started=started,
+        finished=finished,
+        dagster_run_id=plan.dagster_run_id,
+        workers=plan.workers,
+    )
 
 
 def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
@@ -143,42 +158,3 @@ def require(record: Record, **parameters: object) -> None:
     if other:
         reason = f"it was made with another {', '.join(other)} than the programme has now"
         raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
-
-
-@cache
-def stage_code(module: str) -> str:
-    """The code digest of a stage."""
-    return code_digest(module, _source)
-
-
-def _source(module: str) -> bytes | None:
-    # By path: asking the import system would import the packages on the way, and with them numba.
-    path = _ROOT.joinpath(*module.split(".")[1:])
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file.read_bytes()
-    return None
-
-
-def _run_id(started: datetime) -> str:
-    return f"{started:%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:12]}"
-
-
-_ENVIRONMENT = ("mrv-assets", "dask", "numba", "numpy", "pyproj", "exactextract", "xarray", "zarr")
-
-
-def _run(plan: Plan, started: datetime, finished: datetime) -> Json:
-    return {
-        "schema": "mrv-run/0",
-        "started": started.isoformat(),
-        "finished": finished.isoformat(),
-        "wall_s": round((finished - started).total_seconds(), 3),
-        "dagster_run_id": plan.dagster_run_id,
-        "workers": plan.workers,
-        "host": platform.node(),
-        "environment": {
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            **{name: version(name) for name in _ENVIRONMENT},
-        },
-    }

@@ -1,19 +1,21 @@
 """monthly_proxies: the month's composites and one row per parcel, from the first mission whose gate is open."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.content import table_content
-from mrv_assets.audit.graph import Step
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group, group_content
-from mrv_assets.lake.evidence import decision_of
-from mrv_assets.lake.lake import Lake, Record
-from mrv_assets.lake.table import ROW_KEY, write_parcels
+from mrv_assets.lake.arrays import RASTERS, ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.lake.evidence import PREVIEW, decision_of
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.table import ROW_KEY, TABLE, write_parcels
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.composite import clear_observations, composite
@@ -22,28 +24,16 @@ from mrv_assets.science.grid import Grid
 from mrv_assets.science.indices import INDICES
 from mrv_assets.science.preview import Canvas, Piece, index_picture
 from mrv_assets.science.zonal import Moments, coverage_fractions, moments
-from mrv_assets.stages.blocks import over_blocks, written_blocks
+from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
 from mrv_assets.stages.gated_tiles import chain
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
-from mrv_assets.stages.plan import Plan
-from mrv_assets.stages.preview import PREVIEW, store_preview
-
-STEPS = (
-    Step(name="composite", function="mrv_assets.science.composite.composite", reads=("indices", "gated_tiles")),
-    Step(name="fractions", function="mrv_assets.science.zonal.coverage_fractions", reads=("parcels",)),
-    Step(
-        name="statistics",
-        function="mrv_assets.science.zonal.moments",
-        reads=("composite", "fractions"),
-    ),
-)
+from mrv_assets.stages.plan import Plan, TileParcels
+from mrv_assets.stages.preview import store_preview
 
 ASSET = "monthly_proxies"
 METHOD_VERSION = "1"
 """Changes when a column's meaning does."""
-TABLE = "parcels.parquet"
-RASTERS = "rasters.zarr"
 
 N_OBS = ArraySpec(
     name="n_obs",
@@ -70,6 +60,23 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
     gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **asked) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
+    # With no mission open, the first one's measurements say how far the month was from passing.
+    decision = decisions[(chosen or missions[0]).name]
+    job = _Job(
+        tile=plan.tile,
+        month=plan.month,
+        grid=plan.grid,
+        active=plan.active,
+        composite=plan.composite,
+        parcels=plan.parcels,
+        missions=missions,
+        statuses={name: found["status"] for name, found in decisions.items()},
+        decision=decision,
+        used=tuple(step for step, observation in enumerate(decision["observations"]) if observation["used"]),
+        chosen=None if chosen is None else _opened(lake, plan, chosen, gated[chosen.name]),
+        canvas=Canvas.over(plan.grid, plan.parcels.projected),
+    )
+    graph = partial(_graph, job)
     return materialize(
         lake,
         plan,
@@ -82,85 +89,102 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
             method_version=METHOD_VERSION,
             parcels=plan.parcels.identity,
         ),
-        steps=STEPS,
+        graph=topology(graph),
         inputs={f"{name}/gated_tiles": record.audit_hash for name, record in gated.items()},
-        produce=lambda folder: _reduce(lake, plan, missions, chosen, gated, decisions, folder),
+        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Job:
-    """What a block task needs."""
+class _Opened:
+    """The mission whose gate is open, and its arrays."""
 
-    grid: Grid
+    mission: Mission
     indices: BlockArrays
     masked: BlockArrays
     names: tuple[str, ...]
+    """Its indices that could be computed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What reducing the month needs."""
+
+    tile: str
+    month: str
+    grid: Grid
+    active: tuple[Block, ...]
+    composite: str
+    parcels: TileParcels
+    missions: tuple[Mission, ...]
+    """In the order of substitution."""
+    statuses: dict[str, str]
+    """The gate's decision on each mission."""
+    decision: Json
+    """The one that is used, or the first mission's when all are closed."""
     used: tuple[int, ...]
     """Observations that count."""
-    composite: str
-    parcels: NDArray[np.object_]
+    chosen: _Opened | None
+    """None when no gate is open."""
     canvas: Canvas
+
+    @property
+    def specs(self) -> list[ArraySpec]:
+        """The rasters stored."""
+        names = self.chosen.names if self.chosen else ()
+        return [*(spec for name in names for spec in _index_specs(name, self.composite)), N_OBS]
+
+    @property
+    def attrs(self) -> Json:
+        """Attributes of the rasters' group."""
+        return {"mission": self.chosen.mission.name if self.chosen else "none", "composite": self.composite}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _BlockResult:
     """What a block gives to the rasters, the table and the picture."""
 
-    digests: dict[str, str | None]
+    leaves: dict[str, Leaves]
     moments: dict[str, Moments]
     """Per index, of the parcels' composite values."""
     piece: Piece
 
 
-def _reduce(
-    lake: Lake,
-    plan: Plan,
-    missions: tuple[Mission, ...],
-    chosen: Mission | None,
-    gated: dict[str, Record],
-    decisions: dict[str, Json],
-    folder: Path,
-) -> Json:
-    # With no mission open, the first one's measurements say how far the month was from passing.
-    measured = decisions[(chosen or missions[0]).name]
-    names: tuple[str, ...] = ()
-    results: list[_BlockResult] = []
-    canvas = Canvas.over(plan.grid, plan.parcels.projected)
-    if chosen is not None:
-        job = _job(lake, plan, chosen, gated[chosen.name], measured, canvas)
-        names = job.names
-    specs = [*(spec for name in names for spec in _index_specs(name, plan.composite)), N_OBS]
-    attrs: Json = {"mission": chosen.name if chosen else "none", "composite": plan.composite}
-    create_group(folder / RASTERS, plan.grid, [], specs, attrs)
-    if chosen is not None:
-        results = over_blocks(plan, partial(_reduce_block, job, folder / RASTERS), plan.active)
-    written = written_blocks(specs, plan.active[: len(results)], [result.digests for result in results])
-    rows = _rows(plan, missions, chosen, measured, names, results)
-    write_parcels(folder / TABLE, rows, plan.parcels.lonlat)
-    picture = index_picture(canvas.paste([result.piece for result in results], np.nan), canvas)
-    return {
-        "mission": chosen.name if chosen else None,
-        "decisions": {name: decision["status"] for name, decision in decisions.items()},
-        "rasters": group_content(plan.grid, [], specs, attrs, written),
-        "table": table_content(rows, ROW_KEY),
-        PREVIEW: store_preview(folder, picture),
-    }
-
-
-def _job(lake: Lake, plan: Plan, mission: Mission, gated: Record, decision: Json, canvas: Canvas) -> _Job:
+def _opened(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> _Opened:
     for_mission = replace(plan, mission=mission)
     indices, masked = (chain(lake, for_mission, gated, stage) for stage in ("indices", "masked_tiles"))
-    return _Job(
-        grid=plan.grid,
+    return _Opened(
+        mission=mission,
         indices=BlockArrays(indices.data),
         masked=BlockArrays(masked.data),
         names=tuple(name for name in mission.indices if name in indices.output["arrays"]),
-        used=tuple(step for step, observation in enumerate(decision["observations"]) if observation["used"]),
-        composite=plan.composite,
-        parcels=plan.parcels.projected,
-        canvas=canvas,
     )
+
+
+def _graph(job: _Job, folder: Path) -> Delayed:
+    whole = as_node(job)
+    rasters = once(_create, whole, folder)
+    blocks = each(_reduce_block, job.active, whole, job.chosen, rasters) if job.chosen else ()
+    return once(_put_together, whole, folder, rasters, blocks)
+
+
+def _create(job: _Job, folder: Path) -> Path:
+    create_group(folder / RASTERS, job.grid, [], job.specs, job.attrs)
+    return folder / RASTERS
+
+
+def _put_together(job: _Job, folder: Path, rasters: Path, results: Sequence[_BlockResult]) -> Json:
+    rows = _rows(job, results)
+    write_parcels(folder / TABLE, rows, job.parcels.lonlat)
+    picture = index_picture(job.canvas.paste([result.piece for result in results], np.nan), job.canvas)
+    found = written(job.specs, [result.leaves for result in results])
+    return {
+        "mission": job.chosen.mission.name if job.chosen else None,
+        "decisions": job.statuses,
+        "rasters": group_content(job.grid, [], job.specs, job.attrs, found),
+        "table": table_content(rows, ROW_KEY),
+        PREVIEW: store_preview(folder, picture),
+    }
 
 
 def _index_specs(name: str, how: str) -> list[ArraySpec]:
@@ -183,46 +207,41 @@ def _index_specs(name: str, how: str) -> list[ArraySpec]:
     ]
 
 
-def _reduce_block(job: _Job, folder: Path, block: Block) -> _BlockResult:
+def _reduce_block(job: _Job, chosen: _Opened, rasters: Path, block: Block) -> _BlockResult:
     """Composite one block, store it, and sample it at the parcels' pixels."""
     window = block_window(job.grid, block)
-    arrays = BlockArrays(folder, "r+")
+    arrays = BlockArrays(rasters, "r+")
     used = list(job.used)
-    n_obs = clear_observations(job.masked.read(UNCLEAR.name, window)[used])
-    digests: dict[str, str | None] = {N_OBS.name: arrays.write(N_OBS.name, window, n_obs)}
-    shares = coverage_fractions(job.grid, window, job.parcels)
+    n_obs = clear_observations(chosen.masked.read(UNCLEAR.name, window)[used])
+    leaves: dict[str, Leaves] = {N_OBS.name: arrays.write(N_OBS.name, window, n_obs)}
+    polygons = job.parcels.projected
+    shares = coverage_fractions(job.grid, window, polygons)
     found: dict[str, Moments] = {}
     shown = np.full((window.height, window.width), np.nan, np.float32)
-    for name in job.names:
-        value, std, _ = composite(job.indices.read(name, window)[used], job.composite)
-        digests[name] = arrays.write(name, window, value)
-        digests[f"{name}_std"] = arrays.write(f"{name}_std", window, std)
+    for name in chosen.names:
+        value, std, _ = composite(chosen.indices.read(name, window)[used], job.composite)
+        leaves[name] = arrays.write(name, window, value)
+        leaves[f"{name}_std"] = arrays.write(f"{name}_std", window, std)
         sampled = value[shares.row - window.row, shares.col - window.col]
-        found[name] = moments(sampled, shares, len(job.parcels))
-        if name == job.names[0]:
+        found[name] = moments(sampled, shares, len(polygons))
+        if name == chosen.names[0]:
             shown = value
-    return _BlockResult(digests=digests, moments=found, piece=job.canvas.piece(shown, window))
+    return _BlockResult(leaves=leaves, moments=found, piece=job.canvas.piece(shown, window))
 
 
-def _rows(
-    plan: Plan,
-    missions: tuple[Mission, ...],
-    chosen: Mission | None,
-    decision: Json,
-    names: tuple[str, ...],
-    results: list[_BlockResult],
-) -> list[Json]:
-    parcels = plan.parcels
-    stats = _statistics(names, results)
+def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
+    parcels, decision, first = job.parcels, job.decision, job.missions[0]
+    chosen = job.chosen.mission if job.chosen else None
+    stats = _statistics(job.chosen.names if job.chosen else (), results)
     rows = []
     for p, (parcel_id, area_ha) in enumerate(zip(parcels.parcel_id, parcels.area_ha, strict=True)):
         gate = decision["parcels"][p]
-        status = _value_status(chosen, gate, any(stats[name][2][p] > 0 for name in names if name in stats))
+        status = _value_status(chosen, gate, any(found[2][p] > 0 for found in stats.values()))
         row: Json = {
             "parcel_id": parcel_id,
             "geom_sha256": parcels.geom_sha256[p],
-            "month": plan.month,
-            "tile": plan.tile,
+            "month": job.month,
+            "tile": job.tile,
             "part": parcels.part[p],
             "parcel_area_ha": area_ha,
             "observed_area_ha": gate["valid_fraction"] * area_ha,
@@ -230,13 +249,13 @@ def _rows(
             "n_obs": gate["n_obs"],
             "max_gap_days": gate["max_gap_days"],
             "mission": chosen.name if chosen else None,
-            "substituted": chosen is not None and chosen is not missions[0],
-            "comparable": chosen is missions[0] if chosen else None,
+            "substituted": chosen is not None and chosen.name != first.name,
+            "comparable": chosen.name == first.name if chosen else None,
             "resolution_m": float(chosen.resolution_m) if chosen else None,
             "gate_status": decision["status"],
             "value_status": status,
         }
-        for name in _all_indices(missions):
+        for name in _all_indices(job.missions):
             known = status == "ok" and name in stats
             mean, std, valid_share = (stats[name][k][p] for k in range(3)) if known else (np.nan,) * 3
             row[f"{name}_mean"] = _null(mean)
@@ -261,7 +280,7 @@ def _value_status(chosen: Mission | None, gate: Json, has_value: bool) -> str:
     return "ok" if has_value else "unavailable"
 
 
-def _statistics(names: tuple[str, ...], results: list[_BlockResult]) -> dict[str, tuple[NDArray[np.float64], ...]]:
+def _statistics(names: tuple[str, ...], results: Sequence[_BlockResult]) -> dict[str, tuple[NDArray[np.float64], ...]]:
     """Per index: mean, std and valid share of each parcel, merged over its blocks in their order."""
     if not results:
         return {}

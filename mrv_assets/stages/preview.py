@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.content import block_digest
-
-PREVIEW = "preview.png"
+from mrv_assets.audit.content import values_sha256
+from mrv_assets.lake.evidence import PREVIEW
 
 
 def store_preview(folder: Path, picture: NDArray[np.uint8]) -> Json:
     """Store an RGB picture, dims (y, x, 3), as ``preview.png``; gives what a record says of it."""
     Image.fromarray(picture).save(folder / PREVIEW, optimize=True)
-    return {"shape": list(picture.shape), "pixels_sha256": block_digest(picture)}
+    return {"shape": list(picture.shape), "pixels_sha256": values_sha256(picture)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.audit.graph import Step
+from mrv_assets.audit.graph import Step, steps_digest
 from mrv_assets.errors import HeaderRefused, ObjectReadError, SceneReadError
 from mrv_assets.ingest.catalogue import StaticCatalogue
 from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
@@ -20,13 +20,14 @@ from mrv_assets.science.grid import Window
 from mrv_assets.science.resample import source_window
 from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection, select
 from mrv_assets.stages.materialize import Materialized, materialize
+from mrv_assets.stages.own_code import source as source_of
 from mrv_assets.stages.plan import Plan, SceneSource, lonlat_bounds, month_bounds
 
 STEPS = (
-    Step(name="select", function="mrv_assets.science.scenes.select", reads=("items",)),
-    Step(name="header gate", function="mrv_assets.ingest.cog.check_header", reads=("select",)),
-    Step(name="COG tiles", function="mrv_assets.ingest.cog.tiles_for", reads=("header gate",)),
-    Step(name="sparse GeoTIFF", function="mrv_assets.ingest.sparse_tiff.sparse_tiff", reads=("COG tiles",)),
+    Step(name="select", function=select, reads=("items",)),
+    Step(name="header gate", function=check_header, reads=("select",)),
+    Step(name="COG tiles", function=tiles_for, reads=("header gate",)),
+    Step(name="sparse GeoTIFF", function=sparse_tiff, reads=("COG tiles",)),
 )
 
 
@@ -56,7 +57,7 @@ def raw_tiles(lake: Lake, plan: Plan) -> Materialized:
             halo_px=HALO_PX,
             mission=described(mission),
         ),
-        steps=STEPS,
+        graph=steps_digest(STEPS, source_of),
         inputs=_inputs(selection, transport, catalogue),
         produce=lambda folder: _fetch(plan, selection, transport, catalogue, folder),
     )

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from mrv_assets.audit.canonical import canonical, digest, sha256
 from mrv_assets.audit.record import Request
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
-from mrv_assets.lake.lake import Lake, Record
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.runs import Run
 
 ASSET, TILE, MONTH = "sentinel2/indices", "34TER", "2018-07"
 
@@ -20,11 +23,16 @@ def a_request(threshold: float = 0.65) -> Request:
     )
 
 
-def committed(lake: Lake, request: Request, content: bytes = b"data", run_id: str = "r1") -> Record:
+def a_run() -> Run:
+    now = datetime.now(UTC)
+    return Run(outcome="computed", started=now, finished=now, dagster_run_id=None, workers=1)
+
+
+def committed(lake: Lake, request: Request, content: bytes = b"data") -> Record:
     with lake.staging() as folder:
         (folder / "values").write_bytes(content)
         record = request.record({"sha256": sha256(content)})
-        return lake.commit(folder, request.digest, record, run_id, {"host": "h"})
+        return lake.commit(folder, request.digest, record, a_run())
 
 
 def test_a_partition_that_was_never_run_says_how_to_run_it(tmp_path: Path) -> None:
@@ -43,7 +51,7 @@ def test_the_audit_hash_is_the_sha256_of_the_stored_record(tmp_path: Path) -> No
 
     stored = (tmp_path / ASSET / TILE / MONTH / "records" / f"{record.audit_hash}.json").read_bytes()
     assert sha256(stored) == record.audit_hash
-    assert json.loads(stored)["schema"] == "mrv-record/0"
+    assert json.loads(stored)["schema"] == "mrv-record/1"
     assert record.data.name == digest(record.output)
     assert (record.data / "values").read_bytes() == b"data"
 
@@ -64,15 +72,15 @@ def test_a_threshold_changed_and_changed_back_adds_a_head_and_no_record(tmp_path
     """History stays: three heads, two records, the last head names the first record."""
     lake = Lake.at(tmp_path, "p")
     first = committed(lake, a_request(0.65), b"a")
-    second = committed(lake, a_request(0.7), b"b", "r2")
+    second = committed(lake, a_request(0.7), b"b")
 
-    moved = lake.point(lake.slot(ASSET, TILE, MONTH), first.audit_hash)
+    moved = lake.restore(first, a_run())
 
     head = lake.head(ASSET, TILE, MONTH)
     assert moved
     assert head is not None
     assert (head.number, head.record, head.previous) == (3, first.audit_hash, second.audit_hash)
-    assert not lake.point(lake.slot(ASSET, TILE, MONTH), first.audit_hash)
+    assert not lake.restore(first, a_run())
 
 
 def test_another_output_for_the_same_request_is_an_error_and_both_are_kept(tmp_path: Path) -> None:
@@ -81,7 +89,7 @@ def test_another_output_for_the_same_request_is_an_error_and_both_are_kept(tmp_p
     first = committed(lake, a_request(), b"a")
 
     with pytest.raises(NotReproducible, match=first.audit_hash[:12]):
-        committed(lake, a_request(), b"b", "r2")
+        committed(lake, a_request(), b"b")
 
     records = list((tmp_path / ASSET / TILE / MONTH / "records").glob("*.json"))
     assert len(records) == 2
@@ -93,7 +101,7 @@ def test_racing_runs_of_one_partition_agree_on_one_record_and_one_head(tmp_path:
     lake = Lake.at(tmp_path, "p")
 
     with ThreadPoolExecutor(8) as pool:
-        records = list(pool.map(lambda i: committed(lake, a_request(), b"same", f"r{i}"), range(8)))
+        records = list(pool.map(lambda _: committed(lake, a_request(), b"same"), range(8)))
 
     assert len({record.audit_hash for record in records}) == 1
     assert len(list((tmp_path / ASSET / TILE / MONTH / "heads").glob("*.json"))) == 1

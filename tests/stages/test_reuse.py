@@ -88,7 +88,7 @@ def test_another_threshold_runs_the_gate_and_what_rests_on_it(folder: Path) -> N
 
 
 def test_a_threshold_changed_back_brings_the_old_record_back(folder: Path) -> None:
-    """RESTORED: the old audit hashes are current again, and nothing is computed; history has all three heads."""
+    """RESTORED: the old audit hashes are current again, and nothing is computed; history tells of all three heads."""
     before = hashes(ran(with_gate(folder)))
     ran(with_gate(folder, min_coverage=0.9))
     place = with_gate(folder)
@@ -101,7 +101,8 @@ def test_a_threshold_changed_back_brings_the_old_record_back(folder: Path) -> No
         **dict.fromkeys(ASSETS[4:], Outcome.RESTORED),
     }
     assert hashes(done) == before
-    assert runs(place) == runs_before
+    assert runs(place) == {**runs_before, **{asset: runs_before[asset] + 1 for asset in ASSETS[4:]}}
+    assert place.lake.runs("monthly_proxies", TILE, MONTH)[-1]["outcome"] == "restored"
     head = place.lake.head("monthly_proxies", TILE, MONTH)
     assert head is not None
     assert (head.number, head.record) == (3, before["monthly_proxies"])

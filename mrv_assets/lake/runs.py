@@ -1,0 +1,120 @@
+"""Run records: when, where and with which versions a record came to be. None of it is part of any identity."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import mrv_assets
+from mrv_assets.audit.canonical import Json, digest, sha256
+
+RUN_SCHEMA = "mrv-run/1"
+
+_VERSIONS = ("dask", "numba", "numpy", "pyproj", "exactextract", "imagecodecs", "shapely", "xarray", "zarr")
+_CHECKOUT = Path(mrv_assets.__file__).parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How one materialization came to be."""
+
+    outcome: str
+    """computed, reproduced or restored."""
+    started: datetime
+    finished: datetime
+    dagster_run_id: str | None
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOf:
+    """Which materialization a run record is of."""
+
+    programme: str
+    asset: str
+    tile: str
+    month: str
+    request: str
+    record: str
+    head: int | None
+    """Number of the head that a restoring run made; None for a run that computed."""
+
+
+def run_document(of: RunOf, run: Run, stored: Mapping[str, Json]) -> Json:
+    """A run record.
+
+    Args:
+        of: What was materialized.
+        run: How.
+        stored: Per file of the data, its size and SHA-256, as this run wrote it.
+    """
+    return {
+        "schema": RUN_SCHEMA,
+        **asdict(of),
+        "outcome": run.outcome,
+        "started": run.started.isoformat(),
+        "finished": run.finished.isoformat(),
+        "wall_s": round((run.finished - run.started).total_seconds(), 3),
+        "dagster_run_id": run.dagster_run_id,
+        "workers": run.workers,
+        "host": platform.node(),
+        "environment": environment(),
+        "stored": dict(stored),
+    }
+
+
+def run_id(document: Json) -> str:
+    """A run's name: when it started, then the SHA-256 of its record, so that an edited one shows."""
+    started = datetime.fromisoformat(document["started"])
+    return f"{started:%Y%m%dT%H%M%S.%f}Z-{digest(document)}"
+
+
+def stored_files(folder: Path) -> dict[str, Json]:
+    """Size and SHA-256 of every file in a folder, by its path there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            found[path.relative_to(folder).as_posix()] = {"bytes": len(data), "sha256": sha256(data)}
+    return found
+
+
+@cache
+def environment() -> Json:
+    """What computed: versions of ours and of what computes, the lock they were installed from, the processor."""
+    lock = _CHECKOUT / "requirements.lock"
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "mrv-assets": mrv_assets.__version__,
+        "commit": _commit(_CHECKOUT / ".git"),
+        "lock_sha256": sha256(lock.read_bytes()) if lock.is_file() else None,
+        **{name: version(name) for name in _VERSIONS},
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _commit(git: Path) -> str | None:
+    """The commit that is checked out; None outside a checkout."""
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head.removeprefix("ref: ")
+        if (git / name).is_file():
+            return (git / name).read_text().strip()
+        packed = (git / "packed-refs").read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.partition(" ")[0] for line in packed if line.endswith(f" {name}")), None)

@@ -1,0 +1,241 @@
+"""Computing a tile and month again from its raw tiles, with nothing but the lake, and comparing the two."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import canonical
+from mrv_assets.lake.arrays import RASTERS, BlockArrays
+from mrv_assets.lake.evidence import decision_of
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.table import TABLE, read_outlines, read_rows
+from mrv_assets.missions.known import MISSIONS
+from mrv_assets.science.blocks import Block
+from mrv_assets.science.grid import Grid
+from mrv_assets.science.tiles import geom_sha256, project
+from mrv_assets.science.zonal import geodesic_area_ha
+from mrv_assets.stages.plan import GateRules, Plan, TileParcels
+from mrv_assets.workplace import PRODUCT, STAGES, run_stage
+
+STEP = 1
+"""Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
+CLOSE = 1e-4
+"""Difference up to which two stored floats are equivalent; for areas a share of the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One asset's partition, computed again."""
+
+    asset: str
+    tile: str
+    month: str
+    answer: str
+    """IDENTICAL: every bit of the output. EQUIVALENT: no value further off than stated. DIFFERENT. NOT_RERUN."""
+    same_request: bool
+    """Whether plan, graph, code and inputs were the same too."""
+    largest_difference: float
+    """In stored units, over everything that is a measured number."""
+    values_that_differ: int
+    detail: str
+    """What differs, or why nothing was compared; empty when identical."""
+
+
+def rerun(root: Path, tile: str, month: str) -> list[Compared]:
+    """Compute again everything of a tile and month that follows from its raw tiles. Writes nothing to the lake.
+
+    Grid, thresholds and parcels are taken from the records and the table, so no programme file is needed; the missions
+    and the code are those of this installation.
+
+    Args:
+        root: The lake's folder.
+        tile: Which tile.
+        month: Which month.
+    """
+    programme = json.loads((root / "lake.json").read_bytes())["programme"]
+    lake = Lake.at(root, programme)
+    if lake.head(PRODUCT, tile, month) is None:
+        return [_not_rerun(PRODUCT, tile, month, "there are no monthly proxies to take the parcels from")]
+    monthly = lake.current(PRODUCT, tile, month)
+    chains = {asset.partition("/")[0]: list(_chain(lake, asset, monthly)) for asset in monthly.upstream}
+    unknown = sorted(set(chains) - set(MISSIONS))
+    if unknown:
+        return [_not_rerun(PRODUCT, tile, month, f"this version knows no mission {', '.join(unknown)}")]
+    with tempfile.TemporaryDirectory(prefix="mrv-rerun-") as folder:
+        other = Lake.at(Path(folder), programme)
+        compared = []
+        plan = _plan(monthly, next(iter(chains.values()))[0])
+        for name in plan.substitution:
+            *made, raw = chains[name]
+            _lend(raw, other)
+            of_mission = replace(plan, mission=MISSIONS[name])
+            for stage, record in zip(STAGES[1:], reversed(made), strict=True):
+                compared.append(_compared(record, run_stage(other, stage, of_mission, ()).record))
+        missions = tuple(MISSIONS[name] for name in plan.substitution)
+        compared.append(_compared(monthly, run_stage(other, PRODUCT, plan, missions).record))
+        return compared
+
+
+def _not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
+    return Compared(
+        asset=asset,
+        tile=tile,
+        month=month,
+        answer="NOT_RERUN",
+        same_request=False,
+        largest_difference=0.0,
+        values_that_differ=0,
+        detail=reason,
+    )
+
+
+def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:
+    """The records a mission's share of a record was made from, gated_tiles first, raw_tiles last."""
+    while True:
+        document = record.document
+        record = lake.record(asset, document["tile"], document["month"], record.upstream[asset])
+        yield record
+        if not record.upstream:
+            return
+        [asset] = record.upstream
+
+
+def _plan(monthly: Record, gated: Record) -> Plan:
+    """The plan that a month's records were made by, from the records alone."""
+    stated = monthly.document["plan"]
+    x0, y0, width, height = stated["grid"]
+    step = stated["resolution_m"]
+    grid = Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
+    rows, lonlat = read_rows(monthly.data / TABLE), read_outlines(monthly.data / TABLE)
+    return Plan(
+        tile=monthly.document["tile"],
+        month=monthly.document["month"],
+        grid=grid,
+        parcels=TileParcels(
+            parcel_id=tuple(row["parcel_id"] for row in rows),
+            part=tuple(row["part"] for row in rows),
+            geom_sha256=tuple(geom_sha256(outline) for outline in lonlat),
+            area_ha=tuple(float(area) for area in geodesic_area_ha(lonlat)),
+            lonlat=lonlat,
+            projected=np.asarray(project(lonlat, grid.crs), dtype=object),
+        ),
+        active=tuple(Block(row, col) for row, col in stated["active_blocks"]),
+        mission=None,
+        source=None,
+        gate=GateRules(**gated.document["plan"]["gate"]),
+        composite=stated["composite"],
+        substitution=tuple(stated["substitution"]),
+        workers=os.cpu_count() or 1,
+    )
+
+
+def _lend(raw: Record, other: Lake) -> None:
+    """Make a raw_tiles record current in another lake that shares its data."""
+    document = raw.document
+    slot = other.slot(document["asset"], document["tile"], document["month"])
+    for path in (slot.record(raw.audit_hash), slot.head(1), slot.data(raw.data.name)):
+        path.parent.mkdir(parents=True)
+    slot.record(raw.audit_hash).write_bytes(canonical(document))
+    slot.head(1).write_bytes(canonical({"record": raw.audit_hash, "previous": None}))
+    slot.data(raw.data.name).symlink_to(raw.data.resolve())
+
+
+def _compared(first: Record, second: Record) -> Compared:
+    document = first.document
+    same_request = all(document[name] == second.document[name] for name in document if name != "output")
+    found = _Differences() if first.output == second.output else _Differences.between(first, second)
+    return Compared(
+        asset=document["asset"],
+        tile=document["tile"],
+        month=document["month"],
+        answer="IDENTICAL" if first.output == second.output else "DIFFERENT" if found.grave else "EQUIVALENT",
+        same_request=same_request,
+        largest_difference=found.largest,
+        values_that_differ=found.count,
+        detail="; ".join(found.places),
+    )
+
+
+class _Differences:
+    """What two outputs differ in."""
+
+    def __init__(self) -> None:
+        self.largest = 0.0
+        self.count = 0
+        self.grave = False
+        self.places: list[str] = []
+
+    @classmethod
+    def between(cls, first: Record, second: Record) -> "_Differences":
+        """Compare the data of two records of one asset."""
+        found = cls()
+        output = first.output
+        if "arrays" in output:
+            found.groups(first.data, second.data)
+        if "rasters" in output:
+            found.groups(first.data / RASTERS, second.data / RASTERS)
+        if "table" in output:
+            found.values(TABLE, read_rows(first.data / TABLE), read_rows(second.data / TABLE))
+        if "decision_sha256" in output:
+            found.values("decision", decision_of(first), decision_of(second))
+        if not found.places:
+            found.differ("the output, in nothing that is measured: a picture or a count", grave=False)
+        return found
+
+    def differ(self, place: str, *, grave: bool, largest: float = 0.0, count: int = 0) -> None:
+        """Note one place in which they differ; grave where that is more than rounding."""
+        self.places.append(place)
+        self.largest = max(self.largest, largest)
+        self.count += count
+        self.grave |= grave
+
+    def groups(self, first: Path, second: Path) -> None:
+        """Compare the variables of two Zarr groups."""
+        ours, theirs = BlockArrays(first), BlockArrays(second)
+        if ours.chunking().keys() != theirs.chunking().keys() or ours.times_us != theirs.times_us:
+            self.differ("the variables or the observations", grave=True)
+            return
+        for name in ours.chunking():
+            if ours.like(name) != theirs.like(name):
+                self.differ(f"{name}: type, shape or scale", grave=True)
+                continue
+            for window in sorted({*ours.stored_windows(name), *theirs.stored_windows(name)}):
+                self.pixels(name, ours.read(name, window), theirs.read(name, window), measured=ours.measured(name))
+
+    def pixels(self, name: str, ours: NDArray[Any], theirs: NDArray[Any], *, measured: bool) -> None:
+        """Compare the values of one block."""
+        other = (ours != theirs) & ~((ours != ours) & (theirs != theirs))
+        if not other.any():
+            return
+        a, b = ours[other].astype(np.float64), theirs[other].astype(np.float64)
+        sizes = np.abs(a - b)
+        limit = STEP if ours.dtype.kind in "iu" else CLOSE
+        # NaN on one side only is no small difference, and classes and bits are never close.
+        grave = not measured or bool(np.isnan(sizes).any()) or float(sizes.max()) > limit
+        self.differ(name, grave=grave, largest=float(np.nanmax(sizes, initial=0.0)), count=int(other.sum()))
+
+    def values(self, place: str, ours: Any, theirs: Any) -> None:
+        """Compare two JSON values."""
+        match ours, theirs:
+            case dict(), dict() if ours.keys() == theirs.keys():
+                for name in ours:
+                    self.values(f"{place}.{name}", ours[name], theirs[name])
+            case list(), list() if len(ours) == len(theirs):
+                for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+                    self.values(f"{place}[{index}]", a, b)
+            case float(), float() if ours != theirs:
+                size = abs(ours - theirs)
+                self.differ(
+                    place, grave=not math.isclose(ours, theirs, rel_tol=CLOSE, abs_tol=CLOSE), largest=size, count=1
+                )
+            case _ if ours != theirs:
+                self.differ(place, grave=True, count=1)
