@@ -112,8 +112,10 @@ def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:
 def _plan(monthly: Record, gated: Record) -> Plan:
     """The plan that a month's records were made by, from the records alone."""
     stated = monthly.document["plan"]
-    x0, y0, width, height = stated["grid"]
-    step = stated["resolution_m"]
+    gate = gated.document["plan"]["gate"]
+    # Canonical JSON writes 600000.0 as 600000.
+    x0, y0, step = (float(value) for value in (*stated["grid"][:2], stated["resolution_m"]))
+    width, height = stated["grid"][2:]
     grid = Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
     rows, lonlat = read_rows(monthly.data / TABLE), read_outlines(monthly.data / TABLE)
     return Plan(
@@ -131,7 +133,12 @@ def _plan(monthly: Record, gated: Record) -> Plan:
         active=tuple(Block(row, col) for row, col in stated["active_blocks"]),
         mission=None,
         source=None,
-        gate=GateRules(**gated.document["plan"]["gate"]),
+        gate=GateRules(
+            min_coverage=float(gate["min_coverage"]),
+            cloud_probability=float(gate["cloud_probability"]),
+            dilation_px=gate["dilation_px"],
+            min_scene_clear=float(gate["min_scene_clear"]),
+        ),
         composite=stated["composite"],
         substitution=tuple(stated["substitution"]),
         workers=os.cpu_count() or 1,
