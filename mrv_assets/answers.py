@@ -190,7 +190,11 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
         ],
         "left_out": left_out(raw),
         "records": [
-            {"asset": record.document["asset"], "audit_hash": record.audit_hash}
+            {
+                "asset": record.document["asset"],
+                "audit_hash": record.audit_hash,
+                "reproduced": place.lake.reproductions(record),
+            }
             for record in [traced.monthly, *traced.chains[name]]
         ],
     }

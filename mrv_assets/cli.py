@@ -152,8 +152,9 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
 @verbs.command()
 @click.option("--tile", required=True, help="MGRS tile, such as 34TER.")
 @click.option("--month", required=True, help="UTC month, YYYY-MM.")
+@click.option("--force", is_flag=True, help="Compute even what is known; mends what is damaged.")
 @as_json_option
-def run(tile: str, month: str, as_json: bool) -> None:
+def run(tile: str, month: str, force: bool, as_json: bool) -> None:
     """Materialize every asset of one tile and month, through Dagster, in this process."""
     from mrv_assets.answers import run_answer
     from mrv_assets.assets.partitions import register_tiles
@@ -167,7 +168,7 @@ def run(tile: str, month: str, as_json: bool) -> None:
         logging.getLogger("mrv_assets").setLevel(logging.INFO)
     with dagster_instance(settings) as instance:
         register_tiles(instance, place.program, place.tiles)
-        done = materialize_tile_month(instance, settings, tile, month)
+        done = materialize_tile_month(instance, settings, tile, month, force=force)
     answer = run_answer(place, tile, month, done)
     if as_json:
         return _print_json(answer)
@@ -181,14 +182,20 @@ def run(tile: str, month: str, as_json: bool) -> None:
 @verbs.command()
 @click.argument("parcel")
 @click.argument("month")
+@click.option("--proof", type=click.Path(path_type=Path, dir_okay=False), help="Write a proof of it to this new file.")
 @as_json_option
-def explain(parcel: str, month: str, as_json: bool) -> None:
+def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
     """One number of PARCEL in MONTH, back to its scenes."""
     from mrv_assets.answers import explain_answer
     from mrv_assets.explained import explained
 
     place = _workplace(_checked_settings())
     answer = explain_answer(place, parcel, month)
+    if proof is not None:
+        from mrv_assets.proof import write_proofs
+
+        for path, audit_hash in write_proofs(place.lake, answer, proof):
+            click.echo(f"Proof of record {audit_hash}: {path}", err=True)
     if as_json:
         return _print_json(answer)
     click.echo(explained(answer))

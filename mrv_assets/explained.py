@@ -32,8 +32,12 @@ def _part(answer: Json, part: Json) -> str:
 
 
 def _records(part: Json) -> str:
-    rows = [[record["asset"], record["audit_hash"]] for record in part["records"]]
+    rows = [[record["asset"], record["audit_hash"], _reproduced(record["reproduced"])] for record in part["records"]]
     return tabulate(rows, tablefmt="plain", disable_numparse=True)
+
+
+def _reproduced(count: int) -> str:
+    return "" if count == 0 else f"reproduced {count} time{'' if count == 1 else 's'}"
 
 
 def _passed(fraction: float, threshold: float) -> str:

@@ -30,6 +30,7 @@ RANK = {
     "lake": 4,
     "stages": 5,
     "workplace": 6,
+    "proof": 7,
     "rerun": 7,
     "verification": 8,
     "assets": 7,

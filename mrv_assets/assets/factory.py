@@ -1,5 +1,7 @@
 """The asset factory: a mission's five assets and the monthly proxies, from the programme alone."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from mrv_assets.assets.partitions import MONTH, TILE, tile_months
@@ -9,6 +11,9 @@ from mrv_assets.missions.mission import Mission
 from mrv_assets.program import Program
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.own_code import stage_code
+
+if TYPE_CHECKING:
+    from mrv_assets.workplace import Workplace
 
 OWNERS = ["team:mrv"]
 GATE_CHECK = "gate"
@@ -63,8 +68,10 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         plan_of = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(plan_of[TILE], plan_of[MONTH], MISSIONS[mission.name], dagster_run_id=context.run.run_id)
-        return result_of(place.materialize(stage, plan), key)
+        plan = place.plan(
+            plan_of[TILE], plan_of[MONTH], MISSIONS[mission.name], force=mrv.force, dagster_run_id=context.run.run_id
+        )
+        return result_of(place, place.materialize(stage, plan), key)
 
     return asset
 
@@ -87,8 +94,8 @@ def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         keys = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(keys[TILE], keys[MONTH], dagster_run_id=context.run.run_id)
-        return result_of(place.materialize("monthly_proxies", plan), key)
+        plan = place.plan(keys[TILE], keys[MONTH], force=mrv.force, dagster_run_id=context.run.run_id)
+        return result_of(place, place.materialize("monthly_proxies", plan), key)
 
     return asset
 
@@ -103,11 +110,11 @@ def gate_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def result_of(done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def result_of(place: "Workplace", done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """What Dagster is told of a materialization: its audit hash as data version, metadata, and the gate's check."""
     from mrv_assets.assets.metadata import metadata_of
 
-    metadata = metadata_of(done)
+    metadata = metadata_of(done, place.lake.reproductions(done.record))
     checks = []
     if key.path[-1] == "gated_tiles":
         shown = ("gate_status", "reasons", "coverage", "min_coverage", "parcels_passed", "audit_hash")

@@ -17,8 +17,13 @@ THUMBNAIL_BYTES = 6000
 Metadata = dict[str, Any]
 
 
-def metadata_of(done: Materialized) -> Metadata:
-    """The metadata of one materialization of any asset."""
+def metadata_of(done: Materialized, reproductions: int) -> Metadata:
+    """The metadata of one materialization of any asset.
+
+    Args:
+        done: The materialization.
+        reproductions: How often its request was computed again, with the same output.
+    """
     document = done.record.document
     stage = document["asset"].rpartition("/")[2]
     first: Metadata = {}
@@ -45,6 +50,7 @@ def metadata_of(done: Materialized) -> Metadata:
         **first,
         "audit_hash": done.audit_hash,
         "outcome": done.outcome.value,
+        "reproduced": reproductions,
         "upstream": _upstream(document["inputs"]),
         **last,
         "parameters": dg.MetadataValue.json(_short(document["plan"])),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mrv_assets.assets.partitions import partition_key
+from mrv_assets.assets.resources import MrvResource
 from mrv_assets.assets.whole import build_definitions
 from mrv_assets.settings import Settings, ensure_dagster_home
 
@@ -29,8 +30,17 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def materialize_tile_month(instance: dg.DagsterInstance, settings: Settings, tile: str, month: str) -> list[Ran]:
+def materialize_tile_month(
+    instance: dg.DagsterInstance, settings: Settings, tile: str, month: str, *, force: bool = False
+) -> list[Ran]:
     """Materialize every asset of a tile and month, in this process.
+
+    Args:
+        instance: Told of what is done.
+        settings: The deployment.
+        tile: Which tile.
+        month: Which month.
+        force: Compute even what is known.
 
     Raises:
         MrvError: As the stages raise them.
@@ -40,7 +50,7 @@ def materialize_tile_month(instance: dg.DagsterInstance, settings: Settings, til
         list(definitions.assets or []),  # type: ignore[arg-type]
         partition_key=partition_key(tile, month),
         instance=instance,
-        resources=dict(definitions.resources or {}),
+        resources={"mrv": MrvResource.of(settings, force=force)},
         # The verb says itself what was done; a known error is one message, not a log.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )

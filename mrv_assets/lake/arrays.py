@@ -1,6 +1,6 @@
 """Arrays of a tile in Zarr, chunked (all observations, block, block); only blocks that say something are written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ class BlockArrays:
                     dtype=str(array.dtype),
                     shape=array.shape,
                     fill=fill_of(array),
-                    written=dict(self._stored_leaves(name)),
+                    written=self.stored_leaves(name),
                     attrs=dict(array.attrs),
                 )
         return {"attrs": self.attrs, "times_us": self.times_us, "coordinates": coordinates, "arrays": contents}
@@ -235,11 +235,14 @@ class BlockArrays:
         height, width = self._array(name).shape[-2:]
         return Window(row, col, min(LEAF_PX, height - row), min(LEAF_PX, width - col))
 
-    def _stored_leaves(self, name: str) -> Iterator[tuple[str, Digest]]:
+    def stored_leaves(self, name: str) -> Leaves:
         """Every leaf of an array that holds anything but fill; looks wherever a chunk is stored."""
         fill = fill_of(self._array(name))
-        for window in self.stored_windows(name):
-            yield from leaves(name, self.read(name, window), window.row, window.col, fill)
+        return {
+            leaf: found
+            for window in self.stored_windows(name)
+            for leaf, found in leaves(name, self.read(name, window), window.row, window.col, fill)
+        }
 
 
 def _stored_blocks(folder: Path, array: "zarr.Array[Any]") -> list[Block]:
