@@ -10,6 +10,8 @@ module loaded by a string would go unseen, so there is none.
 import ast
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from mrv_assets.audit.canonical import digest
 
@@ -55,9 +57,11 @@ def code_digest(entry: str, source: Source) -> str:
         text = source(module)
         if text is None:
             raise ModuleNotFoundError(f"No source of {module}, which {entry} imports", name=module)
-        tree = ast.parse(text, filename=module)
-        found[module] = ast_digest(tree)
-        todo += _imports(tree, module, source)
+        read = _read(module, text)
+        found[module] = read.digest
+        # Of a package it may be a module or a name that its __init__ has; of a module it is a name.
+        maybe = {name for name in read.maybe if source(name) is not None}
+        todo += _with_packages(read.modules | maybe)
     return digest(sorted(found.items()))
 
 
@@ -65,22 +69,39 @@ def _within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def _imports(tree: ast.Module, module: str, source: Source) -> list[str]:
-    """Modules of ours that a module imports, and the packages they are in, which run first."""
-    names: set[str] = {module}
+def _with_packages(modules: set[str] | frozenset[str]) -> list[str]:
+    """Those of our modules among some, and the packages they are in, which run first."""
+    ours = [name.split(".") for name in modules if _within(name, PACKAGE)]
+    return [".".join(parts[:length]) for parts in ours for length in range(1, len(parts) + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What a module's source says."""
+
+    digest: str
+    """Of its syntax tree."""
+    modules: frozenset[str]
+    """Modules it imports, and itself."""
+    maybe: frozenset[str]
+    """Names of ours that it imports from elsewhere; they may be modules."""
+
+
+@lru_cache(maxsize=256)
+def _read(module: str, text: bytes) -> _Read:
+    """Read a module's source; most modules are imported by many."""
+    tree = ast.parse(text, filename=module)
+    modules, maybe = {module}, set()
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=aliases):
-                names |= {alias.name for alias in aliases}
+                modules |= {alias.name for alias in aliases}
             case ast.ImportFrom(module=str(package), names=aliases, level=0):
-                names.add(package)
-                # Of a package it may be a module or a name that its __init__ has; of a module it is a name.
-                inside = {f"{package}.{alias.name}" for alias in aliases}
-                names |= {name for name in inside if _within(name, PACKAGE) and source(name) is not None}
+                modules.add(package)
+                maybe |= {f"{package}.{alias.name}" for alias in aliases if _within(package, PACKAGE)}
             case ast.ImportFrom():
                 raise ImportError(f"{module}, line {node.lineno}: write out which module is imported", name=module)
-    ours = [name.split(".") for name in names if _within(name, PACKAGE)]
-    return [".".join(parts[:length]) for parts in ours for length in range(1, len(parts) + 1)]
+    return _Read(digest=ast_digest(tree), modules=frozenset(modules), maybe=frozenset(maybe))
 
 
 def ast_digest(tree: ast.AST) -> str:

@@ -5,6 +5,7 @@ function is applied to what, in which order, over which blocks, on values and on
 """
 
 import ast
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ import numpy as np
 from dask._task_spec import Alias, DataNode, GraphNode, NestedContainer, Task, TaskRef, convert_legacy_graph
 from dask.highlevelgraph import HighLevelGraph
 
-from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.code import PACKAGE, Source, ast_digest
 from mrv_assets.audit.content import values_sha256
 
@@ -46,7 +47,7 @@ def steps_digest(steps: Sequence[Step], source: Source) -> str:
     """SHA-256 of a stage's declared steps, in order, by the scheme of :func:`graph_digest`."""
     walk = _Walk(source, lambda value: None)
     found = [{"name": step.name, "function": walk.function(step.function), "reads": list(step.reads)} for step in steps]
-    return digest({"scheme": SCHEME, "steps": found})
+    return _digest({"scheme": SCHEME, "steps": found})
 
 
 def graph_digest(graph: HighLevelGraph, outputs: Iterable[Any], *, source: Source, cut: Cut) -> str:
@@ -68,7 +69,7 @@ def graph_digest(graph: HighLevelGraph, outputs: Iterable[Any], *, source: Sourc
     walk = _Walk(source, cut)
     for name in graph._toposort_layers():
         walk.layer(name, graph.layers[name])
-    return digest({"scheme": SCHEME, "outputs": [walk.reference(key) for key in outputs]})
+    return _digest({"scheme": SCHEME, "outputs": [walk.reference(key) for key in outputs]})
 
 
 class _Walk:
@@ -93,10 +94,10 @@ class _Walk:
             for key in ready:
                 found[key] = self._node(tasks[key], found)
         places = {key: list(key[1:]) if isinstance(key, tuple) else [] for key in found}
-        listed = sorted(([places[key], task] for key, task in found.items()), key=digest)
-        of_layer = digest(listed)
+        listed = sorted(([places[key], task] for key, task in found.items()), key=_spelled)
+        of_layer = _digest(listed)
         for key, task in found.items():
-            self._references[key] = {"layer": of_layer, "at": places[key], "task": digest(task)}
+            self._references[key] = {"layer": of_layer, "at": places[key], "task": _digest(task)}
 
     def reference(self, key: Any) -> Json:
         """What a reference to a task says: its layer, its place there, and what it is."""
@@ -152,9 +153,9 @@ class _Walk:
             case tuple() | list():
                 return {type(value).__name__: [inner(item) for item in value]}
             case set() | frozenset():
-                return {"set": sorted((inner(item) for item in value), key=digest)}
+                return {"set": sorted((inner(item) for item in value), key=_spelled)}
             case Mapping():
-                return {"mapping": sorted(([inner(k), inner(v)] for k, v in value.items()), key=digest)}
+                return {"mapping": sorted(([inner(k), inner(v)] for k, v in value.items()), key=_spelled)}
             case slice():
                 return {"slice": [inner(value.start), inner(value.stop), inner(value.step)]}
             case datetime():
@@ -209,6 +210,15 @@ class _Walk:
                 raise NotCanonical(f"module {module} has no source")
             self._trees[module] = ast.parse(text)
         return {"name": f"{module}.{name}", "ast_sha256": ast_digest(_definition(self._trees[module], module, name))}
+
+
+def _digest(tree: object) -> str:
+    return sha256(_spelled(tree).encode())
+
+
+def _spelled(tree: object) -> str:
+    """A tree of texts, whole numbers, lists and objects, in its one spelling: sorted keys, no spaces, ASCII."""
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
 
 def _definition(tree: ast.Module, module: str, name: str) -> ast.AST:

@@ -15,6 +15,7 @@ import dask_geopandas
 import geopandas as gpd
 import numpy as np
 import shapely
+from dask.threaded import get as threads
 from numpy.typing import NDArray
 from pyproj import Transformer
 
@@ -169,7 +170,7 @@ def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
     tiles = _candidates(shapely.bounds(shapely.get_parts(lonlat)))
     partitions = -(-len(frame) // _PARTITION)
     joined = dask_geopandas.from_geopandas(frame, npartitions=partitions).sjoin(tiles, predicate="intersects")
-    near = joined.compute(scheduler="threads")[["row", "tile", "epsg", "preferred"]]
+    near = joined.compute(scheduler=threads)[["row", "tile", "epsg", "preferred"]]
     # A tile across the antimeridian stands on both sides of the join.
     near = near.drop_duplicates(["row", "tile"])
     found: list[list[tuple[int, bool, str]]] = [[] for _ in lonlat]

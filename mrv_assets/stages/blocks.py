@@ -16,6 +16,7 @@ from typing import Any
 import shapely
 from dask.base import compute
 from dask.delayed import Delayed, delayed
+from dask.threaded import get as threads
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.graph import graph_digest
@@ -95,7 +96,7 @@ def computed(plan: Plan, work: Delayed) -> Any:
             return client.compute(work, optimize_graph=False).result()
     _keep_arenas_few()
     with ThreadPool(plan.workers) as pool:
-        [result] = compute(work, scheduler="threads", pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
+        [result] = compute(work, scheduler=threads, pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
         return result
 
 
