@@ -13,10 +13,13 @@ from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.own_code import stage_code
 
 if TYPE_CHECKING:
+    from mrv_assets.stages.plan import Plan
     from mrv_assets.workplace import Workplace
 
 OWNERS = ["team:mrv"]
 GATE_CHECK = "gate"
+FORCE_TAG = "mrv/force"
+"""A run with this tag set to "true" computes even what is known; a backfill's runs take its tags."""
 
 _STAGES: dict[str, tuple[str, set[str]]] = {
     "raw_tiles": (
@@ -66,14 +69,22 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
         check_specs=[gate_check(key)] if stage == "gated_tiles" else None,
     )
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        plan_of = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(
-            plan_of[TILE], plan_of[MONTH], MISSIONS[mission.name], force=mrv.force, dagster_run_id=context.run.run_id
-        )
-        return result_of(place, place.materialize(stage, plan), key)
+        return result_of(place, place.materialize(stage, _plan(place, context, MISSIONS[mission.name])), key)
 
     return asset
+
+
+def _plan(place: "Workplace", context: dg.AssetExecutionContext, mission: Mission | None) -> "Plan":
+    """The plan of the tile and month that a run is of."""
+    keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
+    return place.plan(
+        keys[TILE],
+        keys[MONTH],
+        mission,
+        force=context.run.tags.get(FORCE_TAG) == "true",
+        dagster_run_id=context.run.run_id,
+    )
 
 
 def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
@@ -92,10 +103,8 @@ def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
         code_version=stage_code("mrv_assets.stages.monthly_proxies")[:16],
     )
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        keys = context.partition_key.keys_by_dimension
         place = mrv.workplace()
-        plan = place.plan(keys[TILE], keys[MONTH], force=mrv.force, dagster_run_id=context.run.run_id)
-        return result_of(place, place.materialize("monthly_proxies", plan), key)
+        return result_of(place, place.materialize("monthly_proxies", _plan(place, context, None)), key)
 
     return asset
 

@@ -18,18 +18,15 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     lake_path: str
     workers: int = 1
     dask_address: str | None = None
-    force: bool = False
-    """Compute even what is known: a reproduction."""
 
     @classmethod
-    def of(cls, settings: Settings, *, force: bool = False) -> "MrvResource":
+    def of(cls, settings: Settings) -> "MrvResource":
         """The resource that deployment settings describe."""
         return cls(
             program_path=str(settings.program_path),
             lake_path=str(settings.lake),
             workers=settings.workers,
             dask_address=settings.dask_address,
-            force=force,
         )
 
     def workplace(self) -> "Workplace":

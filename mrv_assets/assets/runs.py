@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mrv_assets.assets.factory import FORCE_TAG
 from mrv_assets.assets.partitions import partition_key
-from mrv_assets.assets.resources import MrvResource
 from mrv_assets.assets.whole import build_definitions
 from mrv_assets.settings import Settings, ensure_dagster_home
 
@@ -50,7 +50,8 @@ def materialize_tile_month(
         list(definitions.assets or []),  # type: ignore[arg-type]
         partition_key=partition_key(tile, month),
         instance=instance,
-        resources={"mrv": MrvResource.of(settings, force=force)},
+        resources=dict(definitions.resources or {}),
+        tags={FORCE_TAG: "true"} if force else None,
         # The verb says itself what was done; a known error is one message, not a log.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )

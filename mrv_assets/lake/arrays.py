@@ -14,6 +14,7 @@ from zarr.codecs import BloscCodec
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.content import LEAF_PX, array_content, leaves, values_sha256
 from mrv_assets.audit.merkle import Digest
+from mrv_assets.errors import DamagedLake
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid, Window
 
@@ -126,8 +127,21 @@ class BlockArrays:
     """The variables of one stored group, read and written by window. Safe from many threads on distinct blocks."""
 
     def __init__(self, folder: Path, mode: str = "r") -> None:
+        """Open a group.
+
+        Args:
+            folder: Where it is.
+            mode: As Zarr has it.
+
+        Raises:
+            DamagedLake: When there is none, or its description cannot be read.
+        """
         self.folder = folder
-        self._group = zarr.open_group(folder, mode=mode)  # type: ignore[arg-type]
+        try:
+            self._group = zarr.open_group(folder, mode=mode)  # type: ignore[arg-type]
+        except Exception as error:
+            # A lake's groups are ours: whatever Zarr does not like about one is damage.
+            raise DamagedLake("/".join(folder.parts[-5:]), f"cannot be opened ({type(error).__name__})") from error
         self._arrays: dict[str, zarr.Array[Any]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[Path, str]]:

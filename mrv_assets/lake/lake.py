@@ -12,7 +12,7 @@ from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotRep
 from mrv_assets.lake.files import publish, set_aside, staging, write_once
 from mrv_assets.lake.layout import FORMAT, Slot
 from mrv_assets.lake.records import Head, Record, documents, read_document
-from mrv_assets.lake.runs import Run, RunOf, run_document, run_id, stored_files
+from mrv_assets.lake.runs import Run, RunOf, altered_files, run_document, run_id, stored_files
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,6 +101,21 @@ class Lake:
         document = json.loads(data)
         return Record(audit_hash, document, slot.data(digest(document["output"])))
 
+    def require_sound(self, record: Record) -> None:
+        """Refuse data that is not, byte for byte, what a run wrote: nothing is computed from altered evidence.
+
+        Raises:
+            DamagedLake: With the first file that is altered, missing or added.
+        """
+        document = record.document
+        runs = self.runs(document["asset"], document["tile"], document["month"])
+        stored = [run["stored"] for run in runs if run["data"] == record.data.name and run["head"] is None]
+        name = str(record.data.relative_to(self.root))
+        if not stored:
+            raise DamagedLake(name, "no run record says what was written there")
+        for path, expected, found in altered_files(record.data, stored):
+            raise DamagedLake(f"{name}/{path}", f"its SHA-256 is {found} and must be {expected}")
+
     def answer(self, asset: str, tile: str, month: str, request_digest: str) -> Record | None:
         """The record that answered this very request before, if its data is still there.
 
@@ -146,9 +161,10 @@ class Lake:
         slot = self.slot(document["asset"], document["tile"], document["month"])
         audit_hash = sha256(record)
         stored = stored_files(staged)
-        self._publish(staged, Record(audit_hash, document, slot.data(digest(document["output"]))), stored)
+        made = Record(audit_hash, document, slot.data(digest(document["output"])))
+        self._publish(staged, made, stored)
         _write_exactly(slot.record(audit_hash), record)
-        self._write_run(slot, request_digest, audit_hash, None, run, stored)
+        self._write_run(slot, request_digest, made, None, run, stored)
         answered = canonical({"record": audit_hash})
         if not write_once(slot.request(request_digest), answered):
             first = _answered(slot.request(request_digest))
@@ -169,7 +185,7 @@ class Lake:
             return False
         # After the head it tells of: a head that is missing later is missed because of it.
         request = digest({name: value for name, value in document.items() if name != "output"})
-        self._write_run(slot, request, record.audit_hash, number, run, {})
+        self._write_run(slot, request, record, number, run, {})
         return True
 
     def _publish(self, staged: Path, record: Record, stored: Mapping[str, Json]) -> None:
@@ -189,7 +205,7 @@ class Lake:
         self,
         slot: Slot,
         request: str,
-        audit_hash: str,
+        record: Record,
         head: int | None,
         run: Run,
         stored: Mapping[str, Json],
@@ -200,7 +216,8 @@ class Lake:
             tile=slot.tile,
             month=slot.month,
             request=request,
-            record=audit_hash,
+            record=record.audit_hash,
+            data=record.data.name,
             head=head,
         )
         document = run_document(of, run, stored)

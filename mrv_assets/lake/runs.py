@@ -1,7 +1,7 @@
 """Run records: when, where and with which versions a record came to be. None of it is part of any identity."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -39,6 +39,8 @@ class RunOf:
     month: str
     request: str
     record: str
+    data: str
+    """Name of the data's folder: the digest of the record's output. Records may share one."""
     head: int | None
     """Number of the head that a restoring run made; None for a run that computed."""
 
@@ -80,6 +82,24 @@ def stored_files(folder: Path) -> dict[str, Json]:
             data = path.read_bytes()
             found[path.relative_to(folder).as_posix()] = {"bytes": len(data), "sha256": sha256(data)}
     return found
+
+
+def altered_files(folder: Path, stored: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
+    """Files of a data folder that are not what any run wrote there.
+
+    Args:
+        folder: The data.
+        stored: What each run that made this data wrote; several runs may have written other bytes that say the same.
+
+    Yields:
+        The file's path there, the SHA-256 it must have, and what was found; "no file" for either.
+    """
+    files = stored_files(folder)
+    for path in sorted(set(files) | {path for run in stored for path in run}):
+        meant = [run[path]["sha256"] if path in run else "no file" for run in stored]
+        found = files[path]["sha256"] if path in files else "no file"
+        if found not in meant:
+            yield path, meant[0], found
 
 
 @cache

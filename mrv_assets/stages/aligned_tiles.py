@@ -53,6 +53,7 @@ def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
         ),
         graph=topology(graph),
         inputs={plan.asset("raw_tiles"): raw.audit_hash},
+        reads=[raw],
         produce=lambda folder: computed(plan, graph(folder)),
     )
 

@@ -66,6 +66,7 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         ),
         graph=topology(graph),
         inputs={asset: indices.audit_hash},
+        reads=[masked],
         produce=lambda folder: computed(plan, graph(folder)),
     )
 

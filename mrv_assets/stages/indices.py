@@ -65,6 +65,7 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
         ),
         graph=topology(graph),
         inputs={plan.asset("masked_tiles"): masked.audit_hash},
+        reads=[masked, aligned],
         produce=lambda folder: computed(plan, graph(folder)),
     )
 

@@ -63,6 +63,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         ),
         graph=topology(graph),
         inputs={plan.asset("aligned_tiles"): aligned.audit_hash},
+        reads=[aligned],
         produce=lambda folder: computed(plan, graph(folder)),
     )
 

@@ -1,7 +1,7 @@
 """Materializing: a request that was answered before computes nothing; a new one is computed, digested, published."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -59,6 +59,7 @@ def materialize(
     manifest: Json,
     graph: str,
     inputs: Json,
+    reads: Sequence[Record] = (),
     produce: Callable[[Path], Json],
 ) -> Materialized:
     """Answer a stage's request, from the lake where it is known, else by computing.
@@ -71,10 +72,12 @@ def materialize(
         manifest: The parameter manifest.
         graph: Digest of the stage's graph, or of its declared steps.
         inputs: Upstream audit hashes, or scenes.
+        reads: Records whose data is read.
         produce: Builds the data in the folder it is given and says what it built: the record's output.
 
     Raises:
         NotReproducible: When ``--force`` gives another output than before.
+        DamagedLake: When data that is read is not what its run wrote.
     """
     request = Request(
         asset=asset,
@@ -98,6 +101,8 @@ def materialize(
         return Materialized(record=known, outcome=outcome)
 
     started = datetime.now(UTC)
+    for record_read in reads:
+        lake.require_sound(record_read)
     with lake.staging() as folder:
         record = request.record(produce(folder))
         finished = datetime.now(UTC)

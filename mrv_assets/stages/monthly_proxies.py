@@ -62,6 +62,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
     # With no mission open, the first one's measurements say how far the month was from passing.
     decision = decisions[(chosen or missions[0]).name]
+    read = [] if chosen is None else _read(lake, plan, chosen, gated[chosen.name])
     job = _Job(
         tile=plan.tile,
         month=plan.month,
@@ -73,7 +74,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         statuses={name: found["status"] for name, found in decisions.items()},
         decision=decision,
         used=tuple(step for step, observation in enumerate(decision["observations"]) if observation["used"]),
-        chosen=None if chosen is None else _opened(lake, plan, chosen, gated[chosen.name]),
+        chosen=None if chosen is None else _opened(chosen, *read),
         canvas=Canvas.over(plan.grid, plan.parcels.projected),
     )
     graph = partial(_graph, job)
@@ -91,6 +92,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         ),
         graph=topology(graph),
         inputs={f"{name}/gated_tiles": record.audit_hash for name, record in gated.items()},
+        reads=read,
         produce=lambda folder: computed(plan, graph(folder)),
     )
 
@@ -150,9 +152,12 @@ class _BlockResult:
     piece: Piece
 
 
-def _opened(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> _Opened:
-    for_mission = replace(plan, mission=mission)
-    indices, masked = (chain(lake, for_mission, gated, stage) for stage in ("indices", "masked_tiles"))
+def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:
+    """The indices and the masks that a mission's gate decided on."""
+    return [chain(lake, replace(plan, mission=mission), gated, stage) for stage in ("indices", "masked_tiles")]
+
+
+def _opened(mission: Mission, indices: Record, masked: Record) -> _Opened:
     return _Opened(
         mission=mission,
         indices=BlockArrays(indices.data),

@@ -14,6 +14,7 @@ from demo_lake import rows, run_months
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.stages.materialize import Outcome
 from mrv_assets.workplace import PRODUCT, Workplace
 
 CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
@@ -108,6 +109,50 @@ def test_missing_data_of_a_head_is_damage(tmp_path: Path) -> None:
 
     with pytest.raises(DamagedLake, match=r"sentinel2/indices.*missing"):
         place.materialize("gated_tiles", place.plan(TILE, MONTH, SENTINEL2))
+
+
+@pytest.mark.parametrize(
+    ("asset", "next_stage"),
+    [
+        ("sentinel2/raw_tiles", "aligned_tiles"),
+        ("sentinel2/aligned_tiles", "masked_tiles"),
+        ("sentinel2/aligned_tiles", "indices"),
+        ("sentinel2/masked_tiles", "gated_tiles"),
+        ("sentinel2/indices", "monthly_proxies"),
+    ],
+)
+def test_nothing_is_computed_from_altered_bytes(tmp_path: Path, asset: str, next_stage: str) -> None:
+    """A flipped byte that still decodes would pass into the inventory: what is read must be what was written."""
+    place = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
+    run_months(place, [MONTH])
+    data = place.lake.current(asset, TILE, MONTH).data
+    # A pixel of a GeoTIFF, or of the last chunk.
+    altered = sorted(path for path in data.rglob("*") if path.suffix == ".tif" or "/c/" in path.as_posix())[-1]
+    flip_last_byte(altered)
+
+    mission = None if next_stage == PRODUCT else SENTINEL2
+    with pytest.raises(DamagedLake, match=f"{altered.name}.*must be"):
+        place.materialize(next_stage, place.plan(TILE, MONTH, mission, force=True))
+    run_again = dict(place.run(TILE, MONTH, force=True))
+
+    assert {done.outcome for done in run_again.values()} == {Outcome.REPRODUCED}
+
+
+def flip_last_byte(path: Path) -> None:
+    """Alter one byte of a file."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_data_of_which_no_run_tells_is_not_read(tmp_path: Path) -> None:
+    """Without its run record nothing says which bytes were written."""
+    place = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
+    run_months(place, [MONTH])
+    shutil.rmtree(place.lake_path / "sentinel2" / "masked_tiles" / TILE / MONTH / "runs")
+
+    with pytest.raises(DamagedLake, match="no run record"):
+        place.materialize("gated_tiles", place.plan(TILE, MONTH, SENTINEL2, force=True))
 
 
 def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -> None:
