@@ -77,7 +77,7 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
 
 def _plan(place: "Workplace", context: dg.AssetExecutionContext, mission: Mission | None) -> "Plan":
     """The plan of the tile and month that a run is of."""
-    keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
+    keys = context.partition_key.keys_by_dimension
     return place.plan(
         keys[TILE],
         keys[MONTH],
