@@ -81,6 +81,7 @@ class _Walk:
         self._trees: dict[str, ast.Module] = {}
         self._functions: dict[object, Json] = {}
         self._references: dict[Any, Json] = {}
+        self._datas: dict[int, tuple[object, str]] = {}
 
     def layer(self, name: str, layer: Mapping[Any, Any]) -> None:
         """Digest one layer, after those it depends on; its tasks can be referred to from then on."""
@@ -111,7 +112,7 @@ class _Walk:
             case Alias():
                 return {"alias": self._value(TaskRef(node.target), near)}
             case DataNode():
-                return {"data": self._value(node.value, near)}
+                return {"data_sha256": self._data(node.value, near)}
             case NestedContainer():
                 return {"container": type(node).__name__, "items": [self._value(arg, near) for arg in node.args]}
             case Task():
@@ -121,6 +122,14 @@ class _Walk:
                     "kwargs": {name: self._value(value, near) for name, value in node.kwargs.items()},
                 }
         raise NotCanonical(f"a task of type {type(node).__name__}")
+
+    def _data(self, value: object, near: Mapping[Any, Json]) -> str:
+        """Digest of a data node's value; dask repeats a node that several tasks share in each of their layers."""
+        known = self._datas.get(id(value))
+        if known is None:
+            # Kept with its value, so that no other value can come to have its id.
+            known = self._datas[id(value)] = value, _digest(self._value(value, near))
+        return known[1]
 
     def _value(self, value: object, near: Mapping[Any, Json]) -> Any:
         """A value as JSON that says its type, so that 1, 1.0, True and "1" stay apart."""
@@ -154,6 +163,8 @@ class _Walk:
                 return {type(value).__name__: [inner(item) for item in value]}
             case set() | frozenset():
                 return {"set": sorted((inner(item) for item in value), key=_spelled)}
+            case Mapping() if all(isinstance(key, str) for key in value):
+                return {"object": {key: inner(item) for key, item in value.items()}}
             case Mapping():
                 return {"mapping": sorted(([inner(k), inner(v)] for k, v in value.items()), key=_spelled)}
             case slice():

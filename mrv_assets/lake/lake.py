@@ -113,7 +113,7 @@ class Lake:
         name = str(record.data.relative_to(self.root))
         if not stored:
             raise DamagedLake(name, "no run record says what was written there")
-        for path, expected, found in altered_files(record.data, stored):
+        for path, expected, found in altered_files(record.data, stored, remembered=True):
             raise DamagedLake(f"{name}/{path}", f"its SHA-256 is {found} and must be {expected}")
 
     def answer(self, asset: str, tile: str, month: str, request_digest: str) -> Record | None:

@@ -1,6 +1,9 @@
 """Run records: when, where and with which versions a record came to be. None of it is part of any identity."""
 
+import hashlib
+import os
 import platform
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -74,27 +77,54 @@ def run_id(document: Json) -> str:
     return f"{started:%Y%m%dT%H%M%S.%f}Z-{digest(document)}"
 
 
-def stored_files(folder: Path) -> dict[str, Json]:
-    """Size and SHA-256 of every file in a folder, by its path there."""
+def stored_files(folder: Path, *, remembered: bool = False) -> dict[str, Json]:
+    """Size and SHA-256 of every file in a folder, by its path there.
+
+    Args:
+        folder: Where to look.
+        remembered: Read a file that this process digested before only if the file system says that it has changed.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            data = path.read_bytes()
-            found[path.relative_to(folder).as_posix()] = {"bytes": len(data), "sha256": sha256(data)}
+            size, sha = _digested(path, remembered=remembered)
+            found[path.relative_to(folder).as_posix()] = {"bytes": size, "sha256": sha}
     return found
 
 
-def altered_files(folder: Path, stored: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
+_Identity = tuple[int, int, int, int, int]
+_known: OrderedDict[_Identity, str] = OrderedDict()
+_KNOWN = 100_000
+"""Files whose digest is remembered, the newest; 30 MB."""
+
+
+def _digested(path: Path, *, remembered: bool) -> tuple[int, str]:
+    """Size and SHA-256 of a file."""
+    with path.open("rb") as file:
+        stat = os.fstat(file.fileno())
+        # Any write sets ctime, which nobody can set back; a new name in the lake leaves it and the inode as they are.
+        identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        found = _known.get(identity) if remembered else None
+        if found is None:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+            _known[identity] = found
+            while len(_known) > _KNOWN:
+                _known.popitem(last=False)
+    return stat.st_size, found
+
+
+def altered_files(folder: Path, stored: Sequence[Json], *, remembered: bool = False) -> Iterator[tuple[str, str, str]]:
     """Files of a data folder that are not what any run wrote there.
 
     Args:
         folder: The data.
         stored: What each run that made this data wrote; several runs may have written other bytes that say the same.
+        remembered: As for :func:`stored_files`.
 
     Yields:
         The file's path there, the SHA-256 it must have, and what was found; "no file" for either.
     """
-    files = stored_files(folder)
+    files = stored_files(folder, remembered=remembered)
     for path in sorted(set(files) | {path for run in stored for path in run}):
         meant = [run[path]["sha256"] if path in run else "no file" for run in stored]
         found = files[path]["sha256"] if path in files else "no file"

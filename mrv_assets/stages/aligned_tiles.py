@@ -24,7 +24,7 @@ from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.places import whole_shift
 from mrv_assets.science.radiometry import to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
-from mrv_assets.stages.blocks import computed, each, once, topology, written
+from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
 
@@ -114,8 +114,9 @@ class _SceneFiles:
 
 
 def _graph(job: _Job, folder: Path) -> Delayed:
-    group = once(_create, job, folder)
-    return once(_content, job, each(_align_block, sorted(job.windows), job, group))
+    whole = as_node(job)
+    group = once(_create, whole, folder)
+    return once(_content, whole, each(_align_block, sorted(job.windows), whole, group))
 
 
 def _create(job: _Job, folder: Path) -> Path:

@@ -45,7 +45,10 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         active=plan.active,
         gate=plan.gate,
         parcels=tuple(zip(plan.parcels.parcel_id, plan.parcels.part, strict=True)),
-        observations=observations_of(raw),
+        observations=[
+            {"datetime": o["datetime"], "rule": o["rule"], "scenes": [scene["id"] for scene in o["scenes"]]}
+            for o in observations_of(raw)
+        ],
         scenes_refused=raw.output["refused"],
         completeness=raw.output["completeness"],
         unavailable=indices.output["attrs"]["unavailable"],
@@ -98,7 +101,7 @@ class _Job:
     parcels: tuple[tuple[str, str | None], ...]
     """Id and part of each."""
     observations: list[Json]
-    """Of raw_tiles, in the order of ``masked``."""
+    """When, by which rule and of which scenes, in the order of ``masked``."""
     scenes_refused: list[Json]
     completeness: Json
     unavailable: Json
@@ -202,7 +205,7 @@ def _observations(
     return [
         {
             "datetime": observation["datetime"],
-            "scenes": [scene["id"] for scene in observation["scenes"]],
+            "scenes": observation["scenes"],
             "rule": observation["rule"],
             "time_us": time_us,
             "clear_of_parcels": share,

@@ -13,7 +13,7 @@ from mrv_assets.missions.mission import Reflectance, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.indices import FILL, INDICES, SCALE, available, index_block
-from mrv_assets.stages.blocks import computed, each, once, summed, topology, written
+from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
@@ -111,8 +111,9 @@ class _Job:
 
 
 def _graph(job: _Job, folder: Path) -> Delayed:
-    group = once(_create, job, folder)
-    return once(_content, job, each(_index_block, job.active, job, group))
+    whole = as_node(job)
+    group = once(_create, whole, folder)
+    return once(_content, whole, each(_index_block, job.active, whole, group))
 
 
 def _create(job: _Job, folder: Path) -> Path:

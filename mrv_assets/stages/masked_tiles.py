@@ -16,7 +16,7 @@ from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.mask import FLAG_ATTRS, dilate, quality_flags, reflectance_flags
-from mrv_assets.stages.blocks import computed, each, once, summed, topology, written
+from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
 
@@ -84,8 +84,9 @@ class _Job:
 
 
 def _graph(job: _Job, folder: Path) -> Delayed:
-    group = once(_create, job, folder)
-    return once(_content, job, each(_mask_block, job.active, job, group))
+    whole = as_node(job)
+    group = once(_create, whole, folder)
+    return once(_content, whole, each(_mask_block, job.active, whole, group))
 
 
 def _create(job: _Job, folder: Path) -> Path:
