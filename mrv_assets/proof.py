@@ -1,7 +1,6 @@
 """Proofs: one parcel's row and pixels of a month, in a file that anyone can check without the lake and without us."""
 
 import base64
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import shapely
 
 from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
-from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, leaf_header, row_leaf, sorted_rows
+from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
 from mrv_assets.errors import BadInputError, DamagedLake
 from mrv_assets.lake.arrays import RASTERS, BlockArrays
 from mrv_assets.lake.files import write_once
@@ -127,10 +126,10 @@ def _blocks(monthly: Record, outline: shapely.Geometry) -> list[Json]:
         for leaf in sorted(touched & set(names)):
             pixels = rasters.leaf_window(name, leaf)
             values = rasters.read(name, pixels)
-            header = leaf_header(name, values.dtype, pixels.row, pixels.col, values.shape)
             found.append(
                 {
-                    "header": json.loads(header[4:]),
+                    "array": name,
+                    "leaf": leaf,
                     "values": base64.b64encode(zlib.compress(canonical_values(values))).decode(),
                     "siblings": _siblings([leaves[n] for n in names], names.index(leaf)),
                 }
@@ -138,8 +137,9 @@ def _blocks(monthly: Record, outline: shapely.Geometry) -> list[Json]:
     return found
 
 
-def _siblings(leaves: Sequence[merkle.Digest], index: int) -> list[list[str]]:
-    return [["left" if s.left else "right", s.digest.hex()] for s in merkle.proof(leaves, index)]
+def _siblings(leaves: Sequence[merkle.Digest], index: int) -> list[str]:
+    # On which side each stands follows from the leaf's place and the size of the tree, which the record says.
+    return [sibling.digest.hex() for sibling in merkle.proof(leaves, index)]
 
 
 def _check(monthly: Record, name: str, leaves: Sequence[merkle.Digest], root: str) -> None:
