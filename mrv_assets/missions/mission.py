@@ -18,15 +18,51 @@ class Resample(Enum):
     """Reflectance: four neighbours when refining, area mean when coarsening."""
 
 
+class FoundBy(Enum):
+    """Where a STAC item says which band an asset is."""
+
+    NAME = "name"
+    """``bands[].name``; before STAC 1.1 ``eo:bands[].name``."""
+    COMMON_NAME = "common_name"
+    """``bands[].eo:common_name``; before STAC 1.1 ``eo:bands[].common_name``."""
+    KEY = "key"
+    """The STAC asset key."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Band:
     """One reflectance band of a mission."""
 
     names: tuple[str, ...]
-    """What catalogues call it, most trusted first: band names, and STAC asset keys."""
+    """What catalogues call it, most trusted first, wherever they say it."""
     resolution_m: int
     """Native pixel size in metres."""
     resample: Resample = Resample.BILINEAR
+    found_by: tuple[FoundBy, ...] = (FoundBy.NAME, FoundBy.KEY)
+    """Where to look for the names, most trusted first; the first place where one is found decides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffsetEvidence:
+    """How pixels tell a product's newer offset from its older one: by how dark the darkest are.
+
+    Digital numbers published with the newer offset are larger, by the same step everywhere: they look *shifted*.
+    """
+
+    bands: tuple[str, ...]
+    """The mission's bands that are looked at; they have to agree."""
+    floor_dn: int
+    """Hardly a shifted pixel is below: its reflectance would be clearly negative."""
+    floor_share: float
+    """They look shifted only where at most this share of pixels, in [0, 1], is below the floor."""
+    below_share: float
+    """They look not shifted where at least this share of pixels, in [0, 1], is below the floor."""
+    dark_share: float
+    """The dark end is the digital number that this share of pixels, in [0, 1], does not exceed."""
+    dark_dn: int
+    """They look shifted only where the dark end is at most this: ground that is bright all over could be either."""
+    min_pixels: int
+    """With fewer pixels that are not nodata, nothing is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +75,8 @@ class OffsetChange:
     """First day on which it was in use, UTC."""
     before: float
     """Offset of older baselines, unitless."""
+    evidence: OffsetEvidence | None = None
+    """How the pixels tell which of the two they have; None where nothing is known to tell it by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +100,7 @@ class ClassQuality:
     """A quality band whose value is a class, such as Sentinel-2 SCL."""
 
     names: tuple[str, ...]
+    """STAC asset keys, most trusted first; quality bands have no names that catalogues agree on."""
     clear: frozenset[int]
     """Classes in which the ground was seen."""
     flags: Mapping[int, Flag]
@@ -107,6 +146,8 @@ class Mission:
 
     name: str
     title: str
+    platforms: tuple[str, ...]
+    """How the names of its platforms or constellation begin, in lower case with hyphens: ``sentinel-2``."""
     bands: Mapping[str, Band]
     """Reflectance bands by STAC common name."""
     radiometry: Reflectance

@@ -50,7 +50,7 @@ class Product:
 def product_of(item: Item) -> Product:
     """What an item says of its product, in its own fields or in ESA's names that it quotes."""
     name = _fields(_PRODUCT, item, "s2:product_uri")
-    datatake = _fields(_DATATAKE, item, "s2:datatake_id")
+    datatake = _fields(_DATATAKE, item, "s2:datatake_id", "eopf:datatake_id")
     letter = name.get("platform") or datatake.get("platform")
     relative, absolute = (whole_number(item, f"sat:{kind}_orbit") for kind in ("relative", "absolute"))
     return Product(
@@ -58,12 +58,13 @@ def product_of(item: Item) -> Product:
         constellation=_slug(text(item, "constellation")),
         # The ids of datatake and datastrip carry the baseline too, in which copies differ; times do not.
         datatake=datatake.get("start") or name.get("start", ""),
-        datastrip=_fields(_DATASTRIP, item, "s2:datastrip_id").get("sensed", ""),
+        datastrip=_fields(_DATASTRIP, item, "s2:datastrip_id", "eopf:datastrip_id").get("sensed", ""),
         tile=_tile(item) or name.get("tile", ""),
         relative_orbit=int(name["orbit"]) if relative is None and name else relative,
         absolute_orbit=int(datatake["orbit"]) if absolute is None and datatake else absolute,
         baseline=baseline_of(item),
         made=instant(text(item, "s2:generation_time"))
+        or instant(text(item, "processing:datetime"))
         or instant(name.get("made", ""))
         or instant(text(item, "created")),
     )
@@ -78,7 +79,7 @@ def baseline_of(item: Item) -> tuple[int, int] | None:
         text(item, "s2:processing_baseline"),
         text(item, "processing:version"),
         _fields(_PRODUCT, item, "s2:product_uri").get("baseline", ""),
-        _fields(_DATATAKE, item, "s2:datatake_id").get("baseline", ""),
+        _fields(_DATATAKE, item, "s2:datatake_id", "eopf:datatake_id").get("baseline", ""),
     ):
         found = re.fullmatch(r"N?(\d{2})\.?(\d{2})", stated)
         if found and found.groups() != ("99", "99"):
@@ -91,9 +92,10 @@ def baseline_text(baseline: tuple[int, int] | None) -> str:
     return "unknown" if baseline is None else f"{baseline[0]:02d}.{baseline[1]:02d}"
 
 
-def _fields(pattern: re.Pattern[str], item: Item, key: str) -> dict[str, str]:
-    found = pattern.search(text(item, key))
-    return found.groupdict() if found else {}
+def _fields(pattern: re.Pattern[str], item: Item, *keys: str) -> dict[str, str]:
+    """What a name says, by the first of the properties that holds one."""
+    found = (pattern.search(text(item, key)) for key in keys)
+    return next((match.groupdict() for match in found if match), {})
 
 
 def _slug(stated: str) -> str:

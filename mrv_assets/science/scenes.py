@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import rfc8785
 
-from mrv_assets.missions.mission import Band, Mission
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.bands import asset_key, files_of, is_jp2
 from mrv_assets.science.offset import boa_offset
 from mrv_assets.science.product import Product, baseline_text, product_of
 from mrv_assets.science.stac_item import (
     Item,
-    band_name,
     instant,
     is_multihash,
     item_digest,
     item_id,
+    recordable,
     stated_number,
     text,
 )
@@ -86,7 +87,7 @@ class Excluded:
 
     id: str
     code: str
-    """item_invalid, duplicate_id, bands_missing, quality_missing, scale_unexpected, offset_unknown,
+    """item_invalid, duplicate_id, platform_other, bands_missing, quality_missing, scale_unexpected, offset_unknown,
     offset_unexpected, or ``superseded_by:<id>``."""
     detail: str
 
@@ -159,7 +160,7 @@ def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
             digests[item["id"]] = digest
             usable.append(_candidate(item, digest, sensed, mission))
         except _UnusableError as reason:
-            excluded.add(Excluded(id=item_id(item), code=reason.code, detail=reason.detail))
+            excluded.add(Excluded(id=recordable(item_id(item)), code=reason.code, detail=recordable(reason.detail)))
     kept, superseded = _newest(usable)
     excluded.update(superseded)
     return Selection(
@@ -177,18 +178,23 @@ def _sensed(item: Item) -> datetime:
     stated = text(item, "datetime") or text(item, "start_datetime")
     sensed = instant(stated)
     if sensed is None:
-        raise _UnusableError("item_invalid", f"its datetime {stated!r} is not ISO 8601")
+        raise _UnusableError("item_invalid", f"its datetime {stated[:80]!r} is not ISO 8601")
     return sensed
 
 
 def _digest(item: Item) -> str:
     try:
         return item_digest(item)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
-        raise _UnusableError("item_invalid", f"its JSON has no canonical form ({error})") from error
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise _UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
 
 
 def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _Candidate:
+    product = product_of(item)
+    platform = product.platform or product.constellation
+    if platform and not platform.startswith(mission.platforms):
+        detail = f"{platform} sensed it, and {mission.title} is of {' and '.join(mission.platforms)}"
+        raise _UnusableError("platform_other", detail)
     bands, findings = _bands(item, mission)
     keys = [band.key for name, band in bands.items() if name in mission.bands]
     _check_scale(item, keys, mission.radiometry.scale)
@@ -196,12 +202,11 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _
     if decision.offset is None:
         detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
         raise _UnusableError("offset_unknown", detail)
-    product = product_of(item)
     scene = Scene(
         id=item["id"],
         collection=str(item.get("collection") or ""),
         datetime=_spelled(sensed),
-        platform=product.platform or product.constellation or "unknown",
+        platform=platform or "unknown",
         bands=bands,
         item=item,
         item_sha256=digest,
@@ -225,10 +230,11 @@ def _check_scale(item: Item, keys: Sequence[str], expected: float) -> None:
 
 
 def _dn_shift(offset: float, mission: Mission) -> int:
-    steps = (offset - mission.radiometry.offset) / mission.radiometry.scale
-    # A whole shift upwards loses nothing; any other would round, or run into nodata.
-    if round(steps) < 0 or not math.isclose(steps, round(steps), abs_tol=1e-3):
-        detail = f"an offset of {offset:g} is no whole number of steps above {mission.radiometry.offset:g}"
+    radiometry = mission.radiometry
+    steps = (offset - radiometry.offset) / radiometry.scale
+    # A whole shift upwards loses nothing; any other would round, run into nodata, or saturate every pixel.
+    if not -0.5 < steps < radiometry.saturated or not math.isclose(steps, round(steps), abs_tol=1e-3):
+        detail = f"an offset of {offset:g} is no whole number of steps above {radiometry.offset:g}"
         raise _UnusableError("offset_unexpected", detail)
     return round(steps)
 
@@ -238,15 +244,15 @@ def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str
     assets = item.get("assets")
     if not isinstance(assets, Mapping):
         raise _UnusableError("item_invalid", "it has no assets")
-    files = {key: asset for key, asset in assets.items() if _is_file(asset)}
-    readable = {key: asset for key, asset in files.items() if not _is_jp2(asset)}
+    files = files_of(assets)
+    readable = {key: asset for key, asset in files.items() if not is_jp2(asset)}
     bands: dict[str, SceneBand] = {}
     findings: list[str] = []
     for name in (*mission.bands, *mission.quality):
-        key = _asset_key(readable, name, mission)
+        key = asset_key(readable, name, mission)
         if key is not None:
             bands[name] = _band(name, key, readable[key], findings)
-        elif _asset_key(files, name, mission) is not None:
+        elif asset_key(files, name, mission) is not None:
             findings.append(f"band_jp2: {name} is published only as JPEG 2000, which is not read")
         elif name in mission.bands:
             findings.append(f"band_absent: {name}")
@@ -257,39 +263,6 @@ def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str
     if lacking:
         raise _UnusableError("quality_missing", f"without {lacking[0]} no pixel can be called clear ({why})")
     return bands, findings
-
-
-def _is_file(asset: object) -> bool:
-    return isinstance(asset, Mapping) and isinstance(asset.get("href"), str) and bool(asset["href"])
-
-
-def _is_jp2(asset: Item) -> bool:
-    return asset.get("type") == "image/jp2" or asset["href"].split("?", 1)[0].lower().endswith(".jp2")
-
-
-def _asset_key(assets: Mapping[str, Item], name: str, mission: Mission) -> str | None:
-    """Key of the asset that is a band: found by band name, then by key.
-
-    Never by common name: Planetary Computer's B8A shares "rededge" with three bands.
-    """
-    band = mission.bands.get(name)
-    names = mission.quality[name].names if band is None else band.names
-    if band is not None:
-        named = [key for key, asset in assets.items() if band_name(asset) in names]
-        if named:
-            # CDSE publishes a band at several resolutions: its own is the one that was not resampled.
-            return min(named, key=lambda key: (_rank(key, names), not _is_native(assets[key], band), key))
-    # An asset that says it is another band is not this one, whatever its key.
-    others = {other for one in mission.bands.values() if one is not band for other in one.names}
-    return next((key for key in names if key in assets and band_name(assets[key]) not in others), None)
-
-
-def _rank(key: str, names: Sequence[str]) -> int:
-    return names.index(key) if key in names else len(names)
-
-
-def _is_native(asset: Item, band: Band) -> bool:
-    return bool(asset.get("gsd") == band.resolution_m)
 
 
 def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:

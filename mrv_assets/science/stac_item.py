@@ -7,6 +7,8 @@ from typing import Any
 
 import rfc8785
 
+from mrv_assets.missions.mission import FoundBy
+
 Item = Mapping[str, Any]
 """A STAC item, or a part of one, as published: plain JSON values; never modified."""
 
@@ -15,6 +17,11 @@ def item_id(item: object) -> str:
     """Its id; empty where it has none."""
     found = item.get("id") if isinstance(item, Mapping) else None
     return found if isinstance(found, str) else ""
+
+
+def recordable(stated: str) -> str:
+    """Text as a record can hold it: JSON may spell half a character, which has no UTF-8."""
+    return stated.encode(errors="backslashreplace").decode()
 
 
 def properties(item: Item) -> Item:
@@ -44,14 +51,21 @@ def instant(stated: str) -> datetime | None:
         return None
 
 
-def band_name(asset: Item) -> str | None:
-    """The name of an asset's one band; None for assets of several bands, such as previews."""
-    # STAC 1.1 calls it bands; 1.0, with the eo extension, eo:bands.
-    bands = asset.get("bands") or asset.get("eo:bands")
-    if not isinstance(bands, list) or len(bands) != 1 or not isinstance(bands[0], Mapping):
-        return None
-    found = bands[0].get("name")
-    return found if isinstance(found, str) else None
+def band_label(asset: Item, where: FoundBy) -> str | None:
+    """What an asset calls its one band; None for assets of several bands, such as previews.
+
+    Args:
+        asset: The STAC asset.
+        where: The band's name or common name; an asset does not know its key.
+    """
+    # STAC 1.1 calls it bands; 1.0, with the eo extension, eo:bands. Both may be present.
+    for listed, prefix in (("bands", "eo:"), ("eo:bands", "")):
+        bands = asset.get(listed)
+        if isinstance(bands, list) and len(bands) == 1 and isinstance(bands[0], Mapping):
+            found = bands[0].get("name" if where is FoundBy.NAME else f"{prefix}common_name")
+            if isinstance(found, str):
+                return found
+    return None
 
 
 def stated_number(asset: Item, what: str) -> float | None:

@@ -2,21 +2,31 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, ProbabilityQuality, described
+from mrv_assets.missions.mission import BitQuality, ClassQuality, FoundBy, Mission, ProbabilityQuality, described
 from mrv_assets.missions.sentinel2 import SENTINEL2
 
 SCL, QA60, CLOUD = (SENTINEL2.quality[name] for name in ("scl", "qa60", "cloud_probability"))
 assert isinstance(SCL, ClassQuality)
 assert isinstance(QA60, BitQuality)
 assert isinstance(CLOUD, ProbabilityQuality)
+RED = SENTINEL2.bands["red"]
+CHANGE = SENTINEL2.radiometry.offset_change
+assert CHANGE is not None
+assert CHANGE.evidence is not None
 
 
 def with_quality(**quality: ClassQuality | BitQuality | ProbabilityQuality) -> Mission:
     return replace(SENTINEL2, quality={**SENTINEL2.quality, **quality})
+
+
+def with_evidence(**evidence: Any) -> Mission:
+    changed = replace(CHANGE, evidence=replace(CHANGE.evidence, **evidence))
+    return replace(SENTINEL2, radiometry=replace(SENTINEL2.radiometry, offset_change=changed))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +40,11 @@ def with_quality(**quality: ClassQuality | BitQuality | ProbabilityQuality) -> M
         with_quality(cloud_probability=replace(CLOUD, nodata=255)),
         replace(SENTINEL2, radiometry=replace(SENTINEL2.radiometry, saturated=65534)),
         replace(SENTINEL2, radiometry=replace(SENTINEL2.radiometry, offset_change=None)),
-        replace(SENTINEL2, bands={**SENTINEL2.bands, "red": replace(SENTINEL2.bands["red"], names=("B04",))}),
+        replace(SENTINEL2, bands={**SENTINEL2.bands, "red": replace(RED, names=("B04",))}),
+        replace(SENTINEL2, bands={**SENTINEL2.bands, "red": replace(RED, found_by=(FoundBy.COMMON_NAME,))}),
+        with_evidence(floor_dn=900),
+        with_evidence(bands=("red",)),
+        replace(SENTINEL2, platforms=("sentinel-2a",)),
         replace(SENTINEL2, indices=("ndvi",)),
         replace(SENTINEL2, title="Sentinel-2"),
     ],
