@@ -175,8 +175,8 @@ class HrefRefused(BadInputError):
         )
 
 
-class ObjectReadError(MrvError):
-    """Bytes of a published object could not be read; running again may help."""
+class HostRefused(BadInputError):
+    """A link leads to a machine that is not to be asked for bytes."""
 
     def __init__(self, href: str, reason: str) -> None:
         super().__init__(href, reason)
@@ -184,9 +184,30 @@ class ObjectReadError(MrvError):
 
     def __str__(self) -> str:
         return (
-            f"{self.href}: {self.reason}. Check that the file opens and is complete, then run the partition again; "
-            "what is already in the lake is not fetched twice."
+            f"Link {self.href!r}: {self.reason}. Only hosts that the catalogue's preset or the programme names are "
+            "read from; ask who publishes the link before you name another."
         )
+
+
+class ObjectReadError(MrvError):
+    """Bytes of a published object could not be read."""
+
+    def __init__(self, href: str, reason: str, permanent: bool = False, cure: str = "") -> None:
+        super().__init__(href, reason, permanent, cure)
+        self.href, self.reason, self.cure = href, reason, cure
+        self.permanent = permanent
+        """False where running again may help by itself."""
+
+    def __str__(self) -> str:
+        cure = self.cure or (
+            "Check that it opens and is complete, then run the partition again; "
+            "what is already in the lake is not fetched twice"
+        )
+        return f"{self.href}: {self.reason}. {cure}."
+
+
+class ObjectChanged(ObjectReadError):
+    """A published object was replaced while it was read: nothing read of it so far belongs to what is there now."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import shapely
 from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
 from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
+from mrv_assets.durable import write_once
 from mrv_assets.errors import BadInputError, DamagedLake
 from mrv_assets.lake.arrays import RASTERS, BlockArrays
-from mrv_assets.lake.files import write_once
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
 from mrv_assets.lake.table import TABLE, read_outlines, read_rows

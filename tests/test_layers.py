@@ -20,6 +20,7 @@ RANK = {
     # DESIGN: missions -> science, audit -> ingest, lake -> stages -> assets -> cli. A layer imports from lower
     # ranks and from itself; layers of one rank know nothing of each other.
     "errors": 0,
+    "durable": 0,
     "missions": 1,
     "science": 2,
     "audit": 2,

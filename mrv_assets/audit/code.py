@@ -23,8 +23,14 @@ LEFT_OUT = (
     "mrv_assets.assets",
     "mrv_assets.settings",
     "mrv_assets.errors",
+    "mrv_assets.durable",
     "mrv_assets.lake",
     "mrv_assets.ingest.transport",
+    "mrv_assets.ingest.http",
+    "mrv_assets.ingest.kept",
+    "mrv_assets.ingest.hosts",
+    "mrv_assets.ingest.limits",
+    "mrv_assets.ingest.loop",
     "mrv_assets.ingest.signing",
 )
 

@@ -1,14 +1,23 @@
-"""Where published bytes come from: two questions, size and ranges. A catalogue on disk answers them here."""
+"""Where published bytes come from: three questions, size, ranges, digest. A catalogue on disk answers them here."""
 
+import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from mrv_assets.errors import HrefRefused, ObjectReadError
+from mrv_assets.errors import HrefRefused, ObjectChanged, ObjectReadError
+
+T = TypeVar("T")
+
+PREFIX_BYTES = 16 << 10
+"""What a stat over the network brings along: a COG's header lies there, so reading it costs no second request."""
+
+_DIGEST_STEP = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,42 @@ class Transport(Protocol):
         """The bytes of each range, in the order asked, each as long as asked."""
         ...
 
+    def digest(self, href: str, algorithm: str) -> str:
+        """Digest of all of an object, read once and never held whole; lower-case hex.
+
+        Args:
+            href: The object.
+            algorithm: ``sha256``, ``sha3_256`` or ``md5``: what publishers state.
+        """
+        ...
+
+
+def of_one_version(work: Callable[[], T], tries: int = 3) -> T:
+    """What work gives when none of the objects it reads is replaced meanwhile; done anew when one is.
+
+    Raises:
+        ObjectChanged: When one was replaced each time.
+    """
+    for _ in range(tries - 1):
+        try:
+            return work()
+        except ObjectChanged:
+            # The transport has forgotten the version it knew, and all that work made of it is gone with work's frame.
+            continue
+    return work()
+
+
+def hasher(algorithm: str) -> "hashlib._Hash":
+    """An empty digest of one of the functions publishers state.
+
+    Raises:
+        ValueError: For another.
+    """
+    if algorithm not in ("sha256", "sha3_256", "md5"):
+        raise ValueError(f"a digest is sha256, sha3_256 or md5, not {algorithm!r}")
+    # md5 finds damage, not forgery; where it is all a publisher states, it is better than nothing.
+    return hashlib.new(algorithm, usedforsecurity=False)
+
 
 class DiskTransport:
     """Files beneath one folder, and nothing else."""
@@ -69,6 +114,27 @@ class DiskTransport:
             HrefRefused: When the link leads out of the folder.
             ObjectReadError: When the file cannot be read or ends before a range does.
         """
+        with self._opened(href) as (path, handle, size):
+            return [_read_range(handle, path, part, size) for part in ranges]
+
+    def digest(self, href: str, algorithm: str) -> str:
+        """Digest of a whole file, lower-case hex.
+
+        Raises:
+            HrefRefused: When the link leads out of the folder.
+            ObjectReadError: When the file cannot be read.
+            ValueError: For a function publishers do not state.
+        """
+        computed = hasher(algorithm)
+        with self._opened(href) as (path, handle, size):
+            for offset in range(0, size, _DIGEST_STEP):
+                part = ByteRange(offset, min(_DIGEST_STEP, size - offset))
+                computed.update(_read_range(handle, path, part, size))
+        return computed.hexdigest()
+
+    @contextmanager
+    def _opened(self, href: str) -> Iterator[tuple[Path, int, int]]:
+        """A file's path, handle and size."""
         path = path_beneath(self.root, self.root, href)
         try:
             # Opening a pipe would wait for a writer for ever.
@@ -78,7 +144,7 @@ class DiskTransport:
         try:
             found = os.fstat(handle)
             _refuse_irregular(path, found)
-            return [_read_range(handle, path, part, found.st_size) for part in ranges]
+            yield path, handle, found.st_size
         except OSError as error:
             raise ObjectReadError(str(path), error.strerror or str(error)) from error
         finally:

@@ -1,4 +1,4 @@
-"""Writing so that a crash at any instant leaves the old state or the new one, and nothing is overwritten."""
+"""Building folders of data so that a crash at any instant leaves the old state or the new one."""
 
 import errno
 import fcntl
@@ -9,30 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
-def write_once(path: Path, data: bytes) -> bool:
-    """Create a file with its whole content, durably, unless it exists.
-
-    Returns:
-        True when this call created it; False when the name was taken (its content is then another's).
-    """
-    _make_folder(path.parent)
-    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temp.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temp, path)
-            created = True
-        except FileExistsError:
-            created = False
-        # Also a name that another process has just made: what is built on it must not outlive it.
-        _sync(path.parent)
-        return created
-    finally:
-        temp.unlink(missing_ok=True)
+from mrv_assets.durable import make_folder, sync
 
 
 @contextmanager
@@ -76,9 +53,9 @@ def publish(staged: Path, final: Path) -> bool:
     """
     for folder, _, names in os.walk(staged, topdown=False):
         for name in names:
-            _sync(Path(folder) / name)
-        _sync(Path(folder))
-    _make_folder(final.parent)
+            sync(Path(folder) / name)
+        sync(Path(folder))
+    make_folder(final.parent)
     try:
         staged.rename(final)
         published = True
@@ -86,7 +63,7 @@ def publish(staged: Path, final: Path) -> bool:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
         published = False
-    _sync(final.parent)
+    sync(final.parent)
     return published
 
 
@@ -104,22 +81,3 @@ def _sweep(root: Path) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink(missing_ok=True)
-
-
-def _make_folder(folder: Path) -> None:
-    """Create a folder and those above it, each entry durable in its parent."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

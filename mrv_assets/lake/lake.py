@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
+from mrv_assets.durable import write_once
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
-from mrv_assets.lake.files import publish, set_aside, staging, write_once
+from mrv_assets.lake.files import publish, set_aside, staging
 from mrv_assets.lake.layout import FORMAT, Slot
 from mrv_assets.lake.records import Head, Record, documents, read_document
 from mrv_assets.lake.runs import Run, RunOf, altered_files, run_document, run_id, stored_files

@@ -106,16 +106,42 @@ def _without_queries(value: Any, key: str = "") -> Any:
 
 def is_multihash(stated: str) -> bool:
     """Whether hex text is a multihash: a function code, a length, and that many bytes of digest."""
+    return _multihash(stated) is not None
+
+
+def published_digest(multihash: str) -> tuple[str, str] | None:
+    """What a multihash says, in a form that can be compared.
+
+    Args:
+        multihash: Hex text, as STAC's ``file:checksum`` has it.
+
+    Returns:
+        hashlib's name of the function, and the digest in lower-case hex; None where it is no multihash, or one of a
+        function or a length that is not verified here.
+    """
+    read = _multihash(multihash)
+    if read is None or read[0] not in _MULTIHASH_FUNCTIONS:
+        return None
+    algorithm, size = _MULTIHASH_FUNCTIONS[read[0]]
+    return (algorithm, read[1].hex()) if len(read[1]) == size else None
+
+
+# https://github.com/multiformats/multicodec, table.csv: hashlib's name, and bytes of a whole digest.
+_MULTIHASH_FUNCTIONS = {0x12: ("sha256", 32), 0x16: ("sha3_256", 32), 0xD5: ("md5", 16)}
+
+
+def _multihash(stated: str) -> tuple[int, bytes] | None:
+    """The function code and digest of a multihash; None where the text is none."""
     try:
         data = bytes.fromhex(stated)
     except ValueError:
-        return False
+        return None
     fields = []
     for _ in range(2):
         # Unsigned varints: seven bits a byte, lowest first; the high bit says that more follow.
         used = next((i + 1 for i, byte in enumerate(data[:9]) if byte < 0x80), 0)
         if not used:
-            return False
+            return None
         fields.append(sum((byte & 0x7F) << 7 * i for i, byte in enumerate(data[:used])))
         data = data[used:]
-    return len(data) == fields[1] > 0
+    return (fields[0], data) if len(data) == fields[1] > 0 else None

@@ -1,0 +1,91 @@
+"""Reads that outlive their process: what one brought before it was killed, the next does not fetch again."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mrv_assets.audit.canonical import digest
+from mrv_assets.durable import write_once
+from mrv_assets.ingest.answer import is_strong
+from mrv_assets.ingest.hosts import without_query
+from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, ObjectInfo, Transport, hasher
+
+_SHA256_BYTES = 32
+
+
+class KeptTransport:
+    """Another transport, with its finished reads kept in a folder until they are forgotten.
+
+    A read is found again by link, strong ETag, size and ranges, so never for another version of the object; where the
+    server gives no strong ETag nothing is kept. The folder is one piece of work's: of a partition, say.
+    """
+
+    def __init__(self, inner: Transport, folder: Path) -> None:
+        self._inner, self._folder = inner, folder
+
+    def stat(self, href: str) -> ObjectInfo:
+        """Size and version of an object. Always asked for: it decides what of the kept still holds."""
+        return self._inner.stat(href)
+
+    def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
+        """The bytes of each range, in the order asked; from the folder where they are there."""
+        path = self._path(href, [f"{part.offset}+{part.length}" for part in ranges])
+        # What stat brings along costs nothing to read again, and more to keep.
+        if path is None or all(part.offset + part.length <= PREFIX_BYTES for part in ranges):
+            return self._inner.read(href, ranges)
+        kept = _kept(path, [part.length for part in ranges])
+        if kept is None:
+            kept = self._inner.read(href, ranges)
+            _keep(path, kept)
+        return kept
+
+    def digest(self, href: str, algorithm: str) -> str:
+        """Digest of all of an object, lower-case hex; from the folder where it is there."""
+        size = hasher(algorithm).digest_size
+        path = self._path(href, algorithm)
+        if path is None:
+            return self._inner.digest(href, algorithm)
+        kept = _kept(path, [size])
+        if kept is None:
+            kept = [bytes.fromhex(self._inner.digest(href, algorithm))]
+            _keep(path, kept)
+        return kept[0].hex()
+
+    def forget(self) -> None:
+        """Remove everything kept, once what was made of it is safe."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
+
+    def _path(self, href: str, what: object) -> Path | None:
+        """Where a read of an object is kept; None where nothing names its version."""
+        info = self._inner.stat(href)
+        if not is_strong(info.etag):
+            return None
+        return self._folder / digest([without_query(href), info.etag, info.size, what])
+
+
+def _keep(path: Path, pieces: Sequence[bytes]) -> None:
+    computed = hashlib.sha256()
+    for piece in pieces:
+        computed.update(piece)
+    write_once(path, b"".join([computed.digest(), *pieces]))
+
+
+def _kept(path: Path, lengths: Sequence[int]) -> list[bytes] | None:
+    """What a file keeps; None where there is none, or one that a crash or a bad disk has damaged, which goes."""
+    computed = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            stated = file.read(_SHA256_BYTES)
+            pieces = [file.read(length) for length in lengths]
+            left = file.read(1)
+    except FileNotFoundError:
+        return None
+    for piece in pieces:
+        computed.update(piece)
+    if stated == computed.digest() and not left and [len(piece) for piece in pieces] == list(lengths):
+        return pieces
+    path.unlink(missing_ok=True)
+    return None
