@@ -11,7 +11,7 @@ from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
 from mrv_assets.science.zonal import overlaps
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.workplace import PRODUCT, Workplace, published_of
 
 if TYPE_CHECKING:
     from mrv_assets.assets.runs import Ran
@@ -63,7 +63,8 @@ def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -
         for month in months:
             for mission in place.missions:
                 plan = place.plan(tile, month, mission)
-                partitions.append({"tile": tile, "month": month, "mission": mission.name, **forecast(plan)})
+                expected = forecast(plan, published_of(plan))
+                partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(place.lake, place.missions[0].name)
     done = sum(place.lake.head(PRODUCT, t, m) is not None for t in tiles for m in months)
     waiting = len(tiles) * len(months) - done
@@ -74,7 +75,8 @@ def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -
             "partitions": len(tiles) * len(months),
             "materialized": done,
             "scenes": sum(p["scenes"] for p in partitions),
-            "bytes": sum(p["bytes"] for p in partitions),
+            # Some catalogues do not say how large their files are.
+            "bytes": None if any(p["bytes"] is None for p in partitions) else sum(p["bytes"] for p in partitions),
             "hours": None if seconds is None else round(waiting * seconds / 3600, 3),
             "hours_basis": "no partition has run in this lake yet"
             if seconds is None

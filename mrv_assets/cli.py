@@ -43,9 +43,8 @@ def verbs(verbose: bool) -> None:
 def main() -> None:
     """Run a verb; every known error is one message and its exit code, never a stack trace."""
     try:
-        verbs(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without standalone mode click returns the exit code that a verb, --help or --version asks for.
+        sys.exit(verbs(standalone_mode=False) or DONE)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as misuse:
@@ -128,7 +127,7 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
             p["scenes"],
             p["observations"],
             p["excluded"],
-            f"{p['bytes'] / 1e6:.2f}",
+            "unknown" if p["bytes"] is None else f"{p['bytes'] / 1e6:.2f}",
         ]
         for p in answer["partitions"]
     ]
@@ -136,9 +135,10 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
     click.echo(tabulate(rows, headers=headers, disable_numparse=True))
     totals = answer["totals"]
     hours = "unknown" if totals["hours"] is None else f"{totals['hours']:.2f} h"
+    size = "an unknown size" if totals["bytes"] is None else f"at most {totals['bytes'] / 1e6:.1f} MB"
     click.echo(
         f"\n{_count(totals['partitions'], 'tile-month')}, {totals['materialized']} already in the lake; "
-        f"{totals['scenes']} scenes, at most {totals['bytes'] / 1e6:.1f} MB. To go: {hours} ({totals['hours_basis']})."
+        f"{totals['scenes']} scenes, {size}. To go: {hours} ({totals['hours_basis']})."
     )
     for owner in answer["owners_without_scenes"]:
         others = ", ".join(owner["alternatives"]) or "none"
@@ -268,6 +268,31 @@ def verify(
 
 
 @verbs.command()
+@click.option("--tile", help="Only this tile.")
+@click.option("--month", help="Only this month, YYYY-MM.")
+@click.option("--compute", is_flag=True, help="Compute stale months aside, and say which values would move.")
+@as_json_option
+def drift(tile: str | None, month: str | None, compute: bool, as_json: bool) -> None:
+    """Scenes that came, changed or went; stale partitions; values that moved. Changes nothing.
+
+    Exit code 1 when there is any of them.
+    """
+    from mrv_assets.drift import drift_answer
+    from mrv_assets.drifted import drifted
+
+    place = _workplace(_checked_settings())
+    chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
+    place.plan(chosen_tiles[0], chosen_months[0])
+    answer = drift_answer(place, chosen_tiles, chosen_months, compute=compute, progress=_Progress())
+    if as_json:
+        _print_json(answer)
+    else:
+        click.echo(drifted(answer))
+    if answer["scenes"] or answer["stale"] or answer["values"]:
+        raise click.exceptions.Exit(FINDING)
+
+
+@verbs.command()
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Dagster UI over the programme's lake, on http://127.0.0.1:3000."""
@@ -328,6 +353,8 @@ def _workplace(settings: Settings) -> "Workplace":
         lake_path=Path(settings.lake),
         workers=settings.workers,
         dask_address=settings.dask_address,
+        hosts=settings.hosts,
+        loopback=settings.loopback,
     )
 
 

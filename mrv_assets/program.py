@@ -21,13 +21,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mrv_assets.errors import CatalogueError, Problem, ProgramError, TileError
+from mrv_assets.errors import Problem, ProgramError, TileError
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.science.grid import tile_grid
 
 CATALOGUES = ("earth-search", "planetary-computer", "usgs")
 """Preset names of public STAC APIs."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_BYTES = 1_000_000
 """What people write is a page or a few; something larger is another file."""
 
@@ -54,7 +55,8 @@ def _catalogue(value: str) -> str:
         raise _wrong("it is not a URL") from None
     if userinfo:
         raise _wrong("it holds a user name or password", "Keep secrets out of the programme file, which records repeat")
-    if url.scheme != "https" or not host:
+    # Over http only this very machine is asked, and only where the deployment allows it.
+    if not host or url.scheme not in (("http", "https") if host in _LOOPBACK else ("https",)):
         raise _wrong("it is not an https URL")
     return value
 
@@ -115,6 +117,11 @@ class MissionSource(BaseModel):
         "catalogue's folder or catalog.json, as seen from the programme file"
     )
     collection: Text = Field(description="the id of a STAC collection, such as sentinel-2-c1-l2a")
+    integrity: Literal["ranges", "full"] = Field(
+        default="ranges",
+        description="ranges, which reads what is needed, or full, which also reads every file whole and compares "
+        "it with the checksum its publisher states",
+    )
 
     @property
     def on_disk(self) -> bool:
@@ -190,20 +197,10 @@ class Program(BaseModel):
         """The parcels file."""
         return (self._path.parent / self.parcels).resolve()
 
-    def catalog_path(self, mission: str) -> Path:
-        """A mission's static catalogue on disk: its folder, or a document in it.
-
-        Raises:
-            CatalogueError: When the programme names a STAC API.
-        """
+    def catalog_at(self, mission: str) -> str:
+        """A mission's catalogue: a preset's name, an address, or the absolute path of a static one on disk."""
         source = self.missions[mission]
-        if not source.on_disk:
-            raise CatalogueError(
-                source.catalog,
-                "only static catalogues on disk are read so far",
-                "Name the folder of a static STAC catalogue with copies of the scenes.",
-            )
-        return (self._path.parent / source.catalog).resolve()
+        return str((self._path.parent / source.catalog).resolve()) if source.on_disk else source.catalog
 
     @property
     def first_month(self) -> str:

@@ -30,6 +30,10 @@ class Settings:
     """Scheduler of a distributed cluster; None: threads of this process."""
     signing_key: str | None = field(default=None, repr=False)
     """What ``MRV_SIGNING_KEY`` says."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that scenes may be read from besides those of the catalogue's preset; ``*.example.org`` is all below it."""
+    loopback: bool = False
+    """Whether this machine itself may be read from over HTTP; for tests and mirrors."""
 
 
 def current(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -100,6 +104,8 @@ def _settings(environ: Mapping[str, str], program: Path, lake: Path) -> Settings
         workers=_workers(environ),
         dask_address=environ.get("MRV_DASK_ADDRESS") or None,
         signing_key=environ.get("MRV_SIGNING_KEY") or None,
+        hosts=_hosts(environ),
+        loopback=_loopback(environ),
     )
 
 
@@ -145,6 +151,29 @@ def _workers(environ: Mapping[str, str]) -> int:
             "MRV_WORKERS", stated, "it is no number of threads", "Set it to a whole number from 1, or leave it unset"
         )
     return int(stated)
+
+
+def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    stated = [part.strip().lower() for part in environ.get("MRV_ALLOW_HOSTS", "").split(",")]
+    hosts = tuple(part for part in stated if part)
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", host):
+            raise SettingError(
+                "MRV_ALLOW_HOSTS",
+                _without_secrets(host),
+                "it is no host name",
+                "Write names with commas between, such as data.example.org or *.example.org",
+            )
+    return hosts
+
+
+def _loopback(environ: Mapping[str, str]) -> bool:
+    stated = environ.get("MRV_ALLOW_LOOPBACK", "")
+    if stated not in ("", "0", "1"):
+        raise SettingError(
+            "MRV_ALLOW_LOOPBACK", stated, "it is neither 0 nor 1", "Set it to 1 to read from this machine over HTTP"
+        )
+    return stated == "1"
 
 
 def _without_secrets(url: str) -> str:

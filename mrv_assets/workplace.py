@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrv_assets.errors import BadInputError, CatalogueError, NotMaterialized, StaleUpstream
+from mrv_assets.errors import BadInputError, NotMaterialized, StaleUpstream
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
@@ -18,6 +19,9 @@ from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha25
 from mrv_assets.science.zonal import geodesic_area_ha
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.plan import GateRules, NotAnswered, Plan, SceneSource, TileParcels
+
+if TYPE_CHECKING:
+    from mrv_assets.ingest.published import Published
 
 STAGES = ("raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles")
 """A mission's assets, upstream first."""
@@ -44,6 +48,10 @@ class Workplace:
     lake_path: Path
     workers: int = 1
     dask_address: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+    """Hosts that scenes may be read from besides those of a catalogue's preset."""
+    loopback: bool = False
+    """Whether this machine itself may be read from over HTTP."""
 
     @cached_property
     def program(self) -> Program:
@@ -113,14 +121,13 @@ class Workplace:
         source = None
         if mission is not None:
             stated = program.missions[mission.name]
-            catalogue = program.catalog_path(mission.name)
-            if catalogue is None:
-                raise CatalogueError(
-                    stated.catalog,
-                    "catalogues on the network cannot be read yet",
-                    "Name the folder of a static STAC catalogue on disk",
-                )
-            source = SceneSource(catalogue=catalogue, collection=stated.collection)
+            source = SceneSource(
+                catalogue=program.catalog_at(mission.name),
+                collection=stated.collection,
+                integrity=stated.integrity,
+                hosts=self.hosts,
+                loopback=self.loopback,
+            )
         return Plan(
             tile=tile,
             month=month,
@@ -193,9 +200,13 @@ def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...])
     # Each stage brings its kernels; Dagster's definitions, which import this module's callers, need none.
     match stage:
         case "raw_tiles":
+            from mrv_assets.ingest.opening import resumed
             from mrv_assets.stages.raw_tiles import raw_tiles
 
-            return raw_tiles(lake, plan)
+            # What a killed run had read is not read again; once the record is there, it is not needed.
+            unfinished = lake.unfinished(plan.asset(stage), plan.tile, plan.month)
+            with resumed(published_of(plan), unfinished) as published:
+                return raw_tiles(lake, plan, published)
         case "aligned_tiles":
             from mrv_assets.stages.aligned_tiles import aligned_tiles
 
@@ -218,3 +229,16 @@ def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...])
             return monthly_proxies(lake, plan, missions)
         case _:
             raise ValueError(f"{stage!r} is no stage")
+
+
+def published_of(plan: Plan) -> "Published":
+    """Where the scenes of a mission's plan are published, opened.
+
+    Raises:
+        CatalogueError: When the catalogue cannot be used.
+    """
+    from mrv_assets.ingest.opening import opened
+
+    if plan.source is None:
+        raise ValueError("this plan does not name where scenes are published")
+    return opened(plan.source.catalogue, plan.source.hosts, plan.source.loopback)

@@ -33,13 +33,15 @@ RANK = {
     "workplace": 6,
     "proof": 7,
     "rerun": 7,
+    "drift": 7,
     "verification": 8,
-    "assets": 7,
-    "answers": 8,
-    "explained": 8,
-    "verified": 8,
-    "demo": 9,
-    "cli": 10,
+    "assets": 8,
+    "answers": 9,
+    "explained": 9,
+    "verified": 9,
+    "drifted": 9,
+    "demo": 10,
+    "cli": 11,
 }
 
 MAY_IMPORT_DAGSTER = ("assets", "cli")

@@ -75,17 +75,27 @@ def test_paths_are_seen_from_the_programme_file(tmp_path: Path, monkeypatch: pyt
     program = load_program(Path("here/program.yaml"))
 
     assert program.parcels_path == tmp_path.resolve() / "here" / "in" / "p.geojson"
-    assert program.catalog_path("sentinel2") == tmp_path.resolve() / "scenes"
+    assert program.catalog_at("sentinel2") == str(tmp_path.resolve() / "scenes")
 
 
-@pytest.mark.parametrize("catalog", ["usgs", "https://stac.example.org/v1"])
+@pytest.mark.parametrize("catalog", ["usgs", "https://stac.example.org/v1", "http://127.0.0.1:8080"])
 def test_an_api_is_no_folder(tmp_path: Path, catalog: str) -> None:
-    """A preset or address is a good programme; asking for its folder says what to do instead."""
+    """A preset or an address stays as it is written; over http only for this very machine."""
     source = {"catalog": catalog, "collection": "c"}
     program = load_program(a_program_file(tmp_path, a_document(missions={"sentinel2": source})))
 
-    with pytest.raises(CatalogueError, match="only static catalogues on disk"):
-        program.catalog_path("sentinel2")
+    assert program.catalog_at("sentinel2") == catalog
+
+
+@pytest.mark.parametrize(("stated", "meant"), [({}, "ranges"), ({"integrity": "full"}, "full")])
+def test_integrity_is_of_the_ranges_unless_full_is_asked_for(
+    tmp_path: Path, stated: dict[str, str], meant: str
+) -> None:
+    """Whole files are a third more to read."""
+    source = {"catalog": "usgs", "collection": "c", **stated}
+    program = load_program(a_program_file(tmp_path, a_document(missions={"sentinel2": source})))
+
+    assert program.missions["sentinel2"].integrity == meant
 
 
 def test_definitions_read_the_programme_file_only(tmp_path: Path) -> None:

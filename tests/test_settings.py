@@ -220,3 +220,30 @@ def test_our_instance_settings_hold_no_relative_path() -> None:
     assert settings["telemetry"] == {"enabled": False}
     assert "base_dir" not in text
     assert "env:" not in text
+
+
+def test_hosts_are_named_with_commas_between(tmp_path: Path) -> None:
+    """Small letters and spaces do not matter; without the variable there are none."""
+    settings = current({"MRV_ALLOW_HOSTS": " Data.Example.org, *.blob.example.net ,"}, tmp_path)
+
+    assert settings.hosts == ("data.example.org", "*.blob.example.net")
+    assert current({}, tmp_path).hosts == ()
+
+
+@pytest.mark.parametrize("host", ["*", "https://data.example.org", "data.example.org/path", "localhost", "a b.org"])
+def test_what_is_no_host_name_is_refused(tmp_path: Path, host: str) -> None:
+    """One star would allow all of the internet, and an address is not a name."""
+    with pytest.raises(SettingError, match="no host name"):
+        current({"MRV_ALLOW_HOSTS": host}, tmp_path)
+
+
+@pytest.mark.parametrize(("stated", "allowed"), [("", False), ("0", False), ("1", True)])
+def test_this_machine_is_read_from_only_where_it_is_said(tmp_path: Path, stated: str, allowed: bool) -> None:
+    """A catalogue must not reach services that listen on this machine."""
+    assert current({"MRV_ALLOW_LOOPBACK": stated}, tmp_path).loopback is allowed
+
+
+def test_anything_but_0_and_1_is_refused(tmp_path: Path) -> None:
+    """The word "no" would otherwise be a yes."""
+    with pytest.raises(SettingError, match="neither 0 nor 1"):
+        current({"MRV_ALLOW_LOOPBACK": "no"}, tmp_path)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from mrv_assets.settings import Settings
 
@@ -18,6 +19,8 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     lake_path: str
     workers: int = 1
     dask_address: str | None = None
+    hosts: list[str] = Field(default_factory=list)
+    loopback: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> "MrvResource":
@@ -27,6 +30,8 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             lake_path=str(settings.lake),
             workers=settings.workers,
             dask_address=settings.dask_address,
+            hosts=list(settings.hosts),
+            loopback=settings.loopback,
         )
 
     def workplace(self) -> "Workplace":
@@ -39,4 +44,6 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             lake_path=Path(self.lake_path),
             workers=self.workers,
             dask_address=self.dask_address,
+            hosts=tuple(self.hosts),
+            loopback=self.loopback,
         )

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mrv_assets.assets.automation import JOB, monthly_schedule, new_scenes_sensor
 from mrv_assets.assets.factory import mission_assets, monthly_proxies_asset
 from mrv_assets.assets.jobs import register_tiles_job
 from mrv_assets.assets.resources import MrvResource
@@ -23,11 +24,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[
             register_tiles_job,
             dg.define_asset_job(
-                "tile_month",
+                JOB,
                 selection=dg.AssetSelection.all(),
                 description="Every asset of one tile and month.",
             ),
         ],
+        sensors=[new_scenes_sensor(program)],
+        schedules=[monthly_schedule(program)],
         resources={"mrv": MrvResource.of(settings)},
         # Steps in processes of their own would each import the numerical stack again: 8 s of CPU a step.
         executor=dg.in_process_executor,

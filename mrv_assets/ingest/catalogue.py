@@ -1,36 +1,18 @@
 """A static STAC catalogue on disk: its items, found by place and time."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from mrv_assets.errors import CatalogueError, HrefRefused
+from mrv_assets.ingest.place import is_bbox, touches_place
+from mrv_assets.ingest.published import Bounds, Found, Json
+from mrv_assets.ingest.stac_json import MAX_DOCUMENT_BYTES, parsed
 from mrv_assets.ingest.transport import path_beneath
 
-Json = dict[str, Any]
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees; west > east crosses the antimeridian."""
-
-# The largest real collection is 26 kB and the largest item 60 kB, nested 9 deep.
-MAX_DOCUMENT_BYTES = 16 << 20
-MAX_DEPTH = 64
 MAX_DOCUMENTS = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What a search gave."""
-
-    items: tuple[Json, ...]
-    """Items as published, in the order the catalogue links them."""
-    matched: int
-    """How many the catalogue says there are."""
-    returned: int
-    """How many it gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +91,7 @@ class StaticCatalogue:
             for placed in self._walked.items
             if placed.collection == collection
             and _touches_time(placed.item, first, last)
-            and _touches_place(placed.item, bounds)
+            and touches_place(placed.item, bounds)
         )
         return Found(items=items, matched=len(items), returned=len(items))
 
@@ -218,32 +200,12 @@ def _document(path: Path) -> Json:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise CatalogueError(str(path), f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB", cure)
     try:
-        document = json.loads(data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise CatalogueError(str(path), f"it is not JSON ({error})", cure) from error
+        document = parsed(data)
+    except ValueError as error:
+        raise CatalogueError(str(path), f"it {error}", cure) from error
     if not isinstance(document, dict) or document.get("type") not in ("Catalog", "Collection", "Feature"):
         raise CatalogueError(str(path), "it is not a STAC catalogue, collection or item", cure)
-    if _deeper_than(document, MAX_DEPTH):
-        raise CatalogueError(str(path), f"it nests deeper than {MAX_DEPTH} levels", cure)
     return document
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _deeper_than(document: Any, limit: int) -> bool:
-    level = [document]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _text(path: Path, document: Json, key: str) -> str:
@@ -274,55 +236,11 @@ def _instant(text: object) -> datetime | None:
     return instant if instant is None or instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _touches_place(item: Json, bounds: Bounds) -> bool:
-    bbox = _bbox(item)
-    if bbox is None:
-        # STAC: an item without a geometry lies nowhere.
-        return False
-    west, south, east, north = bbox
-    if north < bounds[1] or bounds[3] < south:
-        return False
-    asked = _spans(bounds[0], bounds[2])
-    return any(w1 <= e2 and w2 <= e1 for w1, e1 in _spans(west, east) for w2, e2 in asked)
-
-
-def _spans(west: float, east: float) -> list[tuple[float, float]]:
-    return [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-
-
-def _bbox(item: Json) -> Bounds | None:
-    bbox = item.get("bbox")
-    if bbox is not None:
-        half = len(bbox) // 2
-        return bbox[0], bbox[1], bbox[half], bbox[half + 1]
-    positions = list(_positions(item.get("geometry")))
-    if not positions:
-        return None
-    xs, ys = zip(*positions, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
-
-
 def _check_bbox(path: Path, item: Json) -> None:
     bbox = item.get("bbox")
-    if bbox is not None and not (
-        isinstance(bbox, list) and len(bbox) in (4, 6) and all(isinstance(value, int | float) for value in bbox)
-    ):
+    if bbox is not None and not is_bbox(bbox):
         raise CatalogueError(
             str(path),
             f"its bbox is {bbox!r}",
             "Write west, south, east, north in degrees, or remove the bbox",
         )
-
-
-def _positions(geometry: object) -> Iterator[Sequence[float]]:
-    """Longitude and latitude of every vertex."""
-    pending: list[Any] = [geometry]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, dict):
-            pending.extend((part.get("coordinates"), part.get("geometries")))
-        elif isinstance(part, list):
-            if len(part) >= 2 and all(isinstance(value, int | float) for value in part):
-                yield part[:2]
-            else:
-                pending.extend(part)

@@ -61,6 +61,10 @@ class Lake:
         """A folder to build data in; it vanishes unless published."""
         return staging(self.root / ".staging")
 
+    def unfinished(self, asset: str, tile: str, month: str) -> Path:
+        """A folder for what a partition's run has read so far, and would read again if it were killed."""
+        return self.root / ".unfinished" / self.slot(asset, tile, month).folder.relative_to(self.root)
+
     def head(self, asset: str, tile: str, month: str) -> Head | None:
         """The partition's current record, or None before the first materialization."""
         numbers = _numbers(self.slot(asset, tile, month).folder / "heads")

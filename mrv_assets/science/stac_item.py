@@ -87,13 +87,17 @@ def stated_number(asset: Item, what: str) -> float | None:
 def item_digest(item: Item) -> str:
     """SHA-256 of an item's canonical JSON (RFC 8785), queries stripped from its links; lower-case hex.
 
-    Queries carry signatures, which differ from one search to the next.
-
     Raises:
         rfc8785.CanonicalizationError: For NaN, infinities and integers that JSON readers would round.
         RecursionError: For an item nested hundreds of levels deep.
     """
-    return hashlib.sha256(rfc8785.dumps(_without_queries(item))).hexdigest()
+    return hashlib.sha256(rfc8785.dumps(without_queries(item))).hexdigest()
+
+
+def without_queries(item: Item) -> Item:
+    """An item with the queries stripped from its links: they carry signatures, which are secret and soon stale."""
+    stripped: Item = _without_queries(item)
+    return stripped
 
 
 def _without_queries(value: Any, key: str = "") -> Any:

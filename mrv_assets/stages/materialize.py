@@ -92,7 +92,7 @@ def materialize(
     if plan.known_only:
         head = lake.head(asset, plan.tile, plan.month)
         if known is None or head is None or head.record != known.audit_hash:
-            raise NotAnswered(asset)
+            raise NotAnswered(asset, _other_parts(lake, plan, request))
     if known is not None and not plan.force:
         now = datetime.now(UTC)
         moved = lake.restore(known, _run(plan, Outcome.RESTORED, now, now))
@@ -128,6 +128,15 @@ def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
         if plan.force:
             return None
         raise
+
+
+def _other_parts(lake: Lake, plan: Plan, request: Request) -> tuple[str, ...]:
+    """Parts in which a request differs from that of the partition's current record."""
+    head = lake.head(request.asset, plan.tile, plan.month)
+    if head is None:
+        return ()
+    answered = lake.record(request.asset, plan.tile, plan.month, head.record).document
+    return tuple(name for name, part in request.document.items() if answered[name] != part)
 
 
 def _run(plan: Plan, outcome: Outcome, started: datetime, finished: datetime) -> Run:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +47,15 @@ class GateRules:
 class SceneSource:
     """Where a mission's scenes are published."""
 
-    catalogue: Path
-    """Folder of the static STAC catalogue."""
+    catalogue: str
+    """A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk."""
     collection: str
+    integrity: str = "ranges"
+    """``full``: every file is read whole and compared with its published checksum; else what is needed is read."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that may be read from besides the preset's."""
+    loopback: bool = False
+    """Whether this machine may be read from over HTTP."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +108,12 @@ class Plan:
 
 class NotAnswered(Exception):
     """A request is not answered by the partition's current record; raised only where that is what was asked."""
+
+    def __init__(self, asset: str, because: tuple[str, ...]) -> None:
+        super().__init__(asset, because)
+        self.asset = asset
+        self.because = because
+        """Parts of the request that differ from the current record's; none where there is no record."""
 
 
 def month_bounds(month: str) -> tuple[str, str]:

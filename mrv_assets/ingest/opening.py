@@ -1,0 +1,71 @@
+"""Opening what is published: a programme's catalogue, by whatever name it is written, with the transport that fits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from mrv_assets.ingest.catalogue import StaticCatalogue
+from mrv_assets.ingest.kept import KeptTransport
+from mrv_assets.ingest.published import Published
+from mrv_assets.ingest.transport import DiskTransport
+
+ON_DISK = "static STAC catalogue on disk"
+
+
+def opened(catalogue: str, hosts: tuple[str, ...], loopback: bool) -> Published:
+    """Open a catalogue. A static one is read anew each time; connections to the network are shared by the process.
+
+    Args:
+        catalogue: A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk.
+        hosts: Hosts that may be read from besides the preset's.
+        loopback: Whether this machine may be read from over HTTP.
+
+    Raises:
+        CatalogueError: When it cannot be used.
+    """
+    if Path(catalogue).is_absolute():
+        static = StaticCatalogue.open(catalogue)
+        transport = DiskTransport(static.root)
+        return Published(name=ON_DISK, catalogue=static, transport=transport, named_by_bytes=True)
+    return _over_network(catalogue, hosts, loopback)
+
+
+@cache
+def _over_network(catalogue: str, hosts: tuple[str, ...], loopback: bool) -> Published:
+    # A programme on disk alone needs none of it.
+    from mrv_assets.ingest.http import HttpTransport
+    from mrv_assets.ingest.presets import preset_of, rules_of
+    from mrv_assets.ingest.signers import signer_for
+    from mrv_assets.ingest.stac_api import ApiCatalogue
+
+    preset = preset_of(catalogue)
+    rules = rules_of(preset, hosts, loopback=loopback)
+    return Published(
+        name=preset.name,
+        catalogue=ApiCatalogue(preset, rules),
+        transport=HttpTransport(rules, signer=signer_for(preset.buckets, preset.sas, loopback=loopback)),
+        named_by_bytes=False,
+    )
+
+
+def forget_connections() -> None:
+    """Open connections anew from now on; what is known of objects that were read goes with the old ones."""
+    _over_network.cache_clear()
+
+
+@contextmanager
+def resumed(published: Published, folder: Path) -> Iterator[Published]:
+    """Reads that are kept until the work is done: what a killed process had read, the next does not read again.
+
+    Args:
+        published: Where scenes are published.
+        folder: Where to keep them; removed when the work is done, and left as it is when it fails.
+    """
+    if published.named_by_bytes:
+        yield published
+        return
+    kept = KeptTransport(published.transport, folder)
+    yield replace(published, transport=kept)
+    kept.forget()

@@ -1,0 +1,309 @@
+"""Bringing a month's scenes into the lake: every header past its gate first, then the COG tiles, many files at once."""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused, ObjectReadError, SceneReadError
+from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
+from mrv_assets.ingest.published import Published
+from mrv_assets.ingest.sparse_tiff import decode_tile, sparse_tiff
+from mrv_assets.ingest.transport import ByteRange, of_one_version
+from mrv_assets.lake.evidence import SCENES
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.blocks import HALO_PX, block_window
+from mrv_assets.science.offset_look import Counts, dn_counts, offset_finding, offset_look
+from mrv_assets.science.resample import source_window
+from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection
+from mrv_assets.science.stac_item import published_digest, without_queries
+from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.side_by_side import Budget, Progress, each
+
+T = TypeVar("T")
+
+BYTES_AT_ONCE = 256 << 20
+"""Compressed bytes of files that are held in memory at once; one larger file is held alone."""
+LOOKED_AT = 4
+"""COG tiles of a band whose pixels are held against the offset that was decided."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """One band of one scene."""
+
+    scene: Scene
+    band: SceneBand
+    href: str
+    """As the transport wants it named; empty where no transport may read it."""
+    refusal: HeaderRefused | None = None
+    """Why it may not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """One band of one scene, in the lake's folder."""
+
+    document: Json
+    """What ``scenes.json`` says of it."""
+    name: str
+    """Its file's path there."""
+    size: int
+    sha256: str
+    counts: Counts | None
+    """How often each digital number occurs in the tiles looked at; None for bands that tell nothing of an offset."""
+
+
+def stored_scenes(
+    plan: Plan, selection: Selection, published: Published, integrity: str, folder: Path
+) -> tuple[dict[str, Json], list[Json], list[Json]]:
+    """Store a month's scenes.
+
+    Args:
+        plan: The tile and month, and which blocks are active.
+        selection: The scenes that count.
+        published: Where they are published.
+        integrity: ``full`` reads every file whole and compares it with its published checksum.
+        folder: Where to.
+
+    Returns:
+        Size and SHA-256 of each file written; the observations, in order of time; and the scenes refused, with why.
+
+    Raises:
+        SceneReadError: When a published file cannot be read.
+    """
+    mission = plan.the_mission
+    scenes = [scene for observation in selection.observations for scene in observation.scenes]
+    names = _safe_names([scene.id for scene in scenes])
+    files = {(s.id, name): _file(s, band, published) for s in scenes for name, band in sorted(s.bands.items())}
+    refusals: dict[str, HeaderRefused] = {}
+    findings = {scene.id: list(scene.findings) for scene in scenes}
+
+    def refuse(key: tuple[str, str], refusal: HeaderRefused) -> None:
+        """A refused band refuses its scene, unless the mission can do without it."""
+        scene_id, name = key
+        if name in mission.quality and not mission.quality[name].required:
+            findings[scene_id].append(f"band_left_out: {refusal}")
+        else:
+            refusals.setdefault(scene_id, refusal)
+
+    opened = each(files, lambda key: _tried(files[key], lambda: _checked(files[key], published, mission)))
+    for key, header in opened.items():
+        if isinstance(header, HeaderRefused):
+            refuse(key, header)
+    todo = [key for key, header in opened.items() if not isinstance(header, HeaderRefused) and key[0] not in refusals]
+    memory = Budget(BYTES_AT_ONCE)
+    said = Progress(f"{plan.asset('raw_tiles')} {plan.tile} {plan.month}", len(todo))
+
+    def store(key: tuple[str, str]) -> _Stored | HeaderRefused:
+        file, path = files[key], f"{names[key[0]]}/{key[1]}.tif"
+        return _tried(file, lambda: _store(file, plan, published, integrity, folder, path, memory))
+
+    stored: dict[tuple[str, str], _Stored] = {}
+    for key, one in each(todo, store, said).items():
+        if isinstance(one, HeaderRefused):
+            refuse(key, one)
+        else:
+            stored[key] = one
+    for scene_id in refusals:
+        shutil.rmtree(folder / names[scene_id], ignore_errors=True)
+    written = {one.name: {"bytes": one.size, "sha256": one.sha256} for k, one in stored.items() if k[0] not in refusals}
+    observations = []
+    for observation in selection.observations:
+        kept = [scene for scene in observation.scenes if scene.id not in refusals]
+        for scene in kept:
+            written |= _write(folder, f"{names[scene.id]}/item.json", canonical(without_queries(scene.item)))
+        if kept:
+            observations.append(_observation(observation, [_scene(s, findings[s.id], stored, mission) for s in kept]))
+    observations.sort(key=lambda one: (one["datetime"], one["key"]))
+    written |= _write(folder, SCENES, canonical(observations))
+    # In the order of the selection, whichever file was answered first.
+    refused = [
+        {"id": s.id, "code": refusals[s.id].code, "detail": refusals[s.id].detail} for s in scenes if s.id in refusals
+    ]
+    return written, observations, refused
+
+
+def _file(scene: Scene, band: SceneBand, published: Published) -> _File:
+    try:
+        return _File(scene=scene, band=band, href=published.catalogue.absolute_href(scene.id, band.href))
+    except HrefRefused as refusal:
+        refused = HeaderRefused("href_refused", f"band {band.name}: {refusal.reason}")
+        return _File(scene=scene, band=band, href="", refusal=refused)
+
+
+def _tried(file: _File, work: Callable[[], T]) -> T | HeaderRefused:
+    """What work gives of one version of a file, or why the file was refused.
+
+    Raises:
+        SceneReadError: When it cannot be read.
+    """
+    if file.refusal is not None:
+        return file.refusal
+    try:
+        return of_one_version(work)
+    except HeaderRefused as refusal:
+        return HeaderRefused(refusal.code, f"band {file.band.name}: {refusal.detail}")
+    except HostRefused as refusal:
+        return HeaderRefused("host_refused", f"band {file.band.name}: {refusal.reason}")
+    except ObjectReadError as failure:
+        host = urlsplit(file.href).hostname or "disk"
+        raise SceneReadError(file.scene.id, file.band.name, host, failure.reason) from failure
+
+
+def _checked(file: _File, published: Published, mission: Mission) -> tuple[Header, tuple[str, ...], int]:
+    """A file's header, past the gate; what is odd about it; and the file's size.
+
+    Raises:
+        HeaderRefused: When its pixels cannot be trusted.
+    """
+    scene, band, href, transport = file.scene, file.band, file.href, published.transport
+    size = transport.stat(href).size
+
+    def read(offset: int, length: int) -> bytes:
+        [data] = transport.read(href, [ByteRange(offset, min(length, size - offset))])
+        return data
+
+    header = read_header(read, size)
+    return header, check_header(header, size, mission, band.name, scene.item["assets"][band.key], scene.item), size
+
+
+def _store(
+    file: _File, plan: Plan, published: Published, integrity: str, folder: Path, name: str, memory: Budget
+) -> _Stored:
+    """Read the COG tiles the active blocks need, and store them."""
+    mission, band, href, transport = plan.the_mission, file.band, file.href, published.transport
+    header, findings, size = _checked(file, published, mission)
+    indices = _needed_tiles(plan, band.name, header)
+    ranges = [ByteRange(header.offsets[i], header.counts[i]) for i in indices]
+    filled = {i: r for i, r in zip(indices, ranges, strict=True) if r.length}
+    # Held twice: as they came, and in the file that is made of them.
+    with memory.taken(2 * sum(r.length for r in filled.values())):
+        compared = _compared(file, published, integrity)
+        tiles = dict(zip(filled, transport.read(href, list(filled.values())), strict=True))
+        data = sparse_tiff(header, tiles)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return _Stored(
+            document={
+                "file": name,
+                "stac_key": band.key,
+                # A query may hold a signature, and a fragment is not sent.
+                "href": re.sub(r"[?#].*", "", band.href),
+                "checksum": band.checksum,
+                "integrity": compared,
+                "size": size,
+                "etag": transport.stat(href).etag,
+                # A COG tile the publisher left empty is fetched, with no bytes: nodata by the publisher, not a hole.
+                "fetched": list(indices),
+                "ranges": [[r.offset, r.length] for r in ranges],
+                "sha256": [sha256(tiles.get(i, b"")) for i in indices],
+                "findings": list(findings),
+            },
+            name=name,
+            size=len(data),
+            sha256=sha256(data),
+            counts=_counts(header, tiles, band.name, mission),
+        )
+
+
+def _compared(file: _File, published: Published, integrity: str) -> str:
+    """How the file was held against its published checksum: full, ranges (not at all) or unpublished.
+
+    Raises:
+        HeaderRefused: When it is not the file that the checksum is of.
+    """
+    if integrity != "full":
+        return "ranges"
+    stated = None if file.band.checksum is None else published_digest(file.band.checksum)
+    if stated is None:
+        return "unpublished"
+    algorithm, expected = stated
+    found = published.transport.digest(file.href, algorithm)
+    if found != expected:
+        raise HeaderRefused(
+            "checksum_mismatch",
+            f"the file's {algorithm} is {found}, its publisher states {expected}. Run again, and tell the publisher "
+            "if that does not help",
+        )
+    return "full"
+
+
+def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]:
+    """COG tiles that the active blocks need, with the halo resampling and dilation look into."""
+    halo = HALO_PX if band_name in plan.the_mission.quality else 0
+    needed: set[int] = set()
+    for block in plan.active:
+        source = source_window(header.grid, plan.grid, block_window(plan.grid, block).pad(halo, plan.grid))
+        if source is not None:
+            needed.update(tiles_for(header, source))
+    return tuple(sorted(needed))
+
+
+def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> Counts | None:
+    """How often each digital number occurs in a few tiles; None for bands that tell nothing of an offset."""
+    change = mission.radiometry.offset_change
+    evidence = None if change is None else change.evidence
+    if evidence is None or band_name not in evidence.bands or header.dtype != "uint16":
+        return None
+    total = np.zeros(1 << 16, np.int64)
+    # The largest compressed are those with the most ground in them.
+    for index in sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT]:
+        try:
+            total += dn_counts(decode_tile(header, tiles[index]))
+        except (ValueError, RuntimeError) as error:
+            raise HeaderRefused(
+                "undecodable", f"band {band_name}: COG tile {index} does not decode ({error})"
+            ) from None
+    return total
+
+
+def _scene(scene: Scene, findings: Sequence[str], stored: Mapping[tuple[str, str], _Stored], mission: Mission) -> Json:
+    """What ``scenes.json`` says of a scene."""
+    bands = {name: stored[scene.id, name] for name in sorted(scene.bands) if (scene.id, name) in stored}
+    look = offset_look({name: b.counts for name, b in bands.items() if b.counts is not None}, mission.radiometry)
+    doubt = offset_finding(look, scene.offset, scene.offset_rule, mission.radiometry)
+    return {
+        "id": scene.id,
+        "collection": scene.collection,
+        "datetime": scene.datetime,
+        "dn_shift": scene.dn_shift,
+        "offset_rule": scene.offset_rule,
+        "findings": [*findings, *([] if doubt is None else [doubt])],
+        "bands": {name: band.document for name, band in bands.items()},
+    }
+
+
+def _observation(observation: Observation, scenes: list[Json]) -> Json:
+    return {
+        "key": observation.key,
+        "rule": observation.rule,
+        # Of the scenes that passed the header gate; a refused one was no look at the ground.
+        "datetime": min(scene["datetime"] for scene in scenes),
+        "scenes": scenes,
+    }
+
+
+def _write(folder: Path, name: str, data: bytes) -> dict[str, Json]:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return {name: {"bytes": len(data), "sha256": sha256(data)}}
+
+
+def _safe_names(ids: list[str]) -> dict[str, str]:
+    """A folder name for each item id: readable, never a path, and unique by the id's digest."""
+    names = {}
+    for item_id in ids:
+        plain = re.sub(r"[^A-Za-z0-9_-]", "_", item_id)[:80]
+        suffix = hashlib.sha256(item_id.encode()).hexdigest()[:8]
+        names[item_id] = f"{plain}-{suffix}"
+    return names

@@ -1,0 +1,211 @@
+"""A month over the network: a real STAC API and a real server of byte ranges, both on this machine."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, parcels, publish
+from demo_lake import a_place, a_program, rows, run_months
+from servers import Fault, RangeServer, range_server
+from stac_servers import rustac_server
+
+from mrv_assets.errors import CatalogueError, SceneReadError
+from mrv_assets.ingest import opening
+from mrv_assets.lake.evidence import observations_of
+from mrv_assets.lake.records import Record
+from mrv_assets.workplace import Workplace
+
+Json = dict[str, Any]
+
+PARCEL = {"p": Box(row=CORNER - 40, col=CORNER - 40, height=20, width=20)}
+SCENES = (
+    SceneSpec(id="first", when="2018-07-10T09:30:00Z"),
+    SceneSpec(id="last", when="2018-07-31T23:59:59.999Z", dn={"nir": 5500}),
+    SceneSpec(id="of August", when="2018-08-01T00:00:00Z"),
+)
+SECRET = "s3cr3t-t0k3n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The scenes' files on a server of ranges; their items and the static catalogue they came from."""
+
+    files: RangeServer
+    items: tuple[Json, ...]
+    on_disk: Path
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """Scenes published on a server, with a token in each link."""
+    catalogue = publish(tmp_path / "catalogue", SCENES)
+    with range_server() as server:
+        items = []
+        for number, path in enumerate(sorted(catalogue.glob("items/*/*.json"))):
+            item = json.loads(path.read_bytes())
+            for key, asset in item["assets"].items():
+                data = (path.parent / asset["href"]).read_bytes()
+                asset["href"] = f"{server.put(f'{number}/{key}.tif', data)}?sig={SECRET}"
+                asset["file:checksum"] = f"1220{sha256(data).hexdigest()}"
+            items.append(item)
+        yield Network(files=server, items=tuple(items), on_disk=catalogue)
+    opening.forget_connections()
+
+
+@pytest.fixture
+def place(network: Network, tmp_path: Path) -> Iterator[Workplace]:
+    """A programme whose catalogue is an API, not yet run."""
+    (tmp_path / "api").mkdir()
+    with rustac_server(tmp_path / "api", network.items) as root:
+        yield a_programme(tmp_path / "network", root)
+
+
+def a_programme(folder: Path, catalog: str, **mission: str) -> Workplace:
+    """A programme of one month and one parcel, by a catalogue; this machine may be asked."""
+    program = a_program(
+        folder,
+        parcels=parcels(**PARCEL),
+        catalog=catalog,
+        collection="sentinel-2",
+        months={"start": MONTH, "end": MONTH},
+        **({"integrity": mission["integrity"]} if mission else {}),
+    )
+    return replace(a_place(program), loopback=True)
+
+
+def raw(place: Workplace) -> Record:
+    """The month's raw tiles."""
+    return place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+
+
+def bands(place: Workplace) -> dict[tuple[str, str], Json]:
+    """What the lake says of each band of each scene."""
+    return {
+        (scene["id"], name): band
+        for observation in observations_of(raw(place))
+        for scene in observation["scenes"]
+        for name, band in scene["bands"].items()
+    }
+
+
+def test_a_month_is_the_same_from_the_network_and_from_disk(place: Workplace, network: Network, tmp_path: Path) -> None:
+    """Every value of the table, and the bytes of every file; the last millisecond of the month belongs to it."""
+    local = a_programme(tmp_path / "disk", str(network.on_disk))
+    run_months(local, [MONTH])
+
+    run_months(place, [MONTH])
+
+    assert rows(place, MONTH) == rows(local, MONTH)
+    assert rows(place, MONTH)["p"]["n_obs"] == 2
+    stored, there = bands(place), bands(local)
+    assert {key: band["sha256"] for key, band in stored.items()} == {key: b["sha256"] for key, b in there.items()}
+    assert {scene for scene, _ in stored} == {"first", "last"}
+    assert raw(place).document["plan"]["catalogue"].startswith("http://127.0.0.1:")
+
+
+def test_no_link_in_the_lake_has_its_token(place: Workplace) -> None:
+    """Links are kept without what signs them, in records, sidecars, run records and items, whose digests are those."""
+    run_months(place, [MONTH])
+
+    assert all("?" not in band["href"] for band in bands(place).values())
+    files = [path for path in place.lake_path.rglob("*") if path.is_file()]
+    assert [path.name for path in files if SECRET.encode() in path.read_bytes()] == []
+    items = {item["id"]: item["item_sha256"] for item in raw(place).inputs["items"]}
+    kept = [path.read_bytes() for path in files if path.name == "item.json"]
+    assert sorted(sha256(data).hexdigest() for data in kept) == sorted(items.values())
+
+
+def test_faults_change_no_byte(place: Workplace, network: Network, tmp_path: Path) -> None:
+    """With the first answer for every file spoilt, in one way or another: the same record as over a calm network."""
+    run_months(place, [MONTH])
+    stormy = replace(place, lake_path=tmp_path / "stormy")
+    opening.forget_connections()
+    faults = itertools.cycle(["reset", "truncate", "busy", "broken", "lying_length", "other_range", "truncated_chunks"])
+    for name, fault in zip(network.files.contents, faults):
+        network.files.fail(name, fault)
+
+    run_months(stormy, [MONTH])
+
+    asked = {name: len(network.files.asked(name)) for name in network.files.contents if name[0] in "01"}
+    assert min(asked.values()) >= 3
+    assert raw(stormy).audit_hash == raw(place).audit_hash
+
+
+def test_a_run_that_failed_is_taken_up_where_it_stopped(place: Workplace, network: Network) -> None:
+    """One file is gone: the error names it. Put back, only what is missing is read again."""
+    gone = network.files.contents.pop("1/swir22.tif")
+    with pytest.raises(SceneReadError, match=r"last.*swir22.*127\.0\.0\.1") as error:
+        run_months(place, [MONTH])
+    network.files.contents["1/swir22.tif"] = gone
+    opening.forget_connections()
+    before = len(network.files.log)
+
+    run_months(place, [MONTH])
+
+    assert SECRET not in str(error.value)
+    # Tiles lie behind the header; the small files of the test are a header and little more.
+    again = [asked.range for asked in network.files.log[before:] if asked.range != "bytes=0-16383"]
+    assert again == []
+    assert len(bands(place)) == 14
+    assert not list((place.lake_path / ".unfinished").rglob("*.tif"))
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["the published file", "another"])
+def test_full_integrity_compares_each_file_with_its_checksum(network: Network, tmp_path: Path, right: bool) -> None:
+    """A file that is not the one its checksum is of refuses its scene, with both digests; the other one counts."""
+    items = json.loads(json.dumps(network.items))
+    if not right:
+        items[0]["assets"]["red"]["file:checksum"] = f"1220{'00' * 32}"
+    (tmp_path / "api").mkdir()
+    with rustac_server(tmp_path / "api", items) as root:
+        place = a_programme(tmp_path / "full", root)
+        program = place.program_path
+        program.write_text(
+            program.read_text().replace("collection: sentinel-2", "collection: sentinel-2\n    integrity: full")
+        )
+
+        run_months(place, [MONTH])
+
+    refused = raw(place).output["refused"]
+    assert [(one["id"], one["code"]) for one in refused] == ([] if right else [("first", "checksum_mismatch")])
+    assert {band["integrity"] for band in bands(place).values()} == {"full"}
+    assert {scene for scene, _ in bands(place)} == ({"first", "last"} if right else {"last"})
+    if not right:
+        assert "00" * 32 in refused[0]["detail"]
+
+
+def test_a_link_to_a_host_nobody_named_is_not_followed(network: Network, tmp_path: Path) -> None:
+    """Its scene is refused, and says which host; nothing is asked of it."""
+    items = json.loads(json.dumps(network.items))
+    items[0]["assets"]["red"]["href"] = "https://metadata.internal.example/latest/red.tif?sig=1"
+    (tmp_path / "api").mkdir()
+    with rustac_server(tmp_path / "api", items) as root:
+        place = a_programme(tmp_path / "network", root)
+
+        run_months(place, [MONTH])
+
+    [refused] = raw(place).output["refused"]
+    assert (refused["id"], refused["code"]) == ("first", "host_refused")
+    assert "metadata.internal.example" in refused["detail"]
+    assert "sig=" not in refused["detail"]
+
+
+def test_this_machine_is_not_asked_unless_it_is_said(place: Workplace) -> None:
+    """A programme file alone cannot make a deployment read from services of its own."""
+    with pytest.raises(CatalogueError, match=r"127\.0\.0\.1"):
+        run_months(replace(place, loopback=False), [MONTH])
+
+
+def test_a_stalled_file_is_read_again(place: Workplace, network: Network) -> None:
+    """A connection that falls silent is given up, and another brings the rest."""
+    network.files.fail("0/red.tif", Fault(kind="reset", after=100))
+
+    run_months(place, [MONTH])
+
+    assert len(network.files.asked("0/red.tif")) >= 2
+    assert ("first", "red") in bands(place)
