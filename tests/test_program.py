@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from program_builders import a_document, a_feature, a_geojson, a_program_file
 
-from mrv_assets.errors import CatalogueError, Problem, ProgramError
+from mrv_assets.errors import Problem, ProgramError
 from mrv_assets.program import Program, check_program, load_program
 
 
