@@ -83,8 +83,11 @@ def earth_search_landsat(item_id: str = "LC08_L2SP_185029_20220710_02_T1") -> It
     """Earth Search ``landsat-c2-l2``: Planetary Computer's structure over LandsatLook's files."""
     item = planetary_computer_landsat(item_id)
     files = landsatlook(f"{item_id}_SR")["assets"]
-    for key, asset in item["assets"].items():
-        asset |= {name: files[key][name] for name in ("href", "alternate") if key in files}
+    item["assets"] = {
+        key: asset | {name: files[key][name] for name in ("href", "alternate")}
+        for key, asset in item["assets"].items()
+        if key in files
+    }
     item["properties"]["platform"] = "landsat-8"
     return item
 

@@ -9,7 +9,9 @@ import pytest
 from scene_builders import Item, a_catalogue, a_document, romanian, write_json
 
 from mrv_assets.errors import CatalogueError, HrefRefused
-from mrv_assets.ingest.catalogue import MAX_DEPTH, Found, StaticCatalogue
+from mrv_assets.ingest.catalogue import StaticCatalogue
+from mrv_assets.ingest.published import Found
+from mrv_assets.ingest.stac_json import MAX_DEPTH
 
 HERE = (22.0, 45.0, 23.0, 46.0)
 JULY = ("2018-07-01T00:00:00Z", "2018-08-01T00:00:00Z")
@@ -102,6 +104,8 @@ def test_an_empty_collection_has_no_items(tmp_path: Path) -> None:
         ([179.0, -20.0, -179.0, -19.0], (-179.5, -20.0, -179.4, -19.0), True),
         ([179.0, -20.0, -179.0, -19.0], (0.0, -20.0, 1.0, -19.0), False),
         ([179.2, -20.0, 179.4, -19.0], (179.0, -20.0, -179.0, -19.0), True),
+        ([179.0, -20.0, 181.0, -19.0], (-179.5, -20.0, -179.4, -19.0), True),
+        ([179.0, -20.0, 181.0, -19.0], (-178.5, -20.0, -178.4, -19.0), False),
     ],
 )
 def test_items_are_found_by_place(
@@ -191,7 +195,7 @@ def deep(levels: int) -> Item:
         (json.dumps({**romanian("a"), "x": float("nan")}), "not JSON"),
         (json.dumps({**romanian("a"), "bbox": ["west"]}), "bbox"),
         (json.dumps(deep(MAX_DEPTH + 1)), "deeper"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "deeper"),
         ('"' + "x" * (16 << 20) + '"', "larger than 16 MB"),
     ],
     ids=["html", "list", "features", "nan", "bbox", "deep", "bottomless", "huge"],

@@ -1,0 +1,46 @@
+"""JSON that someone else wrote: read only if it is finite, and nested no deeper than can be walked."""
+
+import json
+from typing import Any
+
+MAX_DOCUMENT_BYTES = 16 << 20
+"""The largest real collection is 26 kB, the largest item 60 kB, a page of a hundred items 6 MB."""
+MAX_DEPTH = 64
+"""Real items nest 9 deep."""
+
+
+def parsed(data: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: When it is none, says NaN or Infinity, or nests deeper than ``MAX_DEPTH``; in words that complete
+            "it ...".
+    """
+    try:
+        value = json.loads(data, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError(f"nests deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise ValueError(f"is not JSON ({error})") from None
+    if _deeper_than(value, MAX_DEPTH):
+        raise ValueError(f"nests deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _deeper_than(document: Any, limit: int) -> bool:
+    level = [document]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
