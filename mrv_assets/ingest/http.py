@@ -71,8 +71,6 @@ class HttpTransport:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._prefixes: OrderedDict[str, bytes] = OrderedDict()
         self._wire: Wire | None = None
-        # What a fork brought along. It is the parent's to close, and dropping it would look like forgetting to.
-        self._parents: list[Wire] = []
         self._closed = False
 
     def stat(self, href: str) -> ObjectInfo:
@@ -250,8 +248,7 @@ class HttpTransport:
     def _wired(self) -> Wire:
         """This process's connections."""
         if self._wire is None or self._wire.loop is not asyncio.get_running_loop():
-            if self._wire is not None:
-                self._parents.append(self._wire)
+            # What a fork brought along is the parent's to close.
             self._wire = wire(self._rules, self._limits, self._signer, self._tally)
             weakref.finalize(self, self._wire.close)
         return self._wire

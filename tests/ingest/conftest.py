@@ -29,7 +29,7 @@ def opened() -> Iterator[Opened]:
     with ExitStack() as stack:
 
         def open_one(*, rules: HostRules = THIS_MACHINE, signer: Signer | None = None, **limits: Any) -> HttpTransport:
-            small = {"silence_s": 0.4, "connect_s": 5, "backoff_s": 0.01, "attempts": 4, "breaker_pause_s": 0.05}
+            small = {"silence_s": 10, "connect_s": 10, "backoff_s": 0.01, "attempts": 4, "breaker_pause_s": 0.05}
             return stack.enter_context(HttpTransport(rules, signer=signer, limits=Limits(**{**small, **limits})))
 
         yield open_one

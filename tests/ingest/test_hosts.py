@@ -1,9 +1,17 @@
 """Which machines may be asked for bytes."""
 
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from servers import Fault, RangeServer, TokenSigner, range_server
 
 from mrv_assets.errors import HostRefused, ObjectReadError
@@ -62,20 +70,54 @@ def test_every_other_link_is_refused(href: str, reason: str) -> None:
         NAMED.check(href)
 
 
+INNER = (
+    *("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "2002:7f00:1::", "64:ff9b::7f00:1"),
+    *("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255"),
+    *("224.0.0.1", "240.0.0.1", "192.0.2.1", "::ffff:10.0.0.1", "2002:0a00:1::", "64:ff9b::10.0.0.1", "::10.0.0.1"),
+    *("fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1", "::", "2001:db8::1", "4000::1"),
+)
+
+
+@pytest.mark.parametrize("address", INNER)
+def test_no_inner_address_is_connected_to(address: str) -> None:
+    """Loopback, private, link-local, multicast and reserved ones, and IPv6 that stands for such: not even for a name
+    that was listed."""
+    with pytest.raises(HostRefused, match="its name leads to"):
+        NAMED.check_address("data.example.org", address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::"]
+)
+def test_public_addresses_are_connected_to(address: str) -> None:
+    """In every form that a name may lead to them."""
+    NAMED.check_address("data.example.org", address)
+    HERE.check_address("data.example.org", address)
+
+
+def test_where_this_machine_is_allowed_it_alone_is() -> None:
+    """Not the networks that it is in."""
+    reached = []
+    for address in INNER:
+        try:
+            HERE.check_address("localhost", address)
+        except HostRefused:
+            continue
+        reached.append(address)
+
+    assert reached == list(INNER[:7])
+
+
 @pytest.mark.parametrize(
     "host",
     [
-        *("127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "localhost", "a.localhost"),
-        *("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255"),
-        *("224.0.0.1", "240.0.0.1", "192.0.2.1", "[fd00:ec2::254]", "[fe80::1]", "[fe80::1%25eth0]", "[ff02::1]"),
-        *("[::]", "[2002:7f00:1::]", "[64:ff9b::10.0.0.1]", "[fec0::1]", "[2001:db8::1]", "[::10.0.0.1]"),
-        *("2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "017700000001", "127.0.0.1.", "127.0.0.0x1"),
+        *("127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "localhost", "a.localhost", "127.0.0.1."),
+        *("2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "017700000001", "127.0.0.0x1"),
     ],
 )
 def test_no_spelling_of_an_inner_address_is_asked(host: str) -> None:
-    """Not even where it is named: what answers there is not a publisher."""
-    name = host.removesuffix(".")
-    rules = HostRules(hosts=() if "[" in name else (name,))
+    """Not even where it is listed: what answers there is not a publisher."""
+    rules = HostRules(hosts=(host.removesuffix("."),))
 
     with pytest.raises(HostRefused):
         rules.check(f"https://{host}/a.tif")
@@ -218,3 +260,35 @@ def test_a_proxy_of_the_environment_is_not_used(
 def test_what_is_shown_of_a_link_holds_no_secret(href: str, shown: str) -> None:
     """Queries, fragments, names and passwords are cut off."""
     assert without_query(href) == shown
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(opened: Any, tmp_path: Path) -> None:
+    """Once, with what to look for; asking again would show the same one."""
+    with range_server(tls=self_signed(tmp_path)) as imposter:
+        imposter.put("a", b"bytes")
+
+        with pytest.raises(ObjectReadError, match="certificate cannot be trusted") as error:
+            opened().stat(imposter.url("a", "localhost"))
+
+        assert error.value.permanent
+        assert imposter.log == []
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate that only it believes in."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

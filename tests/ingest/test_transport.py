@@ -1,12 +1,14 @@
 """Reading files of a catalogue on disk, and only those."""
 
+import hashlib
 import os
+import pickle
 from pathlib import Path
 
 import pytest
 
-from mrv_assets.errors import HrefRefused, ObjectReadError
-from mrv_assets.ingest.transport import ByteRange, DiskTransport
+from mrv_assets.errors import HrefRefused, ObjectChanged, ObjectReadError
+from mrv_assets.ingest.transport import ByteRange, DiskTransport, of_one_version
 
 
 @pytest.fixture
@@ -124,3 +126,59 @@ def test_a_pipe_is_not_waited_for(root: Path) -> None:
 
     with pytest.raises(ObjectReadError, match="regular"):
         DiskTransport(root).read("pipe.tif", [ByteRange(0, 1)])
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha3_256", "md5"])
+def test_a_digest_is_of_the_whole_file(root: Path, algorithm: str) -> None:
+    """Longer than one step, and under the same rules as reading."""
+    data = bytes(range(256)) * 10_000
+    (root / "long.tif").write_bytes(data)
+    transport = DiskTransport(root)
+
+    assert transport.digest("long.tif", algorithm) == hashlib.new(algorithm, data).hexdigest()
+    assert transport.digest("scene/red.tif", algorithm) == hashlib.new(algorithm, bytes(range(100))).hexdigest()
+    with pytest.raises(HrefRefused):
+        transport.digest("../secret.tif", algorithm)
+    with pytest.raises(ObjectReadError, match="No such file"):
+        transport.digest("gone.tif", algorithm)
+
+
+def test_only_what_publishers_state_is_digested(root: Path) -> None:
+    """A function that nobody checks against is a slip."""
+    with pytest.raises(ValueError, match="not 'sha1'"):
+        DiskTransport(root).digest("scene/red.tif", "sha1")
+
+
+def test_work_begins_anew_when_an_object_changed_and_not_for_ever() -> None:
+    """What it made of the old version is gone; other errors are its own."""
+
+    def changing(times: int, then: Exception | None = None) -> list[int]:
+        done: list[int] = []
+
+        def work() -> list[int]:
+            done.append(len(done))
+            if len(done) <= times:
+                raise ObjectChanged("https://a.org/b", "it was replaced")
+            if then is not None:
+                raise then
+            return done
+
+        return of_one_version(work, tries=3)
+
+    assert changing(0) == [0]
+    assert changing(2) == [0, 1, 2]
+    with pytest.raises(ObjectChanged):
+        changing(3)
+    with pytest.raises(ZeroDivisionError):
+        changing(1, ZeroDivisionError())
+
+
+def test_an_error_crosses_processes_whole() -> None:
+    """With its cure, and with whether asking again helps."""
+    for kind in (ObjectReadError, ObjectChanged):
+        error = kind("https://a.org/b", "it is not there (HTTP 404)", True, "Ask them")
+
+        read = pickle.loads(pickle.dumps(error))
+
+        assert type(read) is kind
+        assert (str(read), read.permanent) == ("https://a.org/b: it is not there (HTTP 404). Ask them.", True)
