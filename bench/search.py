@@ -1,14 +1,15 @@
 """``python -m bench.search``: how long searches of a distant STAC API take, one after the other and side by side."""
 
 import json
+import multiprocessing
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
 from typing import Any
 
 from tabulate import tabulate
@@ -59,15 +60,23 @@ def _measured(root: str, at_once: int) -> float:
 
 @contextmanager
 def _distant_api() -> Iterator[str]:
-    """A STAC API on this machine that answers late; gives its address."""
+    """A STAC API on this machine, in a process of its own, that answers late; gives its address."""
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(told: Connection) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    told.send(server.server_address[1])
+    server.serve_forever()
 
 
 def _page(root: str, number: int) -> bytes:

@@ -162,7 +162,7 @@ class DamagedLake(MrvError):
 
 
 class HrefRefused(BadInputError):
-    """A link leads where a catalogue on disk may not reach."""
+    """A link leads where its catalogue may not reach."""
 
     def __init__(self, href: str, reason: str) -> None:
         super().__init__(href, reason)
@@ -170,8 +170,8 @@ class HrefRefused(BadInputError):
 
     def __str__(self) -> str:
         return (
-            f"Link {self.href!r}: {self.reason}. A catalogue on disk may only link to files beneath its own folder; "
-            "copy the file there and make the link relative."
+            f"Link {self.href!r}: {self.reason}. A catalogue on disk may only link to files beneath its own folder "
+            "(copy the file there and make the link relative), one on the network to https and s3 addresses."
         )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from mrv_assets.errors import CatalogueError
 from mrv_assets.ingest.place import touches_place
 from mrv_assets.ingest.published import Bounds, Found, Json
+from mrv_assets.science.stac_item import item_id as id_of
 
 MAX_PAGES = 1_000
 MAX_ITEMS = 5_000
-"""Of one search. A month of one tile has less than two hundred."""
+"""Of one search. A month of one tile has less than two hundred, 30 kB each."""
 
 _AGAIN = "Run again; if it stays so, tell its operators, or keep the items needed in a catalogue on disk"
 
@@ -40,9 +41,8 @@ class Pages:
         self._catalogue, self._collection, self._bounds = catalogue, collection, bounds
         self._max_pages, self._max_items = max_pages, max_items
         self._asked: set[str] = set()
-        self._pages: set[tuple[str, ...]] = set()
+        self._pages: dict[tuple[object, ...], list[Json]] = {}
         self._items: list[Json] = []
-        self._different: set[str] = set()
         self._matched: int | None = None
 
     def ask(self, method: str, url: str, body: Mapping[str, Any] | None) -> None:
@@ -78,24 +78,23 @@ class Pages:
             raise self._error("what it answers is no page of items", "Check that this is the address of a STAC API")
         following = self._next_link(page)
         self._matched = _stated_count(page, self._matched)
-        digests = tuple(self._checked(item) for item in features)
-        if digests and digests in self._pages:
+        for item in features:
+            self._check(item)
+        names = tuple(id_of(item) for item in features)
+        if features and self._pages.setdefault(names, features) is not features and self._pages[names] == features:
             raise self._error("it gives one page twice", _AGAIN)
-        self._pages.add(digests)
-        self._different.update(digests)
         self._items += features
         if len(self._items) > self._max_items:
             raise self._error(
-                f"it gives more than {self._max_items} items of {self._collection} for one tile and month",
-                "Check that it filters by place and time",
+                f"it gives more than {self._max_items} items of {self._collection} for one place and time",
+                "Check that it filters by both, or ask for fewer months at once",
             )
         if features and not any(touches_place(item, self._bounds) for item in features):
             raise self._error("a page of its answer has no item of the place that was asked for", _AGAIN)
-        if following and not features and len(self._different) != self._matched:
+        if following and not features and self._different() != self._matched:
             known = "an unknown number" if self._matched is None else str(self._matched)
             raise self._error(
-                f"it stopped paging after {len(self._different)} of {known} matched: a page is empty and links to "
-                "another",
+                f"it stopped paging after {self._different()} of {known} matched: a page is empty and links to another",
                 _AGAIN,
             )
         return {"features": features, "links": [following] if following else []}
@@ -106,14 +105,20 @@ class Pages:
         Raises:
             CatalogueError: When it is not what the catalogue says there is.
         """
-        if self._matched is not None and len(self._different) != self._matched:
+        if self._matched is not None and self._different() != self._matched:
             raise self._error(
-                f"it says that {self._matched} items match, and gives {len(self._different)}: the answer is not whole",
+                f"it says that {self._matched} items match, and gives {self._different()}: the answer is not whole",
                 _AGAIN,
             )
         return Found(items=tuple(self._items), matched=self._matched, returned=len(self._items))
 
-    def _checked(self, item: object) -> str:
+    def _different(self) -> int:
+        """How many items were given, an item that came twice once."""
+        if len({id_of(item) for item in self._items}) == len(self._items):
+            return len(self._items)
+        return len({_digest(item) for item in self._items})
+
+    def _check(self, item: object) -> None:
         if not isinstance(item, dict):
             raise self._error("a page of its answer holds what is no item", _AGAIN)
         collection = item.get("collection")
@@ -122,7 +127,6 @@ class Pages:
                 f"asked for {self._collection}, it gives an item of {str(collection)[:100]!r}",
                 "It does not filter by collection; name another catalogue",
             )
-        return _digest(item)
 
     def _next_link(self, page: Mapping[str, Any]) -> Json | None:
         links = page.get("links")

@@ -219,6 +219,21 @@ def test_an_item_that_moves_from_one_page_to_the_next_while_reading_is_counted_o
     assert len(select(found.items, SENTINEL2, "2018-07").observations) == 25
 
 
+def test_a_link_that_adds_to_the_search_is_followed_with_the_search() -> None:
+    """``merge``: the body of the next request is that of the first and what the link adds."""
+
+    def adding(asked: Asked, page: Json) -> Json:
+        links = [{**link, "merge": True, "body": {"token": link["body"]["token"]}} for link in page["links"]]
+        return {**page, "links": links}
+
+    with stac_server(ITEMS, twist=at_search(None, adding)) as server:
+        found = search(server.root)
+
+    first, second, _ = server.asked("/search")
+    assert second.body == {**first.body, "token": 10}
+    assert names(found) == [item["id"] for item in ITEMS]
+
+
 def test_a_catalogue_that_does_not_count_is_believed() -> None:
     """Planetary Computer states no number: it is recorded as unknown, and an empty page with a link still refused."""
     with stac_server(ITEMS, counts=False) as server:
