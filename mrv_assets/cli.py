@@ -43,9 +43,8 @@ def verbs(verbose: bool) -> None:
 def main() -> None:
     """Run a verb; every known error is one message and its exit code, never a stack trace."""
     try:
-        verbs(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without standalone mode click returns the exit code that a verb, --help or --version asks for.
+        sys.exit(verbs(standalone_mode=False) or DONE)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as misuse:
