@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from mrv_assets.audit.canonical import digest
 
@@ -129,7 +130,7 @@ def _dump(node: object) -> str:
     if isinstance(node, ast.AST):
         fields = []
         for name in node._fields:
-            value = getattr(node, name, None)
+            value: Any = getattr(node, name, None)
             if name in ("type_comment", "kind"):
                 continue
             if name == "body" and isinstance(value, list):
