@@ -31,7 +31,7 @@ demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 ui: $(INSTALLED)
 	@$(BIN)/mrv ui

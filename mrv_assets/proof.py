@@ -1,12 +1,11 @@
 """Proofs: one parcel's row and pixels of a month, in a file that anyone can check without the lake and without us."""
 
-import base64
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
@@ -79,17 +78,21 @@ def proof_of(lake: Lake, parcel_id: str, tile: str, month: str) -> Json:
         "audit_hash": monthly.audit_hash,
         "records": [record.document for record in _all_upstream(lake, monthly)],
         "row": _row(monthly, rows, parcel_id),
-        "blocks": _blocks(monthly, read_outlines(monthly.data / TABLE)[place]),
+        "blocks": _blocks(monthly, rows[place], read_outlines(monthly.data / TABLE)[place]),
     }
 
 
 def _all_upstream(lake: Lake, record: Record) -> list[Record]:
     """A record and every record it was made from, each once."""
-    found = [record]
-    for known in found:
+    found = {record.audit_hash: record}
+    waiting = [record]
+    for known in waiting:
         tile, month = known.document["tile"], known.document["month"]
-        found += [lake.record(asset, tile, month, audit_hash) for asset, audit_hash in known.upstream.items()]
-    return found
+        for asset, audit_hash in known.upstream.items():
+            if audit_hash not in found:
+                found[audit_hash] = lake.record(asset, tile, month, audit_hash)
+                waiting.append(found[audit_hash])
+    return list(found.values())
 
 
 def _row(monthly: Record, rows: Sequence[Json], parcel_id: str) -> Json:
@@ -100,8 +103,8 @@ def _row(monthly: Record, rows: Sequence[Json], parcel_id: str) -> Json:
     return {"values": ordered[index], "siblings": _siblings(leaves, index)}
 
 
-def _blocks(monthly: Record, outline: shapely.Geometry) -> list[Json]:
-    """Leaves of the index rasters that touch a parcel."""
+def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]:
+    """Leaves that touch a parcel, of the rasters that its row's means are of."""
     rasters = BlockArrays(monthly.data / RASTERS)
     stated = monthly.document["plan"]
     [x0, y0, width, height], step = stated["grid"], stated["resolution_m"]
@@ -116,25 +119,32 @@ def _blocks(monthly: Record, outline: shapely.Geometry) -> list[Json]:
         for col in range(window.col // LEAF_PX, (window.col + window.width - 1) // LEAF_PX + 1)
     }
     found = []
-    # The values the table's means are of; their deviations over time are in the lake.
     for name, content in monthly.output["rasters"]["arrays"].items():
-        if content["dtype"] != "float32" or name.endswith("_std"):
+        if row.get(f"{name}_mean") is None:
             continue
         leaves = rasters.stored_leaves(name)
         names = in_order(leaves)
-        _check(monthly, f"{RASTERS}/{name}", [leaves[leaf] for leaf in names], content["root"])
-        for leaf in sorted(touched & set(names)):
-            pixels = rasters.leaf_window(name, leaf)
-            values = rasters.read(name, pixels)
-            found.append(
-                {
-                    "array": name,
-                    "leaf": leaf,
-                    "values": base64.b64encode(zlib.compress(canonical_values(values))).decode(),
-                    "siblings": _siblings([leaves[n] for n in names], names.index(leaf)),
-                }
-            )
+        digests = [leaves[leaf] for leaf in names]
+        _check(monthly, f"{RASTERS}/{name}", digests, content["root"])
+        found += [
+            {
+                "array": name,
+                "leaf": leaf,
+                "values": _runs(rasters.read(name, rasters.leaf_window(name, leaf))),
+                "siblings": _siblings(digests, index),
+            }
+            for index, leaf in enumerate(names)
+            if leaf in touched
+        ]
     return found
+
+
+def _runs(values: NDArray[np.generic]) -> list[int | str]:
+    """Values in one spelling, which no compression has: how many are missing in a row, or the others' bytes as hex."""
+    flat = values.reshape(-1)
+    missing = np.isnan(flat)
+    parts = np.split(flat, np.flatnonzero(np.diff(missing)) + 1)
+    return [part.size if np.isnan(part[0]) else canonical_values(part).hex() for part in parts]
 
 
 def _siblings(leaves: Sequence[merkle.Digest], index: int) -> list[str]:

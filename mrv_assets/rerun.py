@@ -1,10 +1,9 @@
 """Computing a tile and month again from its raw tiles, with nothing but the lake, and comparing the two."""
 
-import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.lake.arrays import RASTERS, BlockArrays
-from mrv_assets.lake.evidence import decision_of
+from mrv_assets.lake.evidence import PREVIEW, decision_of
 from mrv_assets.lake.lake import Lake
-from mrv_assets.lake.records import Record
+from mrv_assets.lake.records import Record, read_document
 from mrv_assets.lake.table import TABLE, read_outlines, read_rows
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.blocks import Block
@@ -29,7 +28,9 @@ from mrv_assets.workplace import PRODUCT, STAGES, run_stage
 STEP = 1
 """Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
 CLOSE = 1e-4
-"""Difference up to which two stored floats are equivalent; for areas a share of the value."""
+"""Difference up to which two stored floats are equivalent, absolute or as a share of the larger."""
+PLACES = 12
+"""How many places in which outputs differ are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Compared:
     """What differs, or why nothing was compared; empty when identical."""
 
 
-def rerun(root: Path, tile: str, month: str) -> list[Compared]:
+def rerun(root: Path, tile: str, month: str, assets: Sequence[str]) -> list[Compared]:
     """Compute again everything of a tile and month that follows from its raw tiles. Writes nothing to the lake.
 
     Grid, thresholds and parcels are taken from the records and the table, so no programme file is needed; the missions
@@ -60,32 +61,28 @@ def rerun(root: Path, tile: str, month: str) -> list[Compared]:
         root: The lake's folder.
         tile: Which tile.
         month: Which month.
+        assets: Which assets to compare, by path.
+
+    Raises:
+        MrvError: When what the records name cannot be read, or does not fit together.
     """
-    programme = json.loads((root / "lake.json").read_bytes())["programme"]
-    lake = Lake.at(root, programme)
+    if all(asset.endswith("/raw_tiles") for asset in assets):
+        return [not_rerun(assets[0], tile, month, "raw tiles are what the rest is computed from")]
+    lake = Lake.at(root, read_document(root / "lake.json", root)["programme"])
     if lake.head(PRODUCT, tile, month) is None:
-        return [_not_rerun(PRODUCT, tile, month, "there are no monthly proxies to take the parcels from")]
+        return [not_rerun(assets[0], tile, month, "there are no monthly proxies to take the parcels from")]
     monthly = lake.current(PRODUCT, tile, month)
     chains = {asset.partition("/")[0]: list(_chain(lake, asset, monthly)) for asset in monthly.upstream}
     unknown = sorted(set(chains) - set(MISSIONS))
     if unknown:
-        return [_not_rerun(PRODUCT, tile, month, f"this version knows no mission {', '.join(unknown)}")]
+        return [not_rerun(assets[0], tile, month, f"this version knows no mission {', '.join(unknown)}")]
     with tempfile.TemporaryDirectory(prefix="mrv-rerun-") as folder:
-        other = Lake.at(Path(folder), programme)
-        compared = []
-        plan = _plan(monthly, next(iter(chains.values()))[0])
-        for name in plan.substitution:
-            *made, raw = chains[name]
-            _lend(raw, other)
-            of_mission = replace(plan, mission=MISSIONS[name])
-            for stage, record in zip(STAGES[1:], reversed(made), strict=True):
-                compared.append(_compared(record, run_stage(other, stage, of_mission, ()).record))
-        missions = tuple(MISSIONS[name] for name in plan.substitution)
-        compared.append(_compared(monthly, run_stage(other, PRODUCT, plan, missions).record))
-        return compared
+        made = list(_made(monthly, chains, Lake.at(Path(folder), lake.programme)))
+        return [_compared(first, second) for first, second in made if first.document["asset"] in assets]
 
 
-def _not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
+def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
+    """The answer where nothing was compared."""
     return Compared(
         asset=asset,
         tile=tile,
@@ -96,6 +93,19 @@ def _not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
         values_that_differ=0,
         detail=reason,
     )
+
+
+def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) -> Iterator[tuple[Record, Record]]:
+    """Each record of a month but those of raw tiles, with what the same stage makes in another lake."""
+    plan = _plan(monthly, next(iter(chains.values()))[0])
+    for name in plan.substitution:
+        *made, raw = chains[name]
+        _lend(raw, other)
+        of_mission = replace(plan, mission=MISSIONS[name])
+        for stage, record in zip(STAGES[1:], reversed(made), strict=True):
+            yield record, run_stage(other, stage, of_mission, ()).record
+    missions = tuple(MISSIONS[name] for name in plan.substitution)
+    yield monthly, run_stage(other, PRODUCT, plan, missions).record
 
 
 def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:
@@ -169,8 +179,13 @@ def _compared(first: Record, second: Record) -> Compared:
         same_request=same_request,
         largest_difference=found.largest,
         values_that_differ=found.count,
-        detail="; ".join(found.places),
+        detail=_places(found.places),
     )
+
+
+def _places(places: Sequence[str]) -> str:
+    shown = "; ".join(places[:PLACES])
+    return f"{shown}; and {len(places) - PLACES} more" if len(places) > PLACES else shown
 
 
 class _Differences:
@@ -184,7 +199,7 @@ class _Differences:
 
     @classmethod
     def between(cls, first: Record, second: Record) -> "_Differences":
-        """Compare the data of two records of one asset."""
+        """Compare two records' outputs, and the data of both."""
         found = cls()
         output = first.output
         if "arrays" in output:
@@ -195,8 +210,9 @@ class _Differences:
             found.values(TABLE, read_rows(first.data / TABLE), read_rows(second.data / TABLE))
         if "decision_sha256" in output:
             found.values("decision", decision_of(first), decision_of(second))
-        if not found.places:
-            found.differ("the output, in nothing that is measured: a picture or a count", grave=False)
+        if PREVIEW in output:
+            found.pixels(PREVIEW, _picture(first.data), _picture(second.data), measured=True)
+        found.values("output", _said(output), _said(second.output))
         return found
 
     def differ(self, place: str, *, grave: bool, largest: float = 0.0, count: int = 0) -> None:
@@ -217,10 +233,17 @@ class _Differences:
                 self.differ(f"{name}: type, shape or scale", grave=True)
                 continue
             for window in sorted({*ours.stored_windows(name), *theirs.stored_windows(name)}):
-                self.pixels(name, ours.read(name, window), theirs.read(name, window), measured=ours.measured(name))
+                a, b = ours.read(name, window), theirs.read(name, window)
+                fill = ours.like(name)["fill"]
+                if a.dtype.kind in "iu" and ((a == int(fill)) != (b == int(fill))).any():
+                    self.differ(f"{name}: gaps", grave=True)
+                self.pixels(name, a, b, measured=ours.measured(name))
 
     def pixels(self, name: str, ours: NDArray[Any], theirs: NDArray[Any], *, measured: bool) -> None:
-        """Compare the values of one block."""
+        """Compare the values of one block, or of a picture."""
+        if ours.shape != theirs.shape:
+            self.differ(f"{name}: shape", grave=True)
+            return
         other = (ours != theirs) & ~((ours != ours) & (theirs != theirs))
         if not other.any():
             return
@@ -229,7 +252,8 @@ class _Differences:
         limit = STEP if ours.dtype.kind in "iu" else CLOSE
         # NaN on one side only is no small difference, and classes and bits are never close.
         grave = not measured or bool(np.isnan(sizes).any()) or float(sizes.max()) > limit
-        self.differ(name, grave=grave, largest=float(np.nanmax(sizes, initial=0.0)), count=int(other.sum()))
+        largest = float(np.nanmax(sizes, initial=0.0)) if measured else 0.0
+        self.differ(name, grave=grave, largest=largest, count=int(other.sum()))
 
     def values(self, place: str, ours: Any, theirs: Any) -> None:
         """Compare two JSON values."""
@@ -240,10 +264,32 @@ class _Differences:
             case list(), list() if len(ours) == len(theirs):
                 for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
                     self.values(f"{place}[{index}]", a, b)
-            case float(), float() if ours != theirs:
+            case (int() | float(), int() | float()) if ours != theirs and _measured(ours, theirs):
                 size = abs(ours - theirs)
                 self.differ(
                     place, grave=not math.isclose(ours, theirs, rel_tol=CLOSE, abs_tol=CLOSE), largest=size, count=1
                 )
             case _ if ours != theirs:
                 self.differ(place, grave=True, count=1)
+
+
+def _measured(*numbers: float) -> bool:
+    """Whether two numbers are of something measured: JSON writes 1.0 as 1, but where both are whole they are counts."""
+    kinds = [type(number) for number in numbers]
+    return float in kinds and bool not in kinds
+
+
+def _said(output: Any) -> Any:
+    """An output without digests of what was compared by its values."""
+    follows = ("root", "written_blocks", "decision_sha256", PREVIEW)
+    if isinstance(output, dict):
+        return {name: _said(value) for name, value in output.items() if name not in follows}
+    return output
+
+
+def _picture(data: Path) -> NDArray[Any]:
+    from PIL import Image
+
+    with Image.open(data / PREVIEW) as opened:
+        # Wide enough for any difference.
+        return np.asarray(opened).astype(np.int64)

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.errors import BadInputError
-from mrv_assets.lake.check import LAKE, Contents, Finding, Partition
-from mrv_assets.rerun import Compared, rerun
+from mrv_assets.errors import BadInputError, DamagedLake, MrvError
+from mrv_assets.lake.check import Partition
+from mrv_assets.lake.contents import LAKE, Contents
+from mrv_assets.lake.finding import Finding, shown
+from mrv_assets.rerun import Compared, not_rerun, rerun
 
 NOT_PRESENT = ("log", "signatures")
 """What a lake will hold that there is none of yet."""
@@ -77,10 +79,11 @@ def verify(root: Path, wanted: Wanted, *, again: bool, progress: Progress) -> Js
         for done, (partition, found) in enumerate(zip(chosen, pool.map(_findings, chosen), strict=True), 1):
             findings += found
             for name, run in partition.runs.items():
-                programmes.setdefault(run["programme"], f"{partition.name}/runs/{name}.json")
+                programmes.setdefault(run.programme, f"{partition.name}/runs/{name}.json")
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
-    compared = _again(root, chosen, findings, progress) if again else []
+    compared, failed = _again(root, chosen, findings, progress) if again else ([], [])
+    findings += failed
     return {
         "lake": str(root),
         "verified": not findings and not any(one.answer == "DIFFERENT" for one in compared),
@@ -111,22 +114,43 @@ def _counted(partitions: Sequence[Partition]) -> Json:
     counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "data"), 0))
     for partition in partitions:
         counts.update({kind: len(names) for kind, names in partition.names.items()})
-    files = [path for p in partitions for path in p.slot.folder.rglob("*") if path.is_file()]
     return {
         "partitions": len(partitions),
         **counts,
-        "files": len(files),
-        "bytes": sum(path.stat().st_size for path in files),
+        "files": sum(partition.files for partition in partitions),
+        "bytes": sum(partition.bytes for partition in partitions),
     }
 
 
-def _again(root: Path, chosen: Sequence[Partition], findings: Sequence[Finding], progress: Progress) -> list[Compared]:
-    """Compute again every tile and month that has nothing wrong with it."""
-    wanted = sorted({(partition.slot.tile, partition.slot.month) for partition in chosen})
-    assets = {partition.slot.asset for partition in chosen}
+def _again(
+    root: Path, chosen: Sequence[Partition], findings: Sequence[Finding], progress: Progress
+) -> tuple[list[Compared], list[Finding]]:
+    """Compute again every tile and month that has nothing wrong with it; what failed is a finding."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for partition in chosen:
+        wanted.setdefault((partition.slot.tile, partition.slot.month), []).append(partition.slot.asset)
     compared: list[Compared] = []
-    for done, (tile, month) in enumerate(wanted, 1):
-        if not any(f"/{tile}/{month}/" in finding.object for finding in findings):
-            compared += [one for one in rerun(root, tile, month) if one.asset in assets]
+    failed: list[Finding] = []
+    for done, ((tile, month), assets) in enumerate(sorted(wanted.items()), 1):
+        place = f"/{tile}/{month}/"
+        if any(finding.object == LAKE or place in f"/{finding.object}/" for finding in findings):
+            compared.append(not_rerun(assets[0], tile, month, "there are findings: nothing is computed from them"))
+        else:
+            try:
+                compared += rerun(root, tile, month, assets)
+            except Exception as error:
+                # Nothing is wrong with these records by themselves; what they ask for together can still not be done.
+                failed.append(_failed(assets[0], tile, month, error))
         progress(f"again {tile} {month}", done, len(wanted))
-    return compared
+    return compared, failed
+
+
+def _failed(asset: str, tile: str, month: str, error: Exception) -> Finding:
+    known = isinstance(error, DamagedLake) and f"/{tile}/{month}/" in error.object_name
+    return Finding(
+        object=error.object_name if isinstance(error, DamagedLake) and known else f"{asset}/{tile}/{month}",
+        check="can be computed again",
+        expected="an output to compare",
+        found=shown(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
+        cure="Verify the whole month. Where nothing else is found, its records do not fit together: no run made them.",
+    )

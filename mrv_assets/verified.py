@@ -13,11 +13,16 @@ def verified(answer: Json) -> str:
     return "\n\n".join(part for part in (_findings(answer), _again(answer), _summary(answer)) if part)
 
 
+def _plain(text: str) -> str:
+    """Text that someone else may have written, so that it can say nothing to a terminal, such as VERIFIED."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _findings(answer: Json) -> str:
     return "\n".join(
-        f"{finding['object']}\n"
-        f"  {finding['check']}: expected {finding['expected']}\n"
-        f"  {'found:':>{len(finding['check']) + 1}} {finding['found']}\n"
+        f"{_plain(finding['object'])}\n"
+        f"  {finding['check']}: expected {_plain(finding['expected'])}\n"
+        f"  {'found:':>{len(finding['check']) + 1}} {_plain(finding['found'])}\n"
         f"  {finding['cure']}"
         for finding in answer["findings"]
     )
@@ -41,9 +46,9 @@ def _answers(compared: Sequence[Json]) -> str:
 
 def _difference(one: Json) -> str:
     if one["answer"] == "NOT_RERUN":
-        return str(one["detail"])
+        return _plain(one["detail"])
     shown = f"{one['values_that_differ']} values, by at most {one['largest_difference']:g}"
-    return f"{one['asset']}: {shown} ({one['detail'][:80]})"
+    return f"{one['asset']}: {shown} ({_plain(one['detail'][:80])})"
 
 
 def _summary(answer: Json) -> str:
@@ -55,12 +60,14 @@ def _summary(answer: Json) -> str:
         f"Not present: {', '.join(answer['not_present'])}.",
     ]
     if answer["hidden"]:
-        count = len(answer["hidden"])
-        lines.append(f"Not looked at: {count} hidden files, unfinished or set aside, such as {answer['hidden'][0]}.")
-    if answer["rerun"] and any(not one["same_request"] for one in answer["rerun"]):
+        count, first = len(answer["hidden"]), _plain(answer["hidden"][0])
+        lines.append(f"Not looked at: {count} hidden files, unfinished or set aside, such as {first}.")
+    again = [one for one in answer["rerun"] or () if one["answer"] != "NOT_RERUN"]
+    if any(not one["same_request"] for one in again):
         lines.append("Computed again by other code or from other inputs than the records name; see --json.")
-    findings = len(answer["findings"])
-    different = sum(one["answer"] == "DIFFERENT" for one in answer["rerun"] or ())
+    if len(again) < len(answer["rerun"] or ()):
+        lines.append("Not every month was computed again: see NOT_RERUN above.")
+    findings, different = len(answer["findings"]), sum(one["answer"] == "DIFFERENT" for one in again)
     if answer["verified"]:
         lines.append("VERIFIED: everything that was looked at is what its record says.")
     else:

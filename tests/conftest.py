@@ -1,5 +1,7 @@
 """What every test stands on: an environment of its own, only this machine's network, and one demo lake a session."""
 
+import fcntl
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -48,9 +50,20 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """The demo, run once by its command. A test that changes its lake works on a copy."""
-    return run_demo(tmp_path_factory.mktemp("demo"))
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Demo:
+    """The demo, run once by its command, whichever process needs it first. A test that changes its lake copies it."""
+    if worker_id == "master":
+        return run_demo(tmp_path_factory.mktemp("demo"))
+    shared = tmp_path_factory.getbasetemp().parent
+    folder, said = shared / "demo", shared / "demo.json"
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            folder.mkdir()
+            ran = run_demo(folder)
+            said.write_text(json.dumps([ran.page, ran.progress]))
+    page, progress = json.loads(said.read_text())
+    return Demo(folder=folder, page=page, progress=progress)
 
 
 @pytest.fixture
@@ -58,6 +71,18 @@ def listed(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say something in the report's summary that is no failure and that a reader must see."""
     lines = request.config.stash.setdefault(LISTED, [])
     return lines.append
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Take over what the tests of another process listed."""
+    node.config.stash.setdefault(LISTED, []).extend(getattr(node, "workeroutput", {}).get("listed", []))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what the tests of this process listed, when there is another that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["listed"] = session.config.stash.get(LISTED, [])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -47,7 +47,7 @@ def race(
     *,
     processes: int,
     force: bool = False,
-    in_step: bool = False,
+    in_step: tuple[str, ...] = (),
 ) -> tuple[Racer, ...]:
     """Materialize a programme's month in some processes, each asset at once, and wait for all of them.
 
@@ -57,8 +57,8 @@ def race(
         lake: Where to.
         processes: How many.
         force: Compute what is known, too.
-        in_step: They also wait for one another before each name they give in the lake; they all have to give
-            the same ones.
+        in_step: They also wait for one another before each name they give in these folders of a partition; they
+            all have to give the same ones.
     """
     line = server.Barrier(processes)
     started = []
@@ -75,7 +75,7 @@ def race(
     return racers
 
 
-def _run(program: Path, lake: Path, force: bool, in_step: bool, line: Barrier, told: Connection) -> None:
+def _run(program: Path, lake: Path, force: bool, in_step: tuple[str, ...], line: Barrier, told: Connection) -> None:
     outcomes, hashes, error = {}, {}, None
     try:
         place = a_place(program, lake)
@@ -83,7 +83,7 @@ def _run(program: Path, lake: Path, force: bool, in_step: bool, line: Barrier, t
         assert place.tiles == (TILE,)
         stages = place.run(TILE, MONTH, force=force)
         if in_step:
-            sys.addaudithook(lambda event, args: _wait(line) if _gives_a_name(event, args, lake) else None)
+            sys.addaudithook(lambda event, args: _wait(line) if _gives_a_name(event, args, lake, in_step) else None)
         for _ in ASSETS:
             _wait(line)
             asset, done = next(stages)
@@ -101,9 +101,9 @@ def _wait(line: Barrier) -> None:
     line.wait(TIMEOUT_S)
 
 
-def _gives_a_name(event: str, args: tuple[Any, ...], lake: Path) -> bool:
-    """Whether an audit event is a file or folder getting its final name; in the staging folder nothing has one."""
+def _gives_a_name(event: str, args: tuple[Any, ...], lake: Path, folders: tuple[str, ...]) -> bool:
+    """Whether an audit event is a file or folder getting its final name in one of some folders of a partition."""
     if event not in ("os.link", "os.rename"):
         return False
     final = Path(args[1])
-    return final.is_relative_to(lake) and ".staging" not in final.parts
+    return final.is_relative_to(lake) and final.parent.name in folders

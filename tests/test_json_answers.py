@@ -132,6 +132,33 @@ def test_explain(place: Workplace, month: str) -> None:
     assert part["records"][-1]["asset"] == "sentinel2/raw_tiles"
 
 
+@pytest.mark.parametrize("options", [[], ["--rerun"], ["--month", PASSED, "--asset", "monthly_proxies"]])
+def test_verify(place: Workplace, options: list[str]) -> None:
+    """A sound lake, with and without computing again, whole and in part."""
+    answer = answered(place, "verify", *options)
+
+    assert problems("verify", answer) == []
+    assert answer["verified"]
+    assert answer["checked"]["records"] == (1 if "--month" in options else 12)
+    assert [one["answer"] for one in answer["rerun"] or ()] == (["IDENTICAL"] * 10 if "--rerun" in options else [])
+
+
+def test_verify_of_a_damaged_lake(place: Workplace, tmp_path: Path) -> None:
+    """The answer comes on stdout all the same, with its findings, and the exit code is 1."""
+    lake = tmp_path / "lake"
+    shutil.copytree(place.lake_path, lake)
+    [head] = (lake / "monthly_proxies" / TILE / PASSED / "heads").iterdir()
+    head.unlink()
+
+    done = mrv("verify", str(lake), "--json", cwd=tmp_path)
+
+    answer = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert problems("verify", answer) == []
+    assert not answer["verified"]
+    assert f"monthly_proxies/{TILE}/{PASSED}" in answer["findings"][0]["object"]
+
+
 def test_demo(demo: Demo, tmp_path: Path) -> None:
     """The demo, run again over its own lake, answers with its twelve months, all of them reused."""
     folder = tmp_path / "demo"
@@ -155,13 +182,18 @@ def test_a_row_has_the_units_of_the_table(place: Workplace) -> None:
         assert words.get(unit, "") in field.get("description", "")
 
 
-@pytest.mark.parametrize("verb", ["tiles", "plan", "explain"])
+@pytest.mark.parametrize("verb", ["tiles", "plan", "explain", "verify"])
 def test_a_field_too_many_is_found(place: Workplace, verb: str) -> None:
     """The schemas are not so loose that they would let anything pass."""
     arguments = [verb, "north-stable-2", PASSED] if verb == "explain" else [verb]
     answer = answered(place, *arguments)
 
-    inner = next(value for value in answer.values() if isinstance(value, list))[0]
+    inner = next(
+        part
+        for value in answer.values()
+        for part in (value if isinstance(value, list) else [value])
+        if isinstance(part, dict)
+    )
 
     assert problems(verb, {**answer, "more": 1})
     inner["more"] = 1

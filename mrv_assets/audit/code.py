@@ -9,9 +9,10 @@ module loaded by a string would go unseen, so there is none.
 
 import ast
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from mrv_assets.audit.canonical import digest
 
@@ -98,16 +99,28 @@ def _read(module: str, text: bytes) -> _Read:
     """Read a module's source; most modules are imported by many."""
     tree = ast.parse(text, filename=module)
     modules, maybe = {module}, set()
-    for node in ast.walk(tree):
-        match node:
+    for statement in _statements(tree):
+        match statement:
             case ast.Import(names=aliases):
                 modules |= {alias.name for alias in aliases}
             case ast.ImportFrom(module=str(package), names=aliases, level=0):
                 modules.add(package)
                 maybe |= {f"{package}.{alias.name}" for alias in aliases if _within(package, PACKAGE)}
             case ast.ImportFrom():
-                raise ImportError(f"{module}, line {node.lineno}: write out which module is imported", name=module)
+                raise ImportError(f"{module}, line {statement.lineno}: write out which module is imported", name=module)
     return _Read(digest=ast_digest(tree), modules=frozenset(modules), maybe=frozenset(maybe))
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement of a module, those inside others among them; an import is one, and never in an expression."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                pending += inner
 
 
 def ast_digest(tree: ast.AST) -> str:
@@ -122,7 +135,8 @@ def _dump(node: object) -> str:
     """
     if isinstance(node, ast.AST):
         fields = []
-        for name, value in ast.iter_fields(node):
+        for name in node._fields:
+            value: Any = getattr(node, name, None)
             if name in ("type_comment", "kind"):
                 continue
             if name == "body" and isinstance(value, list):

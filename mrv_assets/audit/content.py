@@ -17,8 +17,9 @@ def canonical_values(values: NDArray[np.generic]) -> memoryview:
     """Decoded values as bytes: little endian, C order, one NaN, no negative zero."""
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     if little.dtype.kind == "f":
-        # Adding zero turns -0.0 into 0.0 and makes the copy that may be changed.
-        little = little + np.zeros((), little.dtype)
+        # Adding zero turns -0.0 into 0.0 and makes the copy that may be changed. Any NaN may be there, signalling too.
+        with np.errstate(invalid="ignore"):
+            little = little + np.zeros((), little.dtype)
         little[np.isnan(little)] = np.nan
     return little.reshape(-1).view(np.uint8).data
 
@@ -110,8 +111,8 @@ def array_content(
 
 
 def sorted_rows(rows: Sequence[Json], key: Sequence[str]) -> list[Json]:
-    """A table's rows in the order of their tree: by key, null last."""
-    return sorted(rows, key=lambda row: tuple((row[name] is None, str(row[name])) for name in key))
+    """A table's rows in the order of their tree: by key, null last; rows of one key by all they say."""
+    return sorted(rows, key=lambda row: (*((row[name] is None, str(row[name])) for name in key), canonical(row)))
 
 
 def row_leaf(row: Json) -> merkle.Digest:
@@ -124,6 +125,6 @@ def table_content(rows: Sequence[Json], key: Sequence[str]) -> Json:
     return {
         "rows": len(rows),
         "key": list(key),
-        "columns": sorted(rows[0]) if rows else [],
+        "columns": sorted(set().union(*rows)),
         "root": merkle.root([row_leaf(row) for row in sorted_rows(rows, key)]).hex(),
     }

@@ -199,10 +199,10 @@ class Lake:
             return
         if stored_files(record.data) == stored:
             return
-        from mrv_assets.lake.check import content_findings
+        from mrv_assets.lake.content import differences
 
         # Other bytes may say the same: an older codec wrote them.
-        if any(content_findings(record)):
+        if any(differences(record)):
             set_aside(record.data)
             publish(staged, record.data)
 

@@ -7,6 +7,7 @@ tile that is not has no scenes, and the programme can name another one.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -252,10 +253,19 @@ def _cells(zone: int, *, partition: bool = False) -> tuple[tuple[str, Bounds], .
     return tuple(cells)
 
 
+def _squares_near(zone: int, south: float, north: float) -> _Squares:
+    """The squares of a zone whose tiles may reach some latitudes, degrees; more than these come back, never fewer."""
+    # A degree of latitude is 110.5 to 111.7 km. Three squares more: tiles overlap, and parallels bend in a zone.
+    rows = [latitude * squares for latitude in (south, north) for squares in (1.105, 1.117)]
+    first, last = max(-94, math.floor(min(rows)) - 3), min(94, math.ceil(max(rows)) + 3)
+    return _squares(_cells(zone), first, last)
+
+
 @cache
-def _squares(cells: tuple[tuple[str, Bounds], ...]) -> _Squares:
-    """All zones look alike from their western edge, but for Norway's and Svalbard's."""
-    east, north = (a.ravel() for a in np.meshgrid(np.arange(1, 9) * _SQUARE_M, np.arange(-94, 95) * _SQUARE_M))
+def _squares(cells: tuple[tuple[str, Bounds], ...], first: int, last: int) -> _Squares:
+    """Rows of squares; all zones look alike from their western edge, but for Norway's and Svalbard's."""
+    rows = np.arange(first, last + 1)
+    east, north = (a.ravel() for a in np.meshgrid(np.arange(1, 9) * _SQUARE_M, rows * _SQUARE_M))
     shapes = _relative(east, north, _SQUARE_M)
     tree = shapely.STRtree(shapes)
     boxes = _as_array([shapely.box(*bounds) for _, bounds in cells])
@@ -298,7 +308,7 @@ def _candidates(bounds: NDArray[np.float64]) -> gpd.GeoDataFrame:
     boxes: list[NDArray[np.float64]] = []
     south, north = bounds[:, 1].min(), bounds[:, 3].max()
     for zone in _near_zones(bounds):
-        squares = _squares(_cells(zone))
+        squares = _squares_near(zone, south, north)
         # A hundredth of a degree more than the footprint: its edges bend between points.
         own = squares.bounds + np.array([6 * zone - 186.01, -0.01, 6 * zone - 185.99, 0.01])
         for turn in (-360, 0, 360):
@@ -330,8 +340,9 @@ def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
     """
     pieces: dict[str, list[Shape]] = {}
     lonlat = shapely.segmentize(lonlat, _EDGE_STEP)
+    _, low, _, high = shapely.bounds(lonlat)
     for zone in _near_zones(shapely.bounds(shapely.get_parts(lonlat))):
-        squares = _squares(_cells(zone))
+        squares = _squares_near(zone, low, high)
         first = {
             (int(e), int(n)): str(b)
             for e, n, b, p in zip(squares.east, squares.north, squares.band, squares.preferred, strict=True)

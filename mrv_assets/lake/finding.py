@@ -1,0 +1,25 @@
+"""A finding: one thing in a lake that is not as it must be, with its cure."""
+
+import json
+from dataclasses import dataclass
+
+LONGEST = 200
+"""Characters of what is shown of a value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is not as it must be."""
+
+    object: str
+    """Path in the lake."""
+    check: str
+    expected: str
+    found: str
+    cure: str
+
+
+def shown(value: object) -> str:
+    """A value as a finding shows it."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
