@@ -39,13 +39,9 @@ class Breaker:
         """Send nothing for so long: the host asked for it."""
         self._paused_until = max(self._paused_until, _now() + seconds)
 
-    def answered(self) -> None:
-        """The host is there."""
-        self._failures = 0
-
-    def failed(self) -> None:
-        """It did not answer, or only to say that it cannot."""
-        self._failures += 1
+    def heard(self, of_use: bool) -> None:
+        """What came of a request: whether the host is there, or did not answer or only to say that it cannot."""
+        self._failures = 0 if of_use else self._failures + 1
         if self._shut:
             self._shut_until = _now() + self._limits.breaker_pause_s
 

@@ -44,12 +44,11 @@ def reading(ranges: Sequence[ByteRange], *, gap_bytes: int, part_bytes: int) -> 
     return Reading(parts=tuple(parts), wanted_by=_wanted_by(ranges, parts))
 
 
-def piece(part: ByteRange, data: bytes, wanted: ByteRange) -> bytes:
+def piece(part: ByteRange, data: bytes | bytearray, wanted: ByteRange) -> bytes:
     """The bytes of a range that a part brought."""
     begin = max(wanted.offset - part.offset, 0)
     stop = min(wanted.offset + wanted.length - part.offset, part.length)
-    # All of it is the object itself: nothing is copied.
-    return data[begin:stop]
+    return bytes(memoryview(data)[begin:stop])
 
 
 def _cut(offset: int, end: int, part_bytes: int) -> list[ByteRange]:

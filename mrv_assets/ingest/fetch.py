@@ -16,7 +16,8 @@ from mrv_assets.ingest.wire import BROKEN, Wire
 class Fetched:
     """A range's bytes, and the version of the object they are of."""
 
-    data: bytes = field(repr=False)
+    data: bytearray = field(repr=False)
+    """As it was received into: not copied once more, and not to be changed."""
     version: Version
 
 
@@ -87,7 +88,7 @@ async def fetch(wire: Wire, href: str, asked: ByteRange, known: Version | None, 
         return failure if failure.permanent or failure.changed else _counted(failure, under_way.attempts)
     # An answer was taken, so it is known whose bytes these are.
     assert under_way.version is not None
-    return Fetched(data=bytes(under_way.held), version=under_way.version)
+    return Fetched(data=under_way.held, version=under_way.version)
 
 
 async def _attempt(wire: Wire, href: str, under_way: _Fetch) -> Failure | None:

@@ -98,7 +98,9 @@ class HttpTransport:
         for part in ranges:
             if part.offset < 0 or part.length < 0:
                 raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
-        return self._answered(href, lambda known: self._read(href, known.version, ranges))
+        pieces = self._answered(href, lambda known: self._read(href, known.version, ranges))
+        # Joined here, in the caller's thread: a long range is a long copy.
+        return [found[0] if len(found) == 1 else b"".join(found) for found in pieces]
 
     def digest(self, href: str, algorithm: str) -> str:
         """Digest of all of an object, lower-case hex. It passes through memory in parts.
@@ -181,13 +183,14 @@ class HttpTransport:
             if isinstance(got, Failure):
                 return got
             known = self._known[href] = _Known(version=got.version)
-            self._prefixes[href] = got.data
+            self._prefixes[href] = bytes(got.data)
             for store, most in ((self._known, _KNOWN_OBJECTS), (self._prefixes, _KEPT_PREFIXES)):
                 if len(store) > most:
                     store.popitem(last=False)
             return known
 
-    async def _read(self, href: str, version: Version, ranges: Sequence[ByteRange]) -> list[bytes] | Failure:
+    async def _read(self, href: str, version: Version, ranges: Sequence[ByteRange]) -> list[list[bytes]] | Failure:
+        """Pieces of each range, in order."""
         for part in ranges:
             if part.offset + part.length > version.size:
                 return Failure(
@@ -196,8 +199,8 @@ class HttpTransport:
                     permanent=True,
                 )
         prefix = self._prefixes.get(href, b"")
-        got = [prefix[part.offset : part.offset + part.length] for part in ranges]
-        missing = [index for index, part in enumerate(ranges) if len(got[index]) < part.length]
+        got = [[prefix[part.offset : part.offset + part.length]] for part in ranges]
+        missing = [index for index, part in enumerate(ranges) if len(got[index][0]) < part.length]
         plan = reading(
             [ranges[index] for index in missing],
             gap_bytes=self._limits.gap_bytes,
@@ -221,7 +224,7 @@ class HttpTransport:
         if failure is not None:
             return failure
         for index, found in zip(missing, pieces, strict=True):
-            got[index] = b"".join(found[number] for number in sorted(found)) if len(found) > 1 else found.popitem()[1]
+            got[index] = [found[number] for number in sorted(found)]
         return got
 
     async def _digest(self, href: str, version: Version, algorithm: str) -> str | Failure:

@@ -105,13 +105,19 @@ class Wire:
                 response = await self._get(checked, {**headers, **own})
                 if isinstance(response, Failure):
                     if not response.permanent:
-                        door.breaker.failed()
+                        door.breaker.heard(False)
                     yield response
                     return
                 async with response:
                     location = response.headers.get("Location") if response.status in _REDIRECTS else None
                     if location is None:
-                        yield self._judged(response, door.breaker, may_renew=may_renew)
+                        try:
+                            yield self._judged(response, door.breaker, may_renew=may_renew)
+                        except BROKEN:
+                            # A head and no body is as good as no answer.
+                            door.breaker.heard(response.status < 500 and response.content.total_bytes > 0)
+                            raise
+                        door.breaker.heard(response.status < 500)
                         return
             url = _joined(checked, location)
         yield Failure(
@@ -176,10 +182,6 @@ class Wire:
     def _judged(
         self, response: aiohttp.ClientResponse, breaker: Breaker, *, may_renew: bool
     ) -> aiohttp.ClientResponse | Failure:
-        if response.status >= 500:
-            breaker.failed()
-        else:
-            breaker.answered()
         failure = read_refusal(response.status, response.headers, datetime.now(UTC), signed=may_renew)
         if failure is not None and failure.retry_after_s is not None:
             breaker.pause(min(failure.retry_after_s, self.limits.longest_retry_after_s))

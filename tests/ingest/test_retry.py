@@ -1,12 +1,17 @@
 """When to try again, and when to leave a host alone."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers import Fault, RangeServer, made_content
 
+from mrv_assets.errors import ObjectReadError
 from mrv_assets.ingest.breaker import Breaker
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure, retry_after_s, wait_s
@@ -91,10 +96,7 @@ class Watched:
             self.most = max(self.most, self.at_once)
             await asyncio.sleep(0.01)
             self.at_once -= 1
-            if ok:
-                self.breaker.answered()
-            else:
-                self.breaker.failed()
+            self.breaker.heard(ok)
 
 
 def test_a_host_that_is_down_is_asked_by_one_at_a_time() -> None:
@@ -160,3 +162,32 @@ def test_a_probe_that_is_cancelled_lets_the_next_one_try() -> None:
         return watched.sent
 
     assert asyncio.run(run()) in (2, 3)
+
+
+@pytest.mark.parametrize("kind", ["broken", "reset"])
+def test_requests_to_a_host_that_is_down_are_few(server: RangeServer, opened: Any, kind: str) -> None:
+    """Ten threads, and yet, once it is known to be down, one request at a time, with a pause before each."""
+    server.made = made_content
+    for i in range(10):
+        server.always[f"{i}-100000"] = Fault(kind=kind)
+    transport = opened(attempts=2, breaker_failures=4, breaker_pause_s=0.1, per_host=4, total=4)
+
+    def tried(name: str) -> bool:
+        try:
+            transport.stat(server.url(name))
+        except ObjectReadError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        answered = list(pool.map(tried, list(server.always)))
+    at = [request.at for request in server.log]
+    server.always.clear()
+    server.log.clear()
+    with ThreadPoolExecutor(10) as pool:
+        back = list(pool.map(tried, [f"{i}-100000" for i in range(10)]))
+
+    assert not any(answered)
+    assert all(later - earlier > 0.08 for earlier, later in pairwise(at[8:]))
+    assert all(back)
+    assert server.log[-1].at - server.log[0].at < 9 * 0.1
