@@ -354,6 +354,7 @@ def _workplace(settings: Settings) -> "Workplace":
         workers=settings.workers,
         dask_address=settings.dask_address,
         hosts=settings.hosts,
+        buckets=settings.buckets,
         loopback=settings.loopback,
     )
 

@@ -61,8 +61,8 @@ def _table(rows: list[list[str]], headers: list[str]) -> str:
 
 def _summary(answer: Json) -> str:
     looked = f"{answer['partitions']} tile-months of the lake looked at: "
-    changed = len(answer["scenes"])
-    found = f"{changed} with other scenes upstream, {len(answer['stale'])} stale, {len(answer['values'])} values that moved."
+    changed, stale, moved = (len(answer[name]) for name in ("scenes", "stale", "values"))
+    found = f"{changed} with other scenes upstream, {stale} stale, {moved} values that moved."
     if not answer["stale"]:
         return looked + found
     month = answer["stale"][0]

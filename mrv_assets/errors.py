@@ -40,16 +40,16 @@ class CatalogueError(BadInputError):
 class SceneReadError(MrvError):
     """A published scene could not be read; running again may help."""
 
-    def __init__(self, item_id: str, band: str, host: str, reason: str) -> None:
+    def __init__(self, item_id: str, band: str, host: str, reason: str, cure: str = "") -> None:
         # All arguments, in order: errors cross processes, and pickle rebuilds them.
-        super().__init__(item_id, band, host, reason)
-        self.item_id, self.band, self.host, self.reason = item_id, band, host, reason
+        super().__init__(item_id, band, host, reason, cure)
+        self.item_id, self.band, self.host, self.reason, self.cure = item_id, band, host, reason, cure
 
     def __str__(self) -> str:
+        cure = self.cure or "Check that the link opens with your credentials"
         return (
             f"Scene {self.item_id}: could not read {self.band!r} from {self.host} ({self.reason}). "
-            "Check that the link opens with your credentials, then run the partition again; "
-            "what is already in the lake is not fetched twice."
+            f"{cure.rstrip('.')}, then run the partition again; what was read already is not fetched twice."
         )
 
 

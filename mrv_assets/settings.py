@@ -32,6 +32,8 @@ class Settings:
     """What ``MRV_SIGNING_KEY`` says."""
     hosts: tuple[str, ...] = ()
     """Hosts that scenes may be read from besides those of the catalogue's preset; ``*.example.org`` is all below it."""
+    buckets: tuple[str, ...] = ()
+    """Buckets of S3 that scenes may be read from besides those of the preset, as ``ingest.bucket.bucket_of`` reads."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP; for tests and mirrors."""
 
@@ -105,6 +107,7 @@ def _settings(environ: Mapping[str, str], program: Path, lake: Path) -> Settings
         dask_address=environ.get("MRV_DASK_ADDRESS") or None,
         signing_key=environ.get("MRV_SIGNING_KEY") or None,
         hosts=_hosts(environ),
+        buckets=_buckets(environ),
         loopback=_loopback(environ),
     )
 
@@ -165,6 +168,16 @@ def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
                 "Write names with commas between, such as data.example.org or *.example.org",
             )
     return hosts
+
+
+def _buckets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    stated = (" ".join(part.split()) for part in environ.get("MRV_S3_BUCKETS", "").split(","))
+    return tuple(part for part in stated if part)
+
+
+def subscription_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """The key for Planetary Computer's tokens, where there is one. Asked for where it is used, and shown nowhere."""
+    return (os.environ if environ is None else environ).get("MRV_PC_SUBSCRIPTION_KEY") or None
 
 
 def _loopback(environ: Mapping[str, str]) -> bool:

@@ -50,6 +50,8 @@ class Workplace:
     dask_address: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
     """Hosts that scenes may be read from besides those of a catalogue's preset."""
+    buckets: tuple[str, ...] = ()
+    """Buckets of S3 that they may be read from besides."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP."""
 
@@ -126,6 +128,7 @@ class Workplace:
                 collection=stated.collection,
                 integrity=stated.integrity,
                 hosts=self.hosts,
+                buckets=self.buckets,
                 loopback=self.loopback,
             )
         return Plan(
@@ -241,4 +244,5 @@ def published_of(plan: Plan) -> "Published":
 
     if plan.source is None:
         raise ValueError("this plan does not name where scenes are published")
-    return opened(plan.source.catalogue, plan.source.hosts, plan.source.loopback)
+    source = plan.source
+    return opened(source.catalogue, hosts=source.hosts, buckets=source.buckets, loopback=source.loopback)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from mrv_assets.errors import BadInputError, SettingError
+from mrv_assets.ingest.opening import opened
 from mrv_assets.settings import (
     DAGSTER_YAML,
     DEMO_PROGRAM,
@@ -14,6 +15,7 @@ from mrv_assets.settings import (
     current,
     demo_settings,
     ensure_dagster_home,
+    subscription_key,
 )
 
 
@@ -247,3 +249,27 @@ def test_anything_but_0_and_1_is_refused(tmp_path: Path) -> None:
     """The word "no" would otherwise be a yes."""
     with pytest.raises(SettingError, match="neither 0 nor 1"):
         current({"MRV_ALLOW_LOOPBACK": "no"}, tmp_path)
+
+
+def test_buckets_are_named_with_commas_between(tmp_path: Path) -> None:
+    """Each as it is written, whatever the spaces; what is no bucket is refused where scenes are read."""
+    settings = current(
+        {"MRV_S3_BUCKETS": "mine  eu-central-1 signed , usgs-landsat us-west-2 requester-pays"}, tmp_path
+    )
+
+    assert settings.buckets == ("mine eu-central-1 signed", "usgs-landsat us-west-2 requester-pays")
+    assert current({}, tmp_path).buckets == ()
+
+
+def test_what_is_no_bucket_is_refused_with_the_cure() -> None:
+    """Before anything is asked of anybody."""
+    with pytest.raises(SettingError, match="MRV_S3_BUCKETS=nowhere: write a bucket like"):
+        opened("earth-search", buckets=("nowhere",))
+
+
+def test_a_subscription_key_is_not_part_of_the_settings(tmp_path: Path) -> None:
+    """Settings become a resource's configuration, which the browser shows."""
+    environ = {"MRV_PC_SUBSCRIPTION_KEY": "s3cr3t"}
+
+    assert subscription_key(environ) == "s3cr3t"
+    assert "s3cr3t" not in str(vars(current(environ, tmp_path)))

@@ -20,6 +20,7 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     workers: int = 1
     dask_address: str | None = None
     hosts: list[str] = Field(default_factory=list)
+    buckets: list[str] = Field(default_factory=list)
     loopback: bool = False
 
     @classmethod
@@ -31,6 +32,7 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             workers=settings.workers,
             dask_address=settings.dask_address,
             hosts=list(settings.hosts),
+            buckets=list(settings.buckets),
             loopback=settings.loopback,
         )
 
@@ -45,5 +47,6 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             workers=self.workers,
             dask_address=self.dask_address,
             hosts=tuple(self.hosts),
+            buckets=tuple(self.buckets),
             loopback=self.loopback,
         )

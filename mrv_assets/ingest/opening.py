@@ -6,46 +6,59 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from mrv_assets.errors import SettingError
 from mrv_assets.ingest.catalogue import StaticCatalogue
 from mrv_assets.ingest.kept import KeptTransport
 from mrv_assets.ingest.published import Published
 from mrv_assets.ingest.transport import DiskTransport
+from mrv_assets.settings import subscription_key
 
 ON_DISK = "static STAC catalogue on disk"
 
 
-def opened(catalogue: str, hosts: tuple[str, ...], loopback: bool) -> Published:
+def opened(
+    catalogue: str, *, hosts: tuple[str, ...] = (), buckets: tuple[str, ...] = (), loopback: bool = False
+) -> Published:
     """Open a catalogue. A static one is read anew each time; connections to the network are shared by the process.
 
     Args:
         catalogue: A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk.
         hosts: Hosts that may be read from besides the preset's.
+        buckets: Buckets of S3 that may be read from besides the preset's, as ``bucket_of`` reads them.
         loopback: Whether this machine may be read from over HTTP.
 
     Raises:
         CatalogueError: When it cannot be used.
+        SettingError: For what is no bucket.
     """
     if Path(catalogue).is_absolute():
         static = StaticCatalogue.open(catalogue)
         transport = DiskTransport(static.root)
         return Published(name=ON_DISK, catalogue=static, transport=transport, named_by_bytes=True)
-    return _over_network(catalogue, hosts, loopback)
+    return _over_network(catalogue, hosts, buckets, loopback)
 
 
 @cache
-def _over_network(catalogue: str, hosts: tuple[str, ...], loopback: bool) -> Published:
+def _over_network(catalogue: str, hosts: tuple[str, ...], buckets: tuple[str, ...], loopback: bool) -> Published:
     # A programme on disk alone needs none of it.
+    from mrv_assets.ingest.bucket import bucket_of
     from mrv_assets.ingest.http import HttpTransport
     from mrv_assets.ingest.presets import preset_of, rules_of
     from mrv_assets.ingest.signers import signer_for
     from mrv_assets.ingest.stac_api import ApiCatalogue
 
     preset = preset_of(catalogue)
+    try:
+        added = tuple(bucket_of(stated) for stated in buckets)
+    except ValueError as error:
+        raise SettingError("MRV_S3_BUCKETS", ", ".join(buckets), str(error), "Put commas between buckets") from None
+    preset = replace(preset, buckets=(*added, *preset.buckets))
     rules = rules_of(preset, hosts, loopback=loopback)
+    signer = signer_for(preset.buckets, preset.sas, subscription_key=subscription_key(), loopback=loopback)
     return Published(
         name=preset.name,
         catalogue=ApiCatalogue(preset, rules),
-        transport=HttpTransport(rules, signer=signer_for(preset.buckets, preset.sas, loopback=loopback)),
+        transport=HttpTransport(rules, signer=signer),
         named_by_bytes=False,
     )
 

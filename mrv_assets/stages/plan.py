@@ -54,6 +54,8 @@ class SceneSource:
     """``full``: every file is read whole and compared with its published checksum; else what is needed is read."""
     hosts: tuple[str, ...] = ()
     """Hosts that may be read from besides the preset's."""
+    buckets: tuple[str, ...] = ()
+    """Buckets of S3 that may be read from besides the preset's."""
     loopback: bool = False
     """Whether this machine may be read from over HTTP."""
 

@@ -155,7 +155,7 @@ def _tried(file: _File, work: Callable[[], T]) -> T | HeaderRefused:
         return HeaderRefused("host_refused", f"band {file.band.name}: {refusal.reason}")
     except ObjectReadError as failure:
         host = urlsplit(file.href).hostname or "disk"
-        raise SceneReadError(file.scene.id, file.band.name, host, failure.reason) from failure
+        raise SceneReadError(file.scene.id, file.band.name, host, failure.reason, failure.cure) from failure
 
 
 def _checked(file: _File, published: Published, mission: Mission) -> tuple[Header, tuple[str, ...], int]:
