@@ -262,10 +262,12 @@ class BlockArrays:
 def _stored_blocks(folder: Path, array: "zarr.Array[Any]") -> list[Block]:
     """Blocks of which any part is stored, whatever the chunks' size."""
     found: set[Block] = set()
+    # Several chunks may lie in one file.
+    steps = (array.shards or array.chunks)[-2:]
     for path in folder.glob("c/" + "/".join("*" * array.ndim)):
         rows, cols = (
             range(int(part) * chunk // BLOCK, (min(size, (int(part) + 1) * chunk) - 1) // BLOCK + 1)
-            for part, chunk, size in zip(path.parts[-2:], array.chunks[-2:], array.shape[-2:], strict=True)
+            for part, chunk, size in zip(path.parts[-2:], steps, array.shape[-2:], strict=True)
         )
         found |= {Block(row, col) for row in rows for col in cols}
     return sorted(found)
