@@ -12,6 +12,7 @@ from demo_lake import TILE
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.content import table_content, values_sha256
 from mrv_assets.lake.arrays import RASTERS, BlockArrays
+from mrv_assets.lake.contents import LAKE
 from mrv_assets.lake.evidence import DECISION, PREVIEW
 from mrv_assets.lake.layout import Slot
 from mrv_assets.lake.runs import run_id, stored_files
@@ -26,6 +27,10 @@ BLOCK_ROWS, BLOCK_COLS = slice(9216, 10240), slice(8192, 9216)
 
 ASSETS = (*(f"sentinel2/{stage}" for stage in STAGES), PRODUCT)
 """Upstream first."""
+RAW, ALIGNED, MASKED, INDICES, GATED = ASSETS[:5]
+
+PASSED, REJECTED = "2018-09", "2018-11"
+"""Months of the demo, of two scenes each: one that the gate passed, and one that it rejected."""
 
 
 def a_copy(lake: Path, folder: Path, *months: str) -> Path:
@@ -61,6 +66,16 @@ def flip(path: Path, offset: int | None = None, bits: int = 1) -> Path:
     data[len(data) // 2 if offset is None else offset] ^= bits
     path.write_bytes(data)
     return path
+
+
+def kind(root: Path, path: Path) -> str:
+    """What a file is, in a word."""
+    name = path.relative_to(root).as_posix()
+    if name == LAKE:
+        return name
+    of, _, _ = name.partition(f"{TILE}/")[2].partition("/")[2].partition("/")
+    suffix = "chunk" if "/c/" in name else path.suffix
+    return f"data {suffix}" if of == "data" else of
 
 
 def findings(lake: Path, **wanted: str) -> list[Json]:

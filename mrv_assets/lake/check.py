@@ -9,8 +9,9 @@ from pathlib import Path
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import SCHEMA
 from mrv_assets.lake.content import differences
-from mrv_assets.lake.documents import HeadDocument, Read, RecordDocument, RequestDocument, RunDocument, digest_of, read
+from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, RunDocument, digest_of, read
 from mrv_assets.lake.finding import Finding, shown
+from mrv_assets.lake.heads import Heads
 from mrv_assets.lake.layout import Slot
 from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import RUN_SCHEMA, altered_files, run_id
@@ -24,8 +25,8 @@ _PLACES = {
     "data": re.compile(f"data/(?P<name>{_DIGEST})/.+"),
 }
 _UPSTREAM = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
-_SCENES_ONLY = "/raw_tiles"
-"""What no other record is upstream of."""
+_FROM_SCENES = "/raw_tiles"
+"""End of the assets that are made from scenes; all others are made from records."""
 
 
 def place(path: str) -> tuple[str, str] | None:
@@ -90,16 +91,29 @@ class Partition:
         return read(self.slot.run(name), RunDocument, name.rpartition("-")[2])
 
     @cached_property
-    def heads(self) -> dict[int, HeadDocument]:
-        """The partition's heads that can be read, by number."""
-        found = {int(name): read(self.slot.head(int(name)), HeadDocument).shape for name in self.names.get("heads", ())}
-        return {number: head for number, head in found.items() if head}
+    def heads(self) -> Heads:
+        """The partition's heads."""
+        return Heads(slot=self.slot, numbers=[int(name) for name in self.names.get("heads", ())])
 
     @cached_property
     def requests(self) -> dict[str, RequestDocument]:
         """The partition's requests that can be read, by digest."""
         found = {name: read(self.slot.request(name), RequestDocument).shape for name in self.names.get("requests", ())}
         return {name: request for name, request in found.items() if request}
+
+    @cached_property
+    def _asked(self) -> dict[str, str]:
+        """Digest of the request that each sound record answers."""
+        return {
+            audit_hash: digest({name: value for name, value in record.document.items() if name != "output"})
+            for audit_hash, record in self.records.items()
+        }
+
+    @cached_property
+    def _answers(self) -> set[str]:
+        """Sound records that the request they answer names."""
+        named = {audit_hash: self.requests.get(request) for audit_hash, request in self._asked.items()}
+        return {audit_hash for audit_hash, answer in named.items() if answer and answer.record == audit_hash}
 
     def findings(self) -> Iterator[Finding]:
         """Everything that is wrong with the partition."""
@@ -159,7 +173,7 @@ class Partition:
             )
 
     def _upstream_findings(self, name: str, record: Record) -> Iterator[Finding]:
-        if bool(record.upstream) == self.slot.asset.endswith(_SCENES_ONLY):
+        if bool(record.upstream) == self.slot.asset.endswith(_FROM_SCENES):
             yield Finding(
                 object=name,
                 check="was made from",
@@ -189,10 +203,9 @@ class Partition:
                 )
 
     def _named_by(self, name: str, record: Record) -> Iterator[Finding]:
-        request = _request(record)
-        answer = self.requests.get(request)
-        # One that answers its request lacks nothing but a head, which is looked for among the heads.
-        if record.audit_hash not in self._once_current and (answer is None or answer.record != record.audit_hash):
+        request = self._asked[record.audit_hash]
+        # One that answers its request lacks nothing but a head, which is missed among the heads.
+        if record.audit_hash not in self.heads.once_current | self._answers:
             yield Finding(
                 object=name,
                 check="was once current",
@@ -205,7 +218,7 @@ class Partition:
             yield Finding(
                 object=name, check="has a run record", expected="at least one", found="none", cure=self._again
             )
-        if answer is None:
+        if request not in self.requests:
             yield Finding(
                 object=self._path(self.slot.request(request)),
                 check="answers a request",
@@ -214,65 +227,10 @@ class Partition:
                 cure=self._again,
             )
 
-    @property
-    def _once_current(self) -> set[str | None]:
-        """Records that are current or were, by the heads and by what each says of the one before."""
-        return {name for head in self.heads.values() for name in (head.record, head.previous)}
-
     def _head_findings(self) -> Iterator[Finding]:
-        """Numbers from 1 without a gap, each naming a record and the head before it, and none missing at the end."""
-        cure = "Restore it from a backup: the order in which records were current cannot be derived again."
-        numbers = [int(name) for name in self.names.get("heads", ())]
+        """All heads: each one, and that none is missing."""
         told = {run.head: run.record for run in self.runs.values() if run.head is not None}
-        yield from self._gaps(numbers, told, cure)
-        for number in numbers:
-            name, head = self._path(self.slot.head(number)), self.heads.get(number)
-            if head is None:
-                found = read(self.slot.head(number), HeadDocument).reason
-                yield Finding(
-                    object=name, check="is a head", expected="canonical JSON of one", found=shown(found), cure=cure
-                )
-                continue
-            if number == 0:
-                yield Finding(object=name, check="its number", expected="1 or more", found="0", cure=cure)
-            if head.record not in self.records:
-                found = head.record
-                yield Finding(object=name, check="names a record", expected="a sound record", found=found, cure=cure)
-            elif told.get(number, head.record) != head.record:
-                expected, found = told[number], head.record
-                yield Finding(object=name, check="as its run says", expected=expected, found=found, cure=cure)
-            before = self.heads.get(number - 1)
-            if (number == 1 or before) and head.previous != (before and before.record):
-                expected, found = shown(before and before.record), shown(head.previous)
-                yield Finding(object=name, check="names the one before", expected=expected, found=found, cure=cure)
-        yield from self._missing_last(max([0, *numbers, *told]) + 1)
-
-    def _gaps(self, numbers: Sequence[int], told: Mapping[int, str], cure: str) -> Iterator[Finding]:
-        """Heads that are missing before one that is there, or one that a run tells of; a gap at a time."""
-        there = sorted({0, *numbers})
-        for number, after in zip(there, [*there[1:], max([0, *told]) + 1], strict=True):
-            if after > number + 1:
-                yield Finding(
-                    object=self._path(self.slot.head(number + 1)),
-                    check="no head is missing",
-                    expected="a head" if after == number + 2 else f"{after - number - 1} heads from this number on",
-                    found="no file",
-                    cure=cure,
-                )
-
-    def _missing_last(self, number: int) -> Iterator[Finding]:
-        """A head that nothing tells of, but for a record that answers a request and was never current."""
-        for audit_hash, record in self.records.items():
-            answer = self.requests.get(_request(record))
-            if audit_hash not in self._once_current and answer is not None and answer.record == audit_hash:
-                yield Finding(
-                    object=self._path(self.slot.head(number)),
-                    check="no head is missing",
-                    expected=f"a head that names record {audit_hash}",
-                    found="no file",
-                    cure="A run that was interrupted leaves it out: run the partition again. Otherwise it was removed: "
-                    "restore it from a backup.",
-                )
+        yield from self.heads.findings(self.records, self._answers, told)
 
     def _request_findings(self, request: str) -> Iterator[Finding]:
         """That its name is the digest of its record without the output."""
@@ -292,8 +250,8 @@ class Partition:
         if record is None:
             found = answer.record
             yield Finding(object=name, check="names a record", expected="a sound record", found=found, cure=self._again)
-        elif _request(record) != request:
-            found = _request(record)
+        elif self._asked[answer.record] != request:
+            found = self._asked[answer.record]
             yield Finding(object=name, check="is of this request", expected=request, found=found, cure=self._again)
 
     def _run_findings(self, run: str) -> Iterator[Finding]:
@@ -312,8 +270,8 @@ class Partition:
         if record is None:
             found = known.record
             yield Finding(object=name, check="names a record", expected="a sound record", found=found, cure=cure)
-        elif (_request(record), record.data.name) != (known.request, known.data):
-            expected = shown({"request": _request(record), "data": record.data.name})
+        elif (self._asked[known.record], record.data.name) != (known.request, known.data):
+            expected = shown({"request": self._asked[known.record], "data": record.data.name})
             found = shown({"request": known.request, "data": known.data})
             yield Finding(object=name, check="is of its record", expected=expected, found=found, cure=cure)
 
@@ -367,11 +325,6 @@ class Partition:
             reason = error.strerror or str(error)
             broken = self._path(Path(error.filename)) if error.filename else name
             yield Finding(object=broken, check="can be read", expected="a file", found=reason, cure=self._again)
-
-
-def _request(record: Record) -> str:
-    """Digest of the request that a record answers."""
-    return digest({name: value for name, value in record.document.items() if name != "output"})
 
 
 def _run_name(document: Json) -> str:

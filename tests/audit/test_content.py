@@ -291,7 +291,7 @@ def test_an_arrays_root_is_over_its_leaves_row_by_row() -> None:
         {"attrs": {"units": "1"}},
         {"attrs": {"units": "1", "scale_factor": 1e-4, "more": None}},
     ],
-    ids=repr,
+    ids=lambda changed: "".join(changed),
 )
 def test_every_change_of_an_array_is_seen(changed: dict[str, Any]) -> None:
     """Type, shape, fill, a value, which leaves are written, where they stand, and each attribute."""
