@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 from demo_lake import Demo, run_demo
+from hypothesis import settings
 
 OURS = ("MRV_", "DAGSTER_")
 REAL_DATA = "MRV_REAL_DATA"
 """The one variable meant for the tests themselves."""
 LOOPBACK = ("127.", "::1", "localhost")
 LISTED = pytest.StashKey[list[str]]()
+
+# Examples of all fuzz tests together (fuzzing.py); other tests state their own.
+settings.register_profile("ci", max_examples=2_000)
+settings.register_profile("nightly", max_examples=50_000)
 
 
 @pytest.fixture(autouse=True)

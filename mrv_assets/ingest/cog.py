@@ -2,30 +2,42 @@
 
 import math
 import re
-import struct
+import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mrv_assets.errors import HeaderRefused
-from mrv_assets.ingest.tiff import SHORT, Read, Tag, TiffHeader, read_tiff_header, write_tiff
+from mrv_assets.ingest.georeference import grid_of, pixel_side_m
+from mrv_assets.ingest.tiff import TILE_BYTE_COUNTS, TILE_OFFSETS, Read, TiffHeader, read_tiff_header
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.stac_item import recordable
 
+# A Sentinel-2 band is 10980 pixels a side and 240 MB, a Sentinel-1 scene on its grid 30000 and 3 GB.
 MAX_SIDE_PX = 1 << 17
-MAX_TILES = 1_000_000
+MAX_IMAGE_BYTES = 4 << 30
+MAX_TILES = 1 << 18
+"""The largest image in COG tiles of 256 pixels; our copy's tables, 16 bytes a tile, stay within a header."""
 MAX_TILE_BYTES = 64 << 20
+MAX_WINDOW_PX = 1 << 27
+"""Read at once: all of a Sentinel-2 band."""
+# Resampled products differ from the mission's pixel size; a thumbnail, or pixels of a centimetre, are something else.
+FINEST, COARSEST = 1 / 4, 8
 
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
 COMPRESSIONS = frozenset({UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD})
 NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3
 
 _SAMPLES = {1: "uint", 2: "int", 3: "float"}
+_TABLES = (TILE_OFFSETS, TILE_BYTE_COUNTS)
 _COG = "Write it again with gdal_translate -of COG"
 
-# GeoKeys: (projected or geographic model, pixel is area or point, and the EPSG codes).
-_MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1024, 1025, 2048, 3072
+# What items state may be of any length and depth; findings are read by people and stand in records.
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = 9
+MAX_QUOTED = 160
+_BELIEVED = "the file is believed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +60,7 @@ class Header:
     compression: int
     predictor: int
     tiff: TiffHeader
-    """The tags as they stand in the file."""
+    """The tags as they stand in the file, but for ``offsets`` and ``counts``."""
 
 
 def read_header(read: Read, size: int) -> Header:
@@ -59,13 +71,13 @@ def read_header(read: Read, size: int) -> Header:
         size: The file's size in bytes.
 
     Raises:
-        HeaderRefused: With one of the codes not_tiff, jp2, header_malformed, truncated, striped,
-            internal_mask, multiple_bands, dtype_unexpected, oversize, compression_unsupported, crs_missing,
-            transform_missing, rotated.
+        HeaderRefused: With one of the codes not_tiff, html_page, jp2, header_malformed, truncated, striped,
+            internal_mask, multiple_bands, dtype_unexpected, oversize, compression_unsupported, or those of
+            ``grid_of``.
     """
     tiff = read_tiff_header(read, size)
     width, height = tiff.integer(256, 0), tiff.integer(257, 0)
-    if 322 not in tiff.tags or 324 not in tiff.tags:
+    if 322 not in tiff.tags or TILE_OFFSETS not in tiff.tags:
         raise HeaderRefused("striped", f"it is cut into strips, not tiles. {_COG}")
     if any(kind & 4 for kind in tiff.subfile_types):
         raise HeaderRefused(
@@ -80,18 +92,30 @@ def read_header(read: Read, size: int) -> Header:
         raise HeaderRefused("header_malformed", f"an image or tile without width or height. {_COG}")
     down, across = -(-height // block_height), -(-width // block_width)
     tile_bytes = block_height * block_width * int(re.sub(r"\D", "", dtype)) // 8
-    if max(width, height) > MAX_SIDE_PX or down * across > MAX_TILES or tile_bytes > MAX_TILE_BYTES:
+    if (
+        max(width, height) > MAX_SIDE_PX
+        or down * across > MAX_TILES
+        or tile_bytes > MAX_TILE_BYTES
+        or width * height * tile_bytes > MAX_IMAGE_BYTES * block_height * block_width
+    ):
         raise HeaderRefused(
             "oversize",
             f"{width} x {height} pixels in {down * across} tiles of {tile_bytes} bytes. {_COG} and smaller",
         )
-    offsets, counts = tiff.integers(324), tiff.integers(325)
-    if len(offsets) != down * across or len(counts) != down * across:
-        raise HeaderRefused("header_malformed", f"{len(offsets)} tile offsets for {down * across} tiles. {_COG}")
-    if max(counts) > 2 * tile_bytes + (1 << 20):
+    # Before millions of them become numbers.
+    tables = [tiff.tags[code].count if code in tiff.tags else 0 for code in _TABLES]
+    if tables != [down * across] * 2:
+        raise HeaderRefused(
+            "header_malformed", f"{tables[0]} tile offsets and {tables[1]} sizes for {down * across} tiles. {_COG}"
+        )
+    offsets, counts = tiff.integers(TILE_OFFSETS), tiff.integers(TILE_BYTE_COUNTS)
+    # LZW at its worst makes bytes half as many again.
+    if max(counts) > 2 * tile_bytes + 1024:
         raise HeaderRefused("oversize", f"a tile takes {max(counts)} bytes, more than it decodes to. {_COG}")
+    if any(count and offset < 8 for offset, count in zip(offsets, counts)):
+        raise HeaderRefused("header_malformed", f"a tile lies where the file begins. {_COG}")
     return Header(
-        grid=_grid(tiff, width, height),
+        grid=grid_of(tiff, width, height),
         dtype=dtype,
         nodata=_nodata(tiff),
         block=(block_height, block_width),
@@ -101,7 +125,7 @@ def read_header(read: Read, size: int) -> Header:
         counts=counts,
         compression=_compression(tiff),
         predictor=_predictor(tiff, dtype),
-        tiff=tiff,
+        tiff=replace(tiff, tags={code: tag for code, tag in tiff.tags.items() if code not in _TABLES}),
     )
 
 
@@ -124,12 +148,17 @@ def check_header(
         Findings that stop nothing, ``code: detail``.
 
     Raises:
-        HeaderRefused: With one of the codes truncated, dtype_unexpected, nodata_conflict.
+        HeaderRefused: With one of the codes truncated, tiles_overlap, dtype_unexpected, nodata_conflict,
+            transform_invalid, resolution_unexpected.
     """
     end = max((offset + count for offset, count in zip(header.offsets, header.counts) if count), default=0)
     if end > size:
         raise HeaderRefused(
             "truncated", f"its tiles reach to byte {end} of {size}. Fetch the file again from its publisher"
+        )
+    if (total := sum(header.counts)) > size:
+        raise HeaderRefused(
+            "tiles_overlap", f"its tiles take {total} bytes of {size}: some stand for several places. {_COG}"
         )
     band = mission.quality.get(name) or mission.radiometry
     if header.dtype != band.dtype:
@@ -138,17 +167,37 @@ def check_header(
             f"its pixels are {header.dtype}, {mission.title} publishes {name} as {band.dtype}. "
             "Check that the link leads to this band",
         )
+    side_m = pixel_side_m(header.grid)
+    if side_m is None:
+        raise HeaderRefused(
+            "transform_invalid", "its middle is nowhere on Earth in its own CRS. Check its CRS and its corners"
+        )
+    if not FINEST <= side_m / mission.resolution_m <= COARSEST:
+        raise HeaderRefused(
+            "resolution_unexpected",
+            f"its pixels are {side_m:.3g} m on the ground, {mission.title} has {mission.resolution_m} m. "
+            "Check that the link leads to the band and no preview, and that the file's CRS and corners are right",
+        )
     return (*_nodata_findings(header, band.nodata, name), *_item_findings(header, size, asset, item))
 
 
 def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
-    """Indices of the COG tiles that hold any pixel of a window, ascending; none outside the file."""
+    """Indices of the COG tiles that hold any pixel of a window, ascending; none outside the file.
+
+    Raises:
+        HeaderRefused: With code oversize, where the window is more pixels of the file than are held at once.
+    """
     height, width = header.block
     top, left = max(window.row, 0), max(window.col, 0)
     bottom = min(window.row + window.height, header.grid.height)
     right = min(window.col + window.width, header.grid.width)
     if bottom <= top or right <= left:
         return ()
+    if (bottom - top) * (right - left) > MAX_WINDOW_PX:
+        raise HeaderRefused(
+            "oversize",
+            f"{bottom - top} x {right - left} of its pixels would have to be read at once. {_COG} and coarser",
+        )
     return tuple(
         row * header.tiles_across + col
         for row in range(top // height, (bottom - 1) // height + 1)
@@ -195,8 +244,10 @@ def _predictor(tiff: TiffHeader, dtype: str) -> int:
 
 
 def _nodata(tiff: TiffHeader) -> float | None:
+    text = tiff.text(42113)
     try:
-        return float(tiff.text(42113))
+        # Python reads 1_0 as ten, and nobody else does.
+        return None if "_" in text else float(text)
     except ValueError:
         return None
 
@@ -225,25 +276,27 @@ def _item_findings(header: Header, size: int, asset: Mapping[str, Any], item: Ma
 
     findings = []
     grid = header.grid
-    code = stated("proj:code") or (f"EPSG:{stated('proj:epsg')}" if stated("proj:epsg") else None)
+    code = stated("proj:code") or (f"EPSG:{_short(stated('proj:epsg'))}" if stated("proj:epsg") else None)
     if code is not None and code != grid.crs:
-        findings.append(f"crs_conflict: the item states {code}, the file {_short(grid.crs)}; the file is believed")
+        findings.append(f"crs_conflict: the item states {_short(code)}, the file {_short(grid.crs)}; {_BELIEVED}")
     transform = stated("proj:transform")
     own = (grid.dx, 0.0, grid.x0, 0.0, grid.dy, grid.y0)
     if transform is not None and not _near(transform, own, abs(grid.dx) * 1e-6):
-        findings.append(f"transform_conflict: the item states {transform}, the file {list(own)}; the file is believed")
+        findings.append(f"transform_conflict: the item states {_short(transform)}, the file {list(own)}; {_BELIEVED}")
     shape = stated("proj:shape")
     if shape is not None and shape != [grid.height, grid.width]:
         own_shape = [grid.height, grid.width]
-        findings.append(f"shape_conflict: the item states {shape}, the file {own_shape}; the file is believed")
+        findings.append(f"shape_conflict: the item states {_short(shape)}, the file {own_shape}; {_BELIEVED}")
     stated_size = asset.get("file:size")
     if stated_size is not None and stated_size != size:
-        findings.append(f"size_conflict: the item states {stated_size} bytes, the file has {size}")
+        findings.append(f"size_conflict: the item states {_short(stated_size)} bytes, the file has {size}")
     return tuple(findings)
 
 
-def _short(crs: str) -> str:
-    return crs if len(crs) <= 40 else f"{crs[:40]}..."
+def _short(stated: object) -> str:
+    # A name like EPSG:32634 as it is; half a character has no place in a record.
+    text = recordable(stated) if isinstance(stated, str) else _SHORT.repr(stated)
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def _near(stated: object, own: Sequence[float], tolerance: float) -> bool:
@@ -251,70 +304,9 @@ def _near(stated: object, own: Sequence[float], tolerance: float) -> bool:
     if not isinstance(stated, list) or len(stated) not in (6, 9):
         return False
     return all(
-        isinstance(number, int | float) and math.isclose(number, expected, rel_tol=0, abs_tol=tolerance)
+        # Whole numbers in JSON have no bound, floats do.
+        isinstance(number, int | float)
+        and abs(number) < 1e18
+        and math.isclose(number, expected, rel_tol=0, abs_tol=tolerance)
         for number, expected in zip(stated, own)
     )
-
-
-def _grid(tiff: TiffHeader, width: int, height: int) -> Grid:
-    keys = _geokeys(tiff)
-    x0, y0, dx, dy = _transform(tiff)
-    if keys.get(_RASTER_TYPE) == 2:
-        # "Pixel is point": the tie point is a pixel's centre.
-        x0, y0 = x0 - dx / 2, y0 - dy / 2
-    codes = (34735, 34736, 34737)
-    crs = _crs(tiff.order, tuple((code, tiff.tags[code]) for code in codes if code in tiff.tags))
-    if crs is None:
-        raise HeaderRefused("crs_missing", "it does not say where on Earth it lies. Write its CRS with gdal_edit")
-    return Grid(crs=crs, x0=x0, y0=y0, dx=dx, dy=dy, width=width, height=height)
-
-
-def _transform(tiff: TiffHeader) -> tuple[float, float, float, float]:
-    """Outer corner and pixel size of a north-up image, by its tags."""
-    matrix, scale, tie = tiff.numbers(34264), tiff.numbers(33550), tiff.numbers(33922)
-    if len(scale) >= 2 and len(tie) >= 6:
-        col, row, _, x, y, _ = tie[:6]
-        place = x - col * scale[0], y + row * scale[1], scale[0], -scale[1]
-    elif len(matrix) == 16:
-        if matrix[1] or matrix[4]:
-            raise HeaderRefused("rotated", "its rows do not run west to east. Warp it to a north-up grid")
-        place = matrix[3], matrix[7], matrix[0], matrix[5]
-    else:
-        raise HeaderRefused("transform_missing", "it does not say where its pixels lie. Write it as a GeoTIFF")
-    if not all(map(math.isfinite, place)) or not (place[2] > 0 > place[3]):
-        raise HeaderRefused("rotated", f"pixels of {place[2]:g} by {place[3]:g}. Warp it to a north-up grid")
-    return place
-
-
-def _geokeys(tiff: TiffHeader) -> dict[int, int]:
-    """GeoKeys that are numbers stored in the directory itself."""
-    values = tiff.integers(34735)
-    entries = (values[at : at + 4] for at in range(4, len(values) - 3, 4))
-    return {key: value for key, location, _, value in entries if location == 0}
-
-
-@lru_cache(maxsize=256)
-def _crs(order: str, geokeys: tuple[tuple[int, Tag], ...]) -> str | None:
-    """The CRS that GeoKeys mean, as GDAL reads them from a file of one empty tile; None for none."""
-    import rasterio
-
-    if not geokeys:
-        return None
-    shorts = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 277: 1, 322: 16, 323: 16}
-    tags = {code: Tag(type=SHORT, count=1, data=struct.pack(f"{order}H", value)) for code, value in shorts.items()}
-    # Without a place GDAL would warn that there is none.
-    tags[33550] = Tag(type=12, count=3, data=struct.pack(f"{order}3d", 10, 10, 0))
-    tags[33922] = Tag(type=12, count=6, data=struct.pack(f"{order}6d", 0, 0, 0, 500000, 5000000, 0))
-    tiff = TiffHeader(order=order, big=False, tags={**tags, **dict(geokeys)}, subfile_types=())
-    try:
-        with rasterio.MemoryFile(write_tiff(tiff, {}, 1)) as file, file.open(driver="GTiff") as dataset:
-            crs = dataset.crs
-            if crs is None or not (crs.is_projected or crs.is_geographic):
-                return None
-            keys = _geokeys(tiff)
-            code = keys.get({1: _PROJECTED, 2: _GEOGRAPHIC}.get(keys.get(_MODEL_TYPE, 0), 0))
-            # GDAL also guesses codes for definitions that come near one; only a stated one counts.
-            return f"EPSG:{code}" if code is not None and crs.to_epsg() == code else str(crs.to_wkt())
-    except (rasterio.errors.RasterioError, UnicodeDecodeError):
-        # rasterio decodes names in the GeoKeys as UTF-8, whatever they hold.
-        return None

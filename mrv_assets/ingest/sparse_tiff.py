@@ -1,8 +1,10 @@
 """Sparse GeoTIFFs: some of a publisher's COG tiles, byte for byte, under a header of our own."""
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,10 +27,11 @@ from mrv_assets.ingest.cog import (
     tile_window,
     tiles_for,
 )
-from mrv_assets.ingest.tiff import write_tiff
+from mrv_assets.ingest.tiff import GDAL_METADATA, write_tiff
 from mrv_assets.science.grid import Grid, Window
 
-# Each is given the size to decode to and writes nothing beyond it. libdeflate is twice as fast as zlib.
+# Each is given the size to decode to and writes nothing beyond it, whatever the stream promises. libdeflate is twice
+# as fast as zlib.
 _DECOMPRESS = {
     LZW: imagecodecs.lzw_decode,
     DEFLATE: imagecodecs.deflate_decode,
@@ -41,7 +44,7 @@ def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
     """A GeoTIFF of some of a file's COG tiles; the same tiles give the same bytes.
 
     Any reader opens it. Tiles left out read as nodata there, which is why the list of tiles fetched has to be
-    kept beside it, and ``SparseTiff`` to read it with.
+    kept beside it, and ``SparseTiff`` to read it with. Each tile is decoded once: what is in a copy can be read.
 
     Args:
         header: The published file's.
@@ -49,11 +52,26 @@ def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
 
     Raises:
         ValueError: For a tile the file does not have.
+        HeaderRefused: With code undecodable, for bytes that are no whole tile.
     """
     count = len(header.offsets)
     if not all(0 <= index < count for index in tiles):
         raise ValueError(f"the file has COG tiles 0 to {count - 1}, not {sorted(tiles)}")
-    return write_tiff(header.tiff, tiles, count)
+    for index, data in sorted(tiles.items()):
+        try:
+            decode_tile(header, data)
+        except (ValueError, RuntimeError) as error:
+            raise HeaderRefused(
+                "undecodable",
+                f"its COG tile {index} does not decode ({error}). Fetch the file again, and tell its publisher if that "
+                "does not help",
+            ) from None
+    metadata = header.tiff.tags.get(GDAL_METADATA)
+    if metadata is None or b"domain" not in metadata.data.lower():
+        return write_tiff(header.tiff, tiles, count)
+    # Outside its default domain GDAL's metadata may name other files, and GDAL reads them in place of pixels.
+    kept = {code: tag for code, tag in header.tiff.tags.items() if code != GDAL_METADATA}
+    return write_tiff(replace(header.tiff, tags=kept), tiles, count)
 
 
 class TileCache:
@@ -173,9 +191,7 @@ class SparseTiff:
             return held
         count = self.header.counts[index]
         if not count:
-            nodata = self.header.nodata
-            fill = 0 if nodata is None else np.array(nodata).astype(self.header.dtype)
-            return np.broadcast_to(np.array(fill, self.header.dtype), self.header.block)
+            return np.broadcast_to(_empty_pixel(self.header), self.header.block)
         try:
             tile = decode_tile(self.header, self._bytes(self.header.offsets[index], count))
         except (OSError, ValueError, RuntimeError) as error:
@@ -193,6 +209,17 @@ class SparseTiff:
             return os.pread(handle, length, offset)
         finally:
             os.close(handle)
+
+
+def _empty_pixel(header: Header) -> NDArray[Any]:
+    """The pixel of COG tiles that the publisher left empty: the nearest to nodata that the type holds, as in GDAL."""
+    dtype, nodata = np.dtype(header.dtype), header.nodata or 0.0
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.array(nodata, dtype)
+    limits = np.iinfo(dtype)
+    held = 0 if math.isnan(nodata) else min(max(nodata, limits.min), limits.max)
+    return np.array(int(held + math.copysign(0.5, held)) if isinstance(held, float) else held, dtype)
 
 
 def decode_tile(header: Header, data: bytes) -> NDArray[Any]:

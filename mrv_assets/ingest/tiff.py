@@ -15,16 +15,19 @@ MAX_CLASSIC_BYTES = (1 << 32) - 1
 # No real header comes near these; a damaged or hostile one may claim anything.
 MAX_TAGS = 1000
 MAX_DIRECTORIES = 64
+MAX_TAG_BYTES = 64 << 10
+"""Of every tag but the tables of tiles."""
+MAX_READS = 32
 
 NEW_SUBFILE_TYPE = 254
 TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+GDAL_METADATA = 42112
 
 # All that decides how a tile decodes or where it lies. Overviews, SubIFDs, EXIF, software and dates do not.
 KEPT_TAGS = frozenset(
     {254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 320, 322, 323, 324, 325, 338, 339}  # layout
-    | {273, 278, 279}  # strips, to say why they are refused
     | {33550, 33922, 34264, 34735, 34736, 34737}  # place
-    | {42112, 42113}  # GDAL metadata and nodata
+    | {GDAL_METADATA, 42113}  # GDAL metadata and nodata
 )
 
 SHORT, LONG, DOUBLE, LONG8 = 3, 4, 12, 16
@@ -135,8 +138,10 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) == 16 else 0
     if order is None or version not in (42, 43):
-        raise _no_tiff(head)
+        raise _no_tiff(source.get(0, min(_SNIFFED, size)))
     big = version == 43
+    if big and struct.unpack(f"{order}HH", head[4:8]) != (8, 0):
+        raise _malformed("a BigTIFF whose offsets are not of 8 bytes")
     width = "Q" if big else "I"
     count_bytes, entry_bytes, pointer_bytes = (8, 20, 8) if big else (2, 12, 4)
     (at,) = struct.unpack(f"{order}{width}", head[8:16] if big else head[4:8])
@@ -156,11 +161,14 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
         found: dict[int, Tag] = {}
         for entry in range(0, count * entry_bytes, entry_bytes):
             code, kind = struct.unpack(f"{order}HH", body[entry : entry + 4])
-            if code not in wanted or kind not in _SIZES:
-                continue
             (values,) = struct.unpack(f"{order}{width}", body[entry + 4 : entry + 4 + pointer_bytes])
+            # No type anyone knows, or no values: as if it were not there.
+            if code not in wanted or kind not in _SIZES or not values:
+                continue
             inline = body[entry + 4 + pointer_bytes : entry + entry_bytes]
             length = values * _SIZES[kind]
+            if length > (MAX_HEADER_BYTES if code in (TILE_OFFSETS, TILE_BYTE_COUNTS) else MAX_TAG_BYTES):
+                raise _oversize(f"its tag {code} has {values} values")
             if length <= pointer_bytes:
                 data = inline[:length]
             else:
@@ -243,6 +251,11 @@ class _HeaderBytes:
         self._fetched = 0
 
     def get(self, offset: int, length: int) -> bytes:
+        """That many bytes.
+
+        Raises:
+            HeaderRefused: When the file ends before, or all reads together grow too large or too many.
+        """
         if offset + length > self._size:
             raise HeaderRefused(
                 "truncated",
@@ -254,10 +267,9 @@ class _HeaderBytes:
         # Each read doubles what is there, so that a header of any length takes few of them.
         take = min(max(length, FIRST_READ, self._fetched), self._size - offset)
         if self._fetched + length > MAX_HEADER_BYTES:
-            raise HeaderRefused(
-                "oversize",
-                f"its header is larger than {MAX_HEADER_BYTES >> 20} MB. Write the file again as a COG",
-            )
+            raise _oversize(f"its header is larger than {MAX_HEADER_BYTES >> 20} MB")
+        if len(self._parts) == MAX_READS:
+            raise _oversize(f"its header is scattered over more than {MAX_READS} places")
         take = max(length, min(take, MAX_HEADER_BYTES - self._fetched))
         part = self._read(offset, take)
         if len(part) != take:
@@ -275,14 +287,35 @@ def _malformed(what: str) -> HeaderRefused:
     return HeaderRefused("header_malformed", f"{what}. Write the file again, for instance with gdal_translate -of COG")
 
 
+def _oversize(what: str) -> HeaderRefused:
+    return HeaderRefused("oversize", f"{what}. Write the file again, with gdal_translate -of COG")
+
+
+_SNIFFED = 1024
+_OTHER_FILES = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89HDF": "HDF5 or NetCDF",
+    b"CDF": "NetCDF",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "compressed by gzip",
+    b"{": "JSON, as servers send instead of an error",
+}
+
+
 def _no_tiff(head: bytes) -> HeaderRefused:
     if head[4:8] == b"jP  " or head[:4] == b"\xff\x4f\xff\x51":
         return HeaderRefused(
             "jp2", "it is JPEG 2000, which cannot be read in part. Use a catalogue that publishes COGs"
         )
-    if head.lstrip()[:1] == b"<":
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] == b"<":
         return HeaderRefused(
-            "not_tiff",
-            "it is a web page or XML, as servers send instead of an error. Check that the link opens",
+            "html_page",
+            "it is a web page or XML, as servers send instead of an error. Check that the link opens, and whether it "
+            "needs an account",
         )
-    return HeaderRefused("not_tiff", f"it starts with {head[:8]!r}. Check that the link leads to a GeoTIFF")
+    # What it is, never what it says: the record is no place for a file that happened to be linked.
+    other = next((name for magic, name in _OTHER_FILES.items() if text.startswith(magic)), None)
+    what = "it is empty" if not head else f"it is {other}" if other else "its first bytes are not those of a TIFF"
+    return HeaderRefused("not_tiff", f"{what}. Check that the link leads to a GeoTIFF")

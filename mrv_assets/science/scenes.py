@@ -13,11 +13,12 @@ from mrv_assets.science.offset import boa_offset
 from mrv_assets.science.product import Product, baseline_text, product_of
 from mrv_assets.science.stac_item import (
     Item,
+    excess,
     instant,
     is_multihash,
     item_digest,
     item_id,
-    recordable,
+    quoted,
     stated_number,
     text,
 )
@@ -160,7 +161,7 @@ def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
             digests[item["id"]] = digest
             usable.append(_candidate(item, digest, sensed, mission))
         except _UnusableError as reason:
-            excluded.add(Excluded(id=recordable(item_id(item)), code=reason.code, detail=recordable(reason.detail)))
+            excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
     kept, superseded = _newest(usable)
     excluded.update(superseded)
     return Selection(
@@ -183,6 +184,8 @@ def _sensed(item: Item) -> datetime:
 
 
 def _digest(item: Item) -> str:
+    if too_much := excess(item):
+        raise _UnusableError("item_invalid", too_much)
     try:
         return item_digest(item)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
@@ -204,7 +207,7 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _
         raise _UnusableError("offset_unknown", detail)
     scene = Scene(
         id=item["id"],
-        collection=str(item.get("collection") or ""),
+        collection=collection if isinstance(collection := item.get("collection"), str) else "",
         datetime=_spelled(sensed),
         platform=platform or "unknown",
         bands=bands,

@@ -12,6 +12,12 @@ from mrv_assets.missions.mission import FoundBy
 Item = Mapping[str, Any]
 """A STAC item, or a part of one, as published: plain JSON values; never modified."""
 
+# The largest real items have 3000 values and are 60 kB; ids have 80 characters at most. Records quote them.
+MAX_VALUES = 20_000
+MAX_CHARACTERS = 1 << 20
+MAX_NAME = 512
+MAX_QUOTED = 500
+
 
 def item_id(item: object) -> str:
     """Its id; empty where it has none."""
@@ -22,6 +28,37 @@ def item_id(item: object) -> str:
 def recordable(stated: str) -> str:
     """Text as a record can hold it: JSON may spell half a character, which has no UTF-8."""
     return stated.encode(errors="backslashreplace").decode()
+
+
+def quoted(stated: str) -> str:
+    """The beginning of a text that someone else wrote, as a record can hold it."""
+    text = recordable(stated[: MAX_QUOTED + 1])
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
+
+
+def excess(item: Item) -> str:
+    """What of an item is too much to work on, such as ``it has more than 20000 values``; empty where nothing is."""
+    for key, stated in (
+        *((key, item.get(key)) for key in ("id", "collection")),
+        *((key, text(item, key)) for key in ("platform", "constellation")),
+    ):
+        if isinstance(stated, str) and len(stated) > MAX_NAME:
+            return f"its {key} has {len(stated)} characters"
+    values, characters = 0, 0
+    pending: list[Any] = [item]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            characters += len(part)
+        elif isinstance(part, dict | list):
+            values += len(part)
+            if values > MAX_VALUES:
+                return f"it has more than {MAX_VALUES} values"
+            pending += part.values() if isinstance(part, dict) else part
+            characters += sum(map(len, part)) if isinstance(part, dict) else 0
+        if characters > MAX_CHARACTERS:
+            return f"it has more than {MAX_CHARACTERS >> 20} MB of text"
+    return ""
 
 
 def properties(item: Item) -> Item:

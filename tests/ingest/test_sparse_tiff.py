@@ -2,11 +2,17 @@
 
 import os
 import pickle
+import resource
+import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import rasterio
@@ -16,10 +22,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scene_builders import a_geotiff, geotiff_bytes, pixels
 
-from mrv_assets.errors import DamagedLake, HoleError
+from mrv_assets.errors import DamagedLake, HeaderRefused, HoleError
 from mrv_assets.ingest import tiff
-from mrv_assets.ingest.cog import Header, read_header
-from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache, sparse_tiff
+from mrv_assets.ingest.cog import MAX_TILES, Header, read_header
+from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache, decode_tile, sparse_tiff
+from mrv_assets.ingest.tiff import Tag, write_tiff
 from mrv_assets.science.grid import Window
 
 DEMO = Path(__file__).parents[2] / "mrv_assets" / "demo" / "catalogue"
@@ -289,11 +296,116 @@ def test_a_file_can_be_sent_to_another_process(tmp_path: Path) -> None:
 def test_a_damaged_tile_is_named(tmp_path: Path, compression: str) -> None:
     """Bytes that do not decode to a whole tile are an error with file and tile, never half a tile of pixels."""
     header, tiles = published(a_geotiff(tmp_path / "a.tif", pixels(32, 64), compress=compression))
+    half = {0: tiles[0][: len(tiles[0]) // 2]}
 
-    copy = sparse_tiff(header, {0: tiles[0][: len(tiles[0]) // 2]})
+    copy = write_tiff(header.tiff, half, len(header.offsets))
 
     with pytest.raises(DamagedLake, match="COG tile 0 does not decode"):
         SparseTiff(copy, all_of(header)).read(whole(header))
+    with pytest.raises(HeaderRefused, match=r"undecodable.* COG tile 0 does not decode"):
+        sparse_tiff(header, half)
+
+
+GIGABYTES = 2
+
+
+def a_bomb(compression: str) -> bytes:
+    """A stream of about a megabyte that decodes to two gigabytes of zeros."""
+    if compression == "zstd":
+        # RFC 8878: a frame of run-length blocks, each 128 KB of one byte.
+        blocks = GIGABYTES << 13
+        heads = ((128 << 10) << 3 | 1 << 1 | (block == blocks - 1) for block in range(blocks))
+        return b"\x28\xb5\x2f\xfd\x00\x38" + b"".join(head.to_bytes(3, "little") + b"\0" for head in heads)
+    # A flushed block stands for itself, and may be repeated.
+    stream = zlib.compressobj()
+    first = stream.compress(bytes(1 << 20)) + stream.flush(zlib.Z_FULL_FLUSH)
+    again = stream.compress(bytes(1 << 20)) + stream.flush(zlib.Z_FULL_FLUSH)
+    return first + again * (GIGABYTES << 10) + b"\x03\0"
+
+
+def peak_rss() -> int:
+    """The most memory this process ever held, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_a_stream_never_decodes_to_more_than_its_tile(compression: str) -> None:
+    """Bombs are refused, after no more than a tile is decoded: in memory and in time."""
+    header, _ = published(geotiff_bytes(pixels(64, 64, "uint8"), compress=compression))
+    bomb = a_bomb(compression)
+    assert len(bomb) < 4 << 20
+    before, began = peak_rss(), time.thread_time()
+
+    with pytest.raises(HeaderRefused, match="undecodable"):
+        sparse_tiff(header, {0: bomb})
+
+    assert time.thread_time() - began < 0.1
+    assert peak_rss() - before < 64 << 20
+
+
+def test_lzw_ends_where_its_tile_is_full() -> None:
+    """It has no end of its own: as in libtiff, what follows is not looked at."""
+    values = pixels(32, 64)
+    header, tiles = published(geotiff_bytes(values, compress="lzw"))
+    longer = imagecodecs.lzw_encode(values.tobytes() + bytes(1 << 20))
+
+    decoded = decode_tile(header, longer)
+
+    np.testing.assert_array_equal(decoded, values, strict=True)
+    np.testing.assert_array_equal(decode_tile(header, tiles[0]), values, strict=True)
+
+
+def test_metadata_that_names_other_files_is_left_behind(tmp_path: Path) -> None:
+    """GDAL reads a file named there in place of pixels: whoever opens the lake's copy would read it."""
+    elsewhere = a_geotiff(tmp_path / "elsewhere.tif", np.full((32, 32), 777, "uint16"))
+    path = a_geotiff(tmp_path / "a.tif", pixels(64, 64))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(elsewhere))
+    plain = a_geotiff(tmp_path / "plain.tif", pixels(64, 64))
+    with rasterio.open(plain, "r+") as file:
+        file.scales, file.offsets = (0.0001,), (-0.1,)
+    with rasterio.open(path) as file:
+        assert (file.read(1, out_shape=(32, 32)) == 777).all()
+
+    copy, plain_copy = (sparse_tiff(*published(one)) for one in (path, plain))
+
+    with rasterio.MemoryFile(copy) as memory, memory.open() as file:
+        assert file.tags(ns="OVERVIEWS") == {}
+        assert file.overviews(1) == []
+        np.testing.assert_array_equal(file.read(1), pixels(64, 64))
+    with rasterio.MemoryFile(plain_copy) as memory, memory.open() as file:
+        assert (file.scales, file.offsets) == ((0.0001,), (-0.1,))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+@pytest.mark.parametrize("nodata", ["7", "-9999", "300", "2.5", "-0.5", "nan", "inf", "1e300", "-1e300", "65535"])
+def test_an_empty_tile_is_what_gdal_makes_of_its_nodata(dtype: str, nodata: str) -> None:
+    """Publishers state values that the type cannot hold: the nearest that it can, or 0 for NaN."""
+    header, _ = published(geotiff_bytes(np.zeros((32, 64), dtype), nodata=None))
+    text = Tag(type=2, count=len(nodata) + 1, data=nodata.encode() + b"\0")
+
+    copy = write_tiff(replace(header.tiff, tags={**header.tiff.tags, 42113: text}), {}, len(header.offsets))
+
+    read = SparseTiff(copy, all_of(header)).read(whole(header))
+    np.testing.assert_array_equal(read, by_gdal(copy), strict=True)
+
+
+@pytest.mark.parametrize("big", ["NO", "YES"])
+def test_a_copy_of_the_largest_table_can_be_read(tmp_path: Path, big: str) -> None:
+    """As many COG tiles as the gate lets through: the copy's own header stays within what is read of one."""
+    path = tmp_path / "a.tif"
+    side = 16 * isqrt(MAX_TILES)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=side, height=side, count=1, dtype="uint8", crs="EPSG:32634", BIGTIFF=big,
+        transform=rasterio.Affine(10, 0, 0, 0, -10, 0), tiled=True, blockxsize=16, blockysize=16, SPARSE_OK=True,
+    ):  # fmt: skip
+        pass
+    header, _ = published(path)
+    assert len(header.offsets) == MAX_TILES
+
+    copy = sparse_tiff(header, {MAX_TILES - 1: bytes(256)})
+
+    assert SparseTiff(copy, frozenset({MAX_TILES - 1})).read(Window(side - 1, side - 1, 1, 1)) == 0
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300, -40])
