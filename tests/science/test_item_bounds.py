@@ -75,7 +75,8 @@ def test_what_is_just_within_bounds_is_used() -> None:
 def test_little_is_quoted_of_what_an_item_says() -> None:
     """A reason is read by people: the beginning is enough to find the item by."""
     item = earth_search_c1("bad")
-    item["assets"] = {"k" * 5000: {**asset, "eo:bands": [{"name": "B04"}]} for asset in item["assets"].values()}
+    [first, *_] = item["assets"].values()
+    item["assets"] = {"k" * 5000: {**first, "eo:bands": [{"name": "B04"}]}}
     item["assets"]["k" * 5000]["raster:bands"] = [{"scale": 5}]
     item["assets"]["scl"] = {"href": "./scl.tif"}
 
