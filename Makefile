@@ -6,10 +6,11 @@ INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 BENCH_ARGS ?=
 
-.PHONY: demo test ui check bench lock help
+.PHONY: demo test nightly ui check bench lock help
 help:
 	@echo "make demo    run the main job on real Sentinel-2 pixels, and print results"
 	@echo "make test    run every test"
+	@echo "make nightly 50,000 hostile files and items, some twenty minutes"
 	@echo "make ui      Dagster UI on http://127.0.0.1:3000 over the demo lake"
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   speed and memory against odc-stac, in one run"
@@ -32,6 +33,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# The fuzz tests of `make test`, with 25 times as many examples.
+nightly: $(INSTALLED)
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/ingest/test_fuzz_tiff.py tests/science/test_fuzz_items.py
 
 ui: $(INSTALLED)
 	@$(BIN)/mrv ui

@@ -18,8 +18,8 @@ REAL_DATA = "MRV_REAL_DATA"
 LOOPBACK = ("127.", "::1", "localhost")
 LISTED = pytest.StashKey[list[str]]()
 
-# Examples of all fuzz tests together (fuzzing.py); other tests state their own.
-settings.register_profile("ci", max_examples=2_000)
+# Examples of all fuzz tests together (fuzzing.py); loaded for no other test. Hypothesis has a profile "ci" of its own.
+settings.register_profile("fuzz", max_examples=2_000)
 settings.register_profile("nightly", max_examples=50_000)
 
 

@@ -1,4 +1,4 @@
-"""How hard fuzz tests try: they share the examples of a Hypothesis profile, ``ci`` unless HYPOTHESIS_PROFILE says so.
+"""How hard fuzz tests try: they share the examples of a Hypothesis profile, ``fuzz`` unless HYPOTHESIS_PROFILE says so.
 
 Profiles are registered in conftest.py; ``make nightly`` runs the larger one.
 """
@@ -26,7 +26,7 @@ LIMIT_S = 1.0
 
 def share(name: str) -> settings:
     """Settings of one fuzz test."""
-    profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+    profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "fuzz"))
     return settings(
         profile,
         deadline=None,
