@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 SPELLINGS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -35,8 +35,9 @@ class Tiff:
 
     order: str
     big: bool
-    data: bytes
-    directories: tuple[Directory, ...]
+    # Hypothesis prints what strategies are made of.
+    data: bytes = field(repr=False)
+    directories: tuple[Directory, ...] = field(repr=False)
 
     @classmethod
     def read(cls, data: bytes) -> "Tiff":
