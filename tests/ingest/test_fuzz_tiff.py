@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pytest
 from fuzzing import share, within_limit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,9 @@ from mrv_assets.ingest.tiff import MAX_HEADER_BYTES
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.grid import Window, tile_grid
 from mrv_assets.science.resample import source_window
+
+# What strategies draw from are whole files, which Hypothesis prints when an example is rejected.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 CODES = {
     *("not_tiff", "html_page", "jp2", "header_malformed", "truncated", "striped", "internal_mask", "multiple_bands"),
