@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
 BENCH_ARGS ?=
+# Its months share the process's connections with whatever ran before, so it has a process of its own.
+ALONE := tests/stages/test_network_month.py
 
 .PHONY: demo test nightly ui check bench lock help
 help:
@@ -32,7 +34,8 @@ demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore $(ALONE)
+	@$(BIN)/python -m pytest $(ALONE)
 
 # The fuzz tests of `make test`, with 25 times as many examples.
 nightly: $(INSTALLED)
