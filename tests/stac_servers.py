@@ -272,7 +272,8 @@ def rustac_server(folder: Path, items: Sequence[Item]) -> Iterator[str]:
         _wait_for(root, process)
         yield root
     finally:
-        process.terminate()
+        # Where this process ignores SIGTERM, its children do too.
+        process.kill()
         process.wait(10)
 
 
