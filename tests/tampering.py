@@ -61,10 +61,14 @@ def the_only(folder: Path) -> Path:
 
 
 def flip(path: Path, offset: int | None = None, bits: int = 1) -> Path:
-    """Change one byte of a file, by default in its middle."""
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 if offset is None else offset] ^= bits
-    path.write_bytes(data)
+    """Change one byte of a file, by default in its middle; doing it twice undoes it."""
+    place = path.stat().st_size // 2 if offset is None else offset
+    # In place: cutting a file off first, to write it anew, waits for the disk.
+    with path.open("r+b") as file:
+        file.seek(place)
+        [byte] = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte ^ bits]))
     return path
 
 

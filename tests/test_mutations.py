@@ -43,7 +43,6 @@ def test_two_thousand_changed_bytes_are_found_one_by_one(
 
     for path, offset, bits in mutations(root):
         name = path.relative_to(root).as_posix()
-        before = path.read_bytes()
         flip(path, offset, bits)
         if name == LAKE:
             found = list(contents.findings(programmes))
@@ -53,11 +52,12 @@ def test_two_thousand_changed_bytes_are_found_one_by_one(
                 folder = folder.parent
             where = place(path.relative_to(folder).as_posix())
             assert where
-            # A fresh one has read nothing yet.
-            found = list(replace(partitions[folder.relative_to(root).as_posix()]).check(*where))
+            one = partitions[folder.relative_to(root).as_posix()]
+            # What was read of the documents before stays true while only data is changed.
+            found = list((one if where[0] == "data" else replace(one)).check(*where))
         if not any(finding.object == name for finding in found):
             missed.append((name, offset, bits))
-        path.write_bytes(before)
+        flip(path, offset, bits)
         hit[kind(root, path)] += 1
 
     assert missed == []
@@ -71,18 +71,17 @@ def check_by_full_verify(root: Path, count: int) -> None:
     """Change one byte at a time, verify everything, and want the file named."""
     chosen = random.Random(SEED).sample(list(mutations(root)), count)
     for path, offset, bits in chosen:
-        before = path.read_bytes()
         flip(path, offset, bits)
 
         found = findings(root)
 
         assert names(found, path.relative_to(root).as_posix()), (path, offset, bits)
-        path.write_bytes(before)
+        flip(path, offset, bits)
 
 
 def test_changed_bytes_are_found_by_a_full_verify(demo: Demo, tmp_path: Path) -> None:
     """The same through everything that `mrv verify` does, on two months."""
-    root = a_copy(demo.folder / "lake", tmp_path / "lake", "2018-01", "2018-11")
+    root = a_copy(demo.folder / "lake", tmp_path / "lake", "2018-11", "2018-12")
 
     check_by_full_verify(root, BY_FULL_VERIFY)
 

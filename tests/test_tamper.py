@@ -27,6 +27,7 @@ from tampering import (
     the_only,
 )
 
+from mrv_assets.audit.canonical import canonical
 from mrv_assets.lake.contents import LAKE
 from mrv_assets.workplace import PRODUCT, Workplace
 
@@ -221,7 +222,7 @@ SWAPS: dict[str, Tamper] = {
     "records only": swapped(GATED, "records"),
     "records under the other's name": records_under_each_others_names,
 }
-BY_COMMAND = ("chunk deleted", "head removed", "an extra unreferenced record")
+BY_COMMAND = ("chunk deleted", "head removed")
 
 
 def test_an_untouched_copy_verifies(both: Path) -> None:
@@ -296,6 +297,15 @@ def test_a_head_that_went_missing_is_named(gone: tuple[int, ...], history: Path)
     found = findings(history)
 
     assert names(found, (heads / f"{gone[0]:06d}.json").relative_to(history).as_posix())
+
+
+def test_a_head_that_does_not_say_what_its_run_says_is_found(history: Path) -> None:
+    """The third head brought the first decision back; pointed at the second again, all else fits."""
+    second, third = (partition(history, GATED, MONTH) / "heads" / f"{number:06d}.json" for number in (2, 3))
+    replacing = json.loads(second.read_bytes())["record"]
+    third.write_bytes(canonical({"previous": replacing, "record": replacing}))
+
+    check(history, [third])
 
 
 def test_answers_that_were_exchanged_are_found(history: Path) -> None:

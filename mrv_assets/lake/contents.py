@@ -43,7 +43,7 @@ class Contents:
             name = path.relative_to(root).as_posix()
             slot = _SLOT.fullmatch(name)
             where = place(slot["rest"]) if slot else None
-            if any(part.startswith(".") for part in Path(name).parts):
+            if _is_hidden(name):
                 hidden.append(name)
                 continue
             regular = stat.S_ISREG(status.st_mode)
@@ -52,11 +52,12 @@ class Contents:
                 files.append((*where, status.st_size if regular else None))
             if not regular or not ((slot and where) or name == LAKE):
                 unexpected.append(name)
+        closed = [Path(error.filename).relative_to(root).as_posix() for error in errors]
         return cls(
             root=root,
             partitions=tuple(_partition(Slot(root, *key), files) for key, files in sorted(found.items())),
             unexpected=tuple(unexpected),
-            unreadable=tuple(Path(error.filename).relative_to(root).as_posix() for error in errors),
+            unreadable=tuple(name for name in closed if not _is_hidden(name)),
             hidden=tuple(hidden),
         )
 
@@ -83,6 +84,10 @@ class Contents:
                 cure="Make it readable for whoever verifies; what is in it was not looked at.",
             )
         yield from _lake_findings(self.root, programmes)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in Path(name).parts)
 
 
 def _walk(root: Path, on_error: Callable[[OSError], object]) -> Iterator[tuple[Path, os.stat_result]]:

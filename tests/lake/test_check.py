@@ -80,8 +80,8 @@ def test_a_head_is_of_its_partition(part: str, value: Any, lake: Path) -> None:
     assert names(found, head.relative_to(lake).as_posix())
 
 
-@pytest.mark.parametrize("number", ["000000", "999999"])
-def test_numbers_of_heads_start_at_one_and_have_no_gap(number: str, lake: Path) -> None:
+@pytest.mark.parametrize(("number", "named"), [("000000", "000000"), ("999999", "000002")])
+def test_numbers_of_heads_start_at_one_and_have_no_gap(number: str, named: str, lake: Path) -> None:
     """A gap of a million is one finding."""
     folder = partition(lake, GATED, PASSED) / "heads"
     shutil.copy(folder / "000001.json", folder / f"{number}.json")
@@ -89,7 +89,7 @@ def test_numbers_of_heads_start_at_one_and_have_no_gap(number: str, lake: Path) 
     found = findings(lake, asset=GATED)
 
     assert 1 <= len(found) <= 3
-    assert names(found, f"{GATED}/{TILE}/{PASSED}/heads")
+    assert names(found, f"{GATED}/{TILE}/{PASSED}/heads/{named}.json")
 
 
 def test_a_run_that_tells_of_a_head_far_away_is_one_finding(lake: Path) -> None:

@@ -74,6 +74,16 @@ def test_data_is_found_out_though_its_run_record_was_forged(
     assert names(found, (data / place).relative_to(lake).as_posix())
 
 
+def test_arrays_of_another_shape_are_not_decoded(lake: Path) -> None:
+    """What was described anew may ask for any amount of memory: that it differs is all there is to know."""
+    edits.an_endless_coordinate(data_of(lake, INDICES, PASSED))
+    accept(lake, INDICES, PASSED)
+
+    found = findings(lake, asset=INDICES)
+
+    assert [one["check"] for one in found] == ["type, shape and dims"]
+
+
 def another_host(run: Json) -> None:
     """Say that it ran elsewhere, later, on another processor."""
     run.update(host="another", finished="2030-01-01T00:00:00+00:00")
