@@ -1,8 +1,9 @@
-"""Hypothesis strategies for TIFFs that were tampered with: tags, types, counts, values, pointers and bytes."""
+"""TIFFs that Hypothesis tampers with: tags, types, counts, values, pointers and bytes."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 from tiff_builders import SIZES, SPELLINGS, Directory, Entry, Tiff
@@ -23,18 +24,20 @@ FLOATS = st.sampled_from(
     [0.0, -0.0, 1.0, -1.0, 10.0, 20.0, 0.5, 1e-9, 5e-324, 1e300, -1e300, 6e5, 5e6, math.inf, -math.inf, math.nan, 90.0]
 ) | st.floats(width=32)
 
-Change = Callable[[st.DrawFn, Tiff], Tiff]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+"""Hypothesis's ``data.draw``."""
+Change = Callable[[Draw, Tiff], Tiff]
 
 
-def numbers(draw: st.DrawFn, limit: int) -> int:
+def numbers(draw: Draw, limit: int) -> int:
     """A whole number below a limit, often one that arithmetic goes wrong at."""
-    return draw(st.sampled_from(EDGES) | st.integers(0, 200)) % limit
+    return int(draw(st.sampled_from(EDGES) | st.integers(0, 200))) % limit
 
 
-def _value(draw: st.DrawFn, tiff: Tiff, kind: int, count: int) -> bytes:
+def _value(draw: Draw, tiff: Tiff, kind: int, count: int) -> bytes:
     """Values of a type."""
     if kind not in SPELLINGS:
-        return draw(st.binary(min_size=count, max_size=count))
+        return bytes(draw(st.binary(min_size=count, max_size=count)))
     if SPELLINGS[kind] in "fd":
         values: list[float] = draw(st.lists(FLOATS, min_size=count, max_size=count))
         # What a single float cannot hold is infinite.
@@ -44,7 +47,7 @@ def _value(draw: st.DrawFn, tiff: Tiff, kind: int, count: int) -> bytes:
     return b"".join(tiff.spelled(kind, numbers(draw, top)) for _ in range(count))
 
 
-def _one_entry(draw: st.DrawFn, tiff: Tiff, change: Callable[[Entry], tuple[Entry, ...]]) -> Tiff:
+def _one_entry(draw: Draw, tiff: Tiff, change: Callable[[Entry], tuple[Entry, ...]]) -> Tiff:
     """Change one entry of one directory into others."""
     at = draw(st.integers(0, len(tiff.directories) - 1)) if draw(st.booleans()) else 0
     directory = tiff.directories[at]
@@ -59,42 +62,41 @@ def _with(tiff: Tiff, at: int, directory: Directory) -> Tiff:
     return replace(tiff, directories=(*tiff.directories[:at], directory, *tiff.directories[at + 1 :]))
 
 
-def _pointers(draw: st.DrawFn, tiff: Tiff) -> int:
+def _pointers(draw: Draw, tiff: Tiff) -> int:
     end = len(tiff.data)
-    return draw(st.sampled_from(EDGES) | st.integers(0, end) | st.integers(end, end + 4000)) % (
-        1 << (64 if tiff.big else 32)
-    )
+    place = draw(st.sampled_from(EDGES) | st.integers(0, end) | st.integers(end, end + 4000))
+    return int(place) % (1 << (64 if tiff.big else 32))
 
 
-def remove(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def remove(draw: Draw, tiff: Tiff) -> Tiff:
     """An entry is missing."""
     return _one_entry(draw, tiff, lambda entry: ())
 
 
-def repeat(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def repeat(draw: Draw, tiff: Tiff) -> Tiff:
     """An entry stands twice."""
     return _one_entry(draw, tiff, lambda entry: (entry, entry))
 
 
-def retype(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def retype(draw: Draw, tiff: Tiff) -> Tiff:
     """The same bytes as another type."""
     kind = draw(st.sampled_from([*SIZES, 0, 14, 19, 65535]))
     return _one_entry(draw, tiff, lambda entry: (replace(entry, type=kind),))
 
 
-def recount(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def recount(draw: Draw, tiff: Tiff) -> Tiff:
     """More values, or fewer, than there are."""
     count = numbers(draw, 1 << (64 if tiff.big else 32))
     return _one_entry(draw, tiff, lambda entry: (replace(entry, count=count),))
 
 
-def repoint(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def repoint(draw: Draw, tiff: Tiff) -> Tiff:
     """Values that lie somewhere else."""
     pointer = _pointers(draw, tiff)
     return _one_entry(draw, tiff, lambda entry: (replace(entry, pointer=pointer),))
 
 
-def revalue(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def revalue(draw: Draw, tiff: Tiff) -> Tiff:
     """Other values of the same type."""
 
     def change(entry: Entry) -> tuple[Entry, ...]:
@@ -105,7 +107,7 @@ def revalue(draw: st.DrawFn, tiff: Tiff) -> Tiff:
     return _one_entry(draw, tiff, change)
 
 
-def add(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def add(draw: Draw, tiff: Tiff) -> Tiff:
     """An entry that was not there, or not like this."""
     code = draw(st.sampled_from(KNOWN_CODES) | st.integers(0, 65535))
     kind = draw(st.sampled_from([*SIZES]))
@@ -114,7 +116,7 @@ def add(draw: st.DrawFn, tiff: Tiff) -> Tiff:
     return tiff.having(Entry(code=code, type=kind, count=count, value=value))
 
 
-def replace_geokeys(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def replace_geokeys(draw: Draw, tiff: Tiff) -> Tiff:
     """A CRS of any keys."""
     keys = draw(st.lists(st.sampled_from(GEO_KEYS), max_size=16, unique=True))
     entries = [
@@ -126,13 +128,13 @@ def replace_geokeys(draw: st.DrawFn, tiff: Tiff) -> Tiff:
     return tiff.having(tiff.entry(34735, 3, *flat))
 
 
-def replace_place(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def replace_place(draw: Draw, tiff: Tiff) -> Tiff:
     """Pixels of another size, or somewhere else."""
     code, count = draw(st.sampled_from([(33550, 3), (33922, 6), (34264, 16), (34736, 7)]))
     return tiff.having(Entry(code=code, type=12, count=count, value=_value(draw, tiff, 12, count)))
 
 
-def retable(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def retable(draw: Draw, tiff: Tiff) -> Tiff:
     """COG tiles somewhere else, of other sizes, or all in one place."""
     code = draw(st.sampled_from([324, 325]))
     count = max([entry.count for entry in tiff.directories[0].entries if entry.code == code], default=4) % 5000
@@ -141,25 +143,25 @@ def retable(draw: st.DrawFn, tiff: Tiff) -> Tiff:
     return tiff.having(tiff.entry(code, 16 if tiff.big else 4, *(values * count)[:count]))
 
 
-def resize(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def resize(draw: Draw, tiff: Tiff) -> Tiff:
     """Another image of the same COG tiles."""
     code = draw(st.sampled_from([256, 257, 322, 323]))
     return tiff.having(tiff.entry(code, 4, numbers(draw, 1 << 32)))
 
 
-def relink(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def relink(draw: Draw, tiff: Tiff) -> Tiff:
     """A chain of directories that ends early, late, or never."""
     at = draw(st.integers(0, len(tiff.directories) - 1))
     return _with(tiff, at, replace(tiff.directories[at], next=_pointers(draw, tiff)))
 
 
-def append(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def append(draw: Draw, tiff: Tiff) -> Tiff:
     """One more image: an overview, a mask, or neither."""
     entry = tiff.entry(254, draw(st.sampled_from([3, 4])), draw(st.sampled_from([0, 1, 2, 4, 5, 7])))
     return replace(tiff, directories=(*tiff.directories, Directory(entries=(entry,))))
 
 
-def shuffle(draw: st.DrawFn, tiff: Tiff) -> Tiff:
+def shuffle(draw: Draw, tiff: Tiff) -> Tiff:
     """Entries in no order."""
     before = tiff.directories[0].entries
     entries = [before[index] for index in draw(st.permutations(range(len(before))))]
@@ -172,19 +174,17 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-@st.composite
-def tampered(draw: st.DrawFn, sound: tuple[Tiff, ...]) -> bytes:
+def tampered(draw: Draw, sound: tuple[Tiff, ...]) -> bytes:
     """One of some sound files, with one to four changes, and sometimes a damaged byte or end."""
     # By number: Hypothesis may want to print what it draws from, and these are whole files.
     tiff = sound[draw(st.integers(0, len(sound) - 1))]
     for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4)):
         tiff = change(draw, tiff)
     data = tiff.bytes()
-    return draw(damaged(data)) if draw(st.integers(0, 9)) == 9 else data
+    return damaged(draw, data) if draw(st.integers(0, 9)) == 9 else data
 
 
-@st.composite
-def damaged(draw: st.DrawFn, data: bytes) -> bytes:
+def damaged(draw: Draw, data: bytes) -> bytes:
     """Bytes changed, cut off or put in; most of them where a header is."""
     changed = bytearray(data)
     for _ in range(draw(st.integers(1, 6))):

@@ -18,6 +18,8 @@ PREFIX_BYTES = 16 << 10
 """What a stat over the network brings along: a COG's header lies there, so reading it costs no second request."""
 
 _DIGEST_STEP = 1 << 20
+# What Linux and macOS take or more; a longer one is an error even to ask about.
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +170,16 @@ def path_beneath(root: Path, folder: Path, href: str) -> Path:
     if href.startswith("/vsi"):
         raise HrefRefused(shown, "it names one of GDAL's virtual file systems")
     candidates = [folder / href]
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        raise HrefRefused(shown, "it is no link") from None
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
-            raise HrefRefused(shown, f"it names another machine, {parts.netloc}")
+            raise HrefRefused(shown, f"it names another machine, {parts.netloc[:80]}")
         candidates = [Path(unquote(parts.path))]
     elif parts.scheme:
-        raise HrefRefused(shown, f"{parts.scheme}: is not a file on disk")
+        raise HrefRefused(shown, f"{parts.scheme[:20]}: is not a file on disk")
     elif "%" in href:
         # Links are URI references, though most writers put the plain file name.
         candidates.append(folder / unquote(href))
@@ -183,6 +188,10 @@ def path_beneath(root: Path, folder: Path, href: str) -> Path:
     for path in resolved:
         if not path.is_relative_to(root):
             raise HrefRefused(shown, "it leads out of the catalogue's folder")
+        if len(os.fsencode(path)) > MAX_PATH_BYTES or any(
+            len(os.fsencode(part)) > MAX_NAME_BYTES for part in path.parts
+        ):
+            raise HrefRefused(shown, "it is longer than any disk takes")
     return next((path for path in resolved if path.exists()), resolved[0])
 
 

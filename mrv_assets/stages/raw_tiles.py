@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step, steps_digest
+from mrv_assets.errors import HrefRefused
 from mrv_assets.ingest.cog import check_header, tiles_for
 from mrv_assets.ingest.published import Published
 from mrv_assets.ingest.sparse_tiff import sparse_tiff
-from mrv_assets.ingest.transport import ByteRange
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.mission import described
 from mrv_assets.science.blocks import HALO_PX
@@ -93,7 +93,8 @@ def forecast(plan: Plan, published: Published) -> Json:
 def _size(scene: Scene, band: SceneBand, published: Published) -> int | None:
     """A file's size, without asking the network for it."""
     if band.size is None and published.named_by_bytes:
-        return published.transport.stat(published.catalogue.absolute_href(scene.id, band.href)).size
+        href = _followed(scene, band, published)
+        return 0 if href is None else published.transport.stat(href).size
     return band.size
 
 
@@ -156,7 +157,15 @@ def _checksum(scene: Scene, band: SceneBand, published: Published) -> Json | Non
         return {"multihash": band.checksum}
     if not published.named_by_bytes:
         return None
-    href = published.catalogue.absolute_href(scene.id, band.href)
-    size = published.transport.stat(href).size
-    [data] = published.transport.read(href, [ByteRange(0, size)])
-    return {"size": size, "sha256": sha256(data)}
+    href = _followed(scene, band, published)
+    if href is None:
+        return None
+    return {"size": published.transport.stat(href).size, "sha256": published.transport.digest(href, "sha256")}
+
+
+def _followed(scene: Scene, band: SceneBand, published: Published) -> str | None:
+    """Where a band's link leads; None where it may not be followed, for which its scene is refused when it is read."""
+    try:
+        return published.catalogue.absolute_href(scene.id, band.href)
+    except HrefRefused:
+        return None

@@ -42,8 +42,7 @@ def sound() -> tuple[Tiff, ...]:
     files = [
         geotiff_bytes(red, predictor=2, blockxsize=32),
         geotiff_bytes(red, BIGTIFF="YES", ENDIANNESS="BIG", compress="lzw", blockxsize=32),
-        geotiff_bytes(pixels(300, 300), driver="COG", blocksize=128, compress="zstd", blockxsize=None, blockysize=None,
-                      tiled=None),
+        geotiff_bytes(pixels(300, 300), driver="COG", blocksize=128, compress="zstd"),
         geotiff_bytes(scl, ENDIANNESS="BIG", compress="none", blockxsize=16, blockysize=16),
         geotiff_bytes(red, crs=own, BIGTIFF="YES", compress="zstd"),
         geotiff_bytes(red.astype("float32"), predictor=3),
@@ -116,7 +115,7 @@ def test_sound_files_pass() -> None:
 @given(st.data())
 def test_a_tampered_header_is_refused_or_read(data: st.DataObject) -> None:
     """Tags removed, repeated, of other types, counts, values and places; directories in chains and loops."""
-    content = data.draw(tampered(sound()))
+    content = tampered(data.draw, sound())
 
     with within_limit():
         judged(content)
@@ -126,7 +125,7 @@ def test_a_tampered_header_is_refused_or_read(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_damaged_file_is_refused_or_read(data: st.DataObject) -> None:
     """Bytes changed, cut off and put in."""
-    content = data.draw(st.sampled_from(sound()).flatmap(lambda tiff: damaged(tiff.data)))
+    content = damaged(data.draw, sound()[data.draw(st.integers(0, len(sound()) - 1))].data)
 
     with within_limit():
         judged(content)
@@ -171,9 +170,9 @@ def streams() -> tuple[tuple[int, bytes], ...]:
 @given(st.data())
 def test_a_tile_decodes_whole_or_is_refused(data: st.DataObject) -> None:
     """Any bytes, and sound streams damaged: never another shape or type, never a crash."""
-    header = data.draw(st.sampled_from(encoded()))
+    header = encoded()[data.draw(st.integers(0, len(encoded()) - 1))]
     [stream] = [stream for compression, stream in streams() if compression == header.compression]
-    tile = data.draw(st.binary(max_size=5000) | damaged(stream))
+    tile = damaged(data.draw, stream) if data.draw(st.booleans()) else data.draw(st.binary(max_size=5000))
 
     with within_limit():
         try:
@@ -199,8 +198,9 @@ def test_tampering_finds_its_way_past_the_first_check() -> None:
     @settings(share("tiff structure"), max_examples=150, derandomize=True, database=None)
     @given(st.data())
     def look(data: st.DataObject) -> None:
-        found.add(judged(data.draw(tampered(sound()))))
+        found.add(judged(tampered(data.draw, sound())))
 
     look()
 
-    assert found >= {"", "header_malformed", "truncated", "oversize", "striped", "transform_invalid", "crs_missing"}
+    assert {"", "header_malformed", "truncated", "oversize"} <= found
+    assert len(found) >= 10

@@ -80,8 +80,10 @@ def test_a_code_with_other_units_is_not_that_code() -> None:
         {MODEL: 1, RASTER: 1, PROJECTED: 60000},
         # A projection with none of its parameters, on no ellipsoid: GDAL puts WGS 84 and zeros in their place.
         {MODEL: 1, RASTER: 1, PROJECTED: 32767, UTM: 16034, METHOD: 1},
+        {MODEL: 1, RASTER: 1, PROJECTED: 32767, UTM: 16034, METHOD: 1, 2054: 9102, 3076: 9001},
+        {MODEL: 1, RASTER: 1, GEOGRAPHIC: 4326, PROJECTED: 32767, UTM: 16034, METHOD: 1},
     ],
-    ids=["none", "no-model", "from-the-centre-of-the-earth", "no-such-code", "incomplete"],
+    ids=["none", "no-model", "from-the-centre-of-the-earth", "no-such-code", "bare", "no-datum", "no-units"],
 )
 def test_a_crs_that_is_not_all_there_is_missing(keys: Mapping[int, int]) -> None:
     """What a reader makes up to fill a gap is no place on Earth."""

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scene_builders import geotiff_bytes, pixels, romanian
 from tiff_builders import Directory, Entry, Tiff
@@ -148,6 +148,16 @@ def test_an_attack_is_refused_by_its_name(attack: str, big: bool) -> None:
         tracemalloc.stop()
 
 
+def test_a_tag_of_no_values_is_as_good_as_none() -> None:
+    """Readers differ in what they make of it: it is not copied."""
+    nothing = Entry(code=338, type=SHORT, count=0, value=b"")
+
+    header = header_of(sound().having(nothing).bytes())
+
+    assert 338 not in header.tiff.tags
+    assert header.tiff.tags.keys() >= {256, 257, 322, 323}
+
+
 def test_bigtiff_counts_of_2_60_are_refused_unread() -> None:
     """Whatever the file's size says: nothing is asked for beyond the header's bound."""
     for code, kind in ((324, LONG8), (34737, 2), (254, LONG)):
@@ -250,6 +260,7 @@ def test_a_refusal_does_not_quote_the_file() -> None:
 
 
 @settings(deadline=None, max_examples=60)
+@example("proj:transform", [10**400] * 6)
 @given(
     st.sampled_from(["proj:code", "proj:epsg", "proj:transform", "proj:shape", "file:size"]),
     st.recursive(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from dialects import cdse, earth_search_c1, earth_search_l2a, planetary_computer
 from dialects_of_others import landsatlook, planetary_computer_s1
 from fuzzing import share, within_limit
@@ -27,16 +28,15 @@ DIALECTS: tuple[Callable[[], Item], ...] = (
 LONGEST = 600
 """Characters of anything a record quotes from an item that is not used."""
 
-TEXTS = st.sampled_from(
-    [
-        *("", " ", "\0", "\ud800", "a\udfffb", "x" * 100_000, "\u202eevil", "I\u0307", "\U0001f6f0"),
-        *("../../x", "/etc/passwd", "file:///etc/passwd", "/vsicurl/http://127.0.0.1/x", "s3://", "http://[::1"),
-        *("https://example.com/a?sig=secret", "<script>alert(1)</script>", "[x](javascript:alert(1))", "image/jp2"),
-        *("2022-07-15T00:00:00Z", "2022-07-32", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2022"),
-        *("2022-07-10T09:35:25.024000Z", "Infinity", "-0.1", "N9999", "05.10", "99.99", "1220", "1220" + "ab" * 32),
-        *("ff" * 40, "80" * 100, "sentinel-2a", "SENTINEL-2", "S2A", "B04", "red", "scl", "MGRS-34TER"),
-    ]
-) | st.text(max_size=20)
+HOSTILE_TEXTS = (
+    *("", " ", "\0", "\ud800", "a\udfffb", "x" * 100_000, "\u202eevil", "I\u0307", "\U0001f6f0"),
+    *("../../x", "/etc/passwd", "file:///etc/passwd", "/vsicurl/http://127.0.0.1/x", "s3://", "http://[::1"),
+    *("https://example.com/a?sig=secret", "<script>alert(1)</script>", "[x](javascript:alert(1))", "image/jp2"),
+    *("2022-07-15T00:00:00Z", "2022-07-32", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2022"),
+    *("2022-07-10T09:35:25.024000Z", "Infinity", "-0.1", "N9999", "05.10", "99.99", "1220", "1220" + "ab" * 32),
+    *("ff" * 40, "80" * 100, "sentinel-2a", "SENTINEL-2", "S2A", "B04", "red", "scl", "MGRS-34TER"),
+)
+TEXTS = st.sampled_from(HOSTILE_TEXTS) | st.text(max_size=20)
 NUMBERS = st.sampled_from(
     [0, 1, -1, 10**400, -(10**400), 2**53, 2**53 + 1, 2**63, 1e308, -1e308, 5e-324, float("nan"), float("inf"), 0.0001,
      -0.1, 0.1, -0.0, True, False]
@@ -160,6 +160,25 @@ def judged(items: list[Any]) -> Selection:
 def test_items_are_used_or_excluded_with_a_reason(items: list[Any]) -> None:
     """Types swapped, half characters, huge texts and numbers, deep nesting, foreign values: no exception."""
     judged(items)
+
+
+PROPERTIES = (
+    *("datetime", "start_datetime", "platform", "constellation", "sat:absolute_orbit", "sat:relative_orbit", "created"),
+    *("s2:processing_baseline", "s2:product_uri", "s2:datatake_id", "s2:datastrip_id", "s2:generation_time"),
+    *("s2:mgrs_tile", "grid:code", "earthsearch:boa_offset_applied", "processing:version", "processing:datetime"),
+)
+
+
+@pytest.mark.parametrize("key", PROPERTIES)
+def test_every_property_may_say_any_of_the_texts(key: str) -> None:
+    """Where a search would rarely put them: instants that overflow, half characters and names of other things."""
+    for value in (*HOSTILE_TEXTS, 10**400, float("nan"), nested(300)):
+        item = fresh(earth_search_c1)
+        item["properties"] |= {"datetime": "2022-07-10T09:35:25Z", key: value}
+        if key == "start_datetime":
+            del item["properties"]["datetime"]
+
+        judged([item])
 
 
 def test_tampering_finds_its_way_past_the_first_check() -> None:
