@@ -2,12 +2,12 @@
 
 import hashlib
 import shutil
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from mrv_assets.audit.canonical import digest
-from mrv_assets.durable import write_once
 from mrv_assets.ingest.answer import is_strong
 from mrv_assets.ingest.hosts import without_query
 from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, ObjectInfo, Transport, hasher
@@ -67,10 +67,15 @@ class KeptTransport:
 
 
 def _keep(path: Path, pieces: Sequence[bytes]) -> None:
+    """Keep a read, whole or not at all. Not flushed: the digest tells what a power cut damaged, which is read again."""
     computed = hashlib.sha256()
     for piece in pieces:
         computed.update(piece)
-    write_once(path, b"".join([computed.digest(), *pieces]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    with temp.open("xb") as file:
+        file.writelines([computed.digest(), *pieces])
+    temp.replace(path)
 
 
 def _kept(path: Path, lengths: Sequence[int]) -> list[bytes] | None:
