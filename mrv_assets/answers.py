@@ -131,6 +131,8 @@ class _Traced:
 
 def left_out(raw: Record) -> list[Json]:
     """Scenes of a raw_tiles record that do not count, excluded from the catalogue's answer or refused, and why."""
+    if not raw.evaluated:
+        return []
     excluded = [{"id": i, "code": code, "detail": detail} for i, code, detail in raw.inputs["excluded"]]
     return excluded + list(raw.output["refused"])
 
@@ -162,6 +164,7 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
     gated, *_, raw = traced.chains[name]
     decision = decision_of(gated)
     observations = observations_of(raw)
+    decisions = {mission: decision_of(chain[0]) for mission, chain in traced.chains.items()}
     scenes = {s["id"]: s for o in observations for s in o["scenes"]}
     return {
         "tile": tile,
@@ -174,6 +177,16 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
             "min_coverage": decision["min_coverage"],
             "audit_hash": gated.audit_hash,
         },
+        "missions": [
+            {
+                "mission": mission.name,
+                "status": decisions[mission.name]["status"],
+                "reasons": decisions[mission.name]["reasons"],
+                "coverage": decisions[mission.name]["coverage"],
+                "audit_hash": traced.chains[mission.name][0].audit_hash,
+            }
+            for mission in place.missions
+        ],
         "unavailable": decision["unavailable"],
         "scenes": [
             {
@@ -208,8 +221,9 @@ def _trace(lake: Lake, tile: str, month: str) -> _Traced:
     for asset, audit_hash in monthly.inputs.items():
         record = lake.record(asset, tile, month, audit_hash)
         chain = [record]
-        while upstream := [name for name in record.inputs if "/" in name]:
-            record = lake.record(upstream[0], tile, month, record.inputs[upstream[0]])
+        while not record.document["asset"].endswith("/raw_tiles"):
+            [(name, audit_hash)] = record.upstream.items()
+            record = lake.record(name, tile, month, audit_hash)
             chain.append(record)
         chains[asset.partition("/")[0]] = chain
     return _Traced(monthly=monthly, chains=chains)

@@ -76,19 +76,29 @@ def scene_drift(raw: Record | None, offer: Json, *, tile: str, month: str, missi
 def drifted_scenes(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Iterator[SceneDrift]:
     """Each month of a tile, compared with the lake, by one search of the mission's catalogue.
 
+    Months for which the mission was not needed are not searched: nothing it offers changes them.
+
     Raises:
         CatalogueError: When the catalogue cannot be used.
     """
     from mrv_assets.stages.raw_tiles import offered
 
-    plan = place.plan(tile, months[0], mission)
-    offer: Offer = offered(plan, published_of(plan), months)
-    for month in months:
-        try:
-            raw = place.lake.current(f"{mission.name}/raw_tiles", tile, month)
-        except NotMaterialized:
-            raw = None
-        yield scene_drift(raw, offer[month], tile=tile, month=month, mission=mission.name)
+    raws = {month: _raw(place, tile, month, mission) for month in months}
+    needed = [month for month, raw in raws.items() if raw is None or raw.evaluated]
+    offer: Offer = {}
+    if needed:
+        plan = place.plan(tile, needed[0], mission)
+        offer = offered(plan, published_of(plan), needed)
+    for month, raw in raws.items():
+        if month in offer:
+            yield scene_drift(raw, offer[month], tile=tile, month=month, mission=mission.name)
+
+
+def _raw(place: Workplace, tile: str, month: str, mission: Mission) -> Record | None:
+    try:
+        return place.lake.current(f"{mission.name}/raw_tiles", tile, month)
+    except NotMaterialized:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

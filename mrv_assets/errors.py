@@ -107,6 +107,20 @@ class GateRefused(MrvError):
         )
 
 
+class NotEvaluated(MrvError):
+    """A mission was not needed for this tile-month, so there is nothing of it to open."""
+
+    def __init__(self, asset: str, tile: str, month: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(asset, tile, month, reasons)
+        self.asset, self.tile, self.month, self.reasons = asset, tile, month, reasons
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset} {self.tile} {self.month} is NOT_EVALUATED ({', '.join(self.reasons)}): no scene of it was "
+            "read. Open the mission that monthly_proxies names for this month instead."
+        )
+
+
 class LakeMismatch(BadInputError):
     """The lake belongs to another programme or format."""
 

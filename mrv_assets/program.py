@@ -178,6 +178,15 @@ class Program(BaseModel):
     substitution: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         description="the missions in the order they stand in for one another, such as [sentinel2, landsat]"
     )
+    allow_sar: bool = Field(
+        default=False, description="whether a radar may stand in where no optical mission saw enough: true or false"
+    )
+    min_native_pixels: int = Field(
+        default=9,
+        ge=0,
+        le=10_000,
+        description="how many of a substitute's own pixels a parcel must span to get a value from it, such as 9",
+    )
     composite: Literal["mean", "median"] = Field(
         default="mean", description="how a month's observations become one value: mean or median"
     )

@@ -114,7 +114,7 @@ def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:
         document = record.document
         record = lake.record(asset, document["tile"], document["month"], record.upstream[asset])
         yield record
-        if not record.upstream:
+        if asset.endswith("/raw_tiles"):
             return
         [asset] = record.upstream
 
@@ -151,6 +151,8 @@ def _plan(monthly: Record, gated: Record) -> Plan:
         ),
         composite=stated["composite"],
         substitution=tuple(stated["substitution"]),
+        allow_sar=stated["allow_sar"],
+        min_native_pixels=stated["min_native_pixels"],
         workers=os.cpu_count() or 1,
     )
 

@@ -147,6 +147,8 @@ class Workplace:
             ),
             composite=program.composite,
             substitution=program.substitution,
+            allow_sar=program.allow_sar,
+            min_native_pixels=program.min_native_pixels,
             workers=self.workers,
             dask_address=self.dask_address,
             force=force,
@@ -200,6 +202,12 @@ def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...])
         plan: Names the mission for a mission's asset.
         missions: The programme's missions in the order of substitution, for ``monthly_proxies``.
     """
+    if stage in STAGES:
+        from mrv_assets.stages.not_evaluated import not_evaluated
+
+        before = STAGES[: STAGES.index(stage)][-1:]
+        if (done := not_evaluated(lake, plan, stage, before[0] if before else None)) is not None:
+            return done
     # Each stage brings its kernels; Dagster's definitions, which import this module's callers, need none.
     match stage:
         case "raw_tiles":

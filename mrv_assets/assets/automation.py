@@ -78,8 +78,9 @@ def _requests(place: "Workplace", tile: str, months: list[str]) -> Iterator[tupl
     # Definitions load without the numerical stack; a tick needs it.
     from mrv_assets.drift import drifted_scenes
 
-    by_month = zip(*(drifted_scenes(place, tile, months, mission) for mission in place.missions), strict=True)
-    for month, found in zip(months, by_month, strict=True):
+    drifted = [one for mission in place.missions for one in drifted_scenes(place, tile, months, mission)]
+    for month in months:
+        found = [one for one in drifted if one.month == month]
         if not any(one.any for one in found):
             yield month, None
             continue

@@ -29,6 +29,9 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
     first: Metadata = {}
     last: Metadata = {}
     match stage:
+        case _ if not done.record.evaluated:
+            reasons = ", ".join(document["output"]["reasons"])
+            first = {"gate_status": document["output"]["status"], "reasons": reasons}
         case "raw_tiles":
             last = _scenes(observations_of(done.record), document["output"]["refused"])
             last["completeness"] = dg.MetadataValue.json(document["output"]["completeness"])

@@ -17,8 +17,8 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
         for month in place.months:
             monthly = place.lake.current(PRODUCT, tile, month)
             rows += table_rows(monthly)
-            [(asset, gated_hash)] = monthly.inputs.items()
-            gated = place.lake.record(asset, tile, month, gated_hash)
+            asset = f"{monthly.output['mission'] or place.missions[0].name}/gated_tiles"
+            gated = place.lake.record(asset, tile, month, monthly.inputs[asset])
             decision = decision_of(gated)
             months.append(
                 {

@@ -26,7 +26,7 @@ _PLACES = {
 }
 _UPSTREAM = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
 _FROM_SCENES = "/raw_tiles"
-"""End of the assets that are made from scenes; all others are made from records."""
+"""End of the assets that are made from scenes, where their mission was evaluated; all others are made from records."""
 
 
 def place(path: str) -> tuple[str, str] | None:
@@ -173,11 +173,13 @@ class Partition:
             )
 
     def _upstream_findings(self, name: str, record: Record) -> Iterator[Finding]:
-        if bool(record.upstream) == self.slot.asset.endswith(_FROM_SCENES):
+        # A mission that was not needed has raw tiles made from the decision that says so.
+        from_scenes = self.slot.asset.endswith(_FROM_SCENES)
+        if record.evaluated and bool(record.upstream) == from_scenes:
             yield Finding(
                 object=name,
                 check="was made from",
-                expected="scenes" if record.upstream else "records",
+                expected="scenes" if from_scenes else "records",
                 found=shown(record.inputs),
                 cure="No stage writes such a record. Find out who put it there.",
             )

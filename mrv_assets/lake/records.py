@@ -40,9 +40,14 @@ class Record:
 
     @property
     def upstream(self) -> dict[str, str]:
-        """Audit hash of each record it was made from, by asset; empty for raw tiles, which come from scenes."""
+        """Audit hash of each record it was made from, by asset; none for raw tiles that come from scenes."""
         # An asset's path has a mission; what scenes are listed under has none.
         return {asset: audit_hash for asset, audit_hash in self.inputs.items() if "/" in asset}
+
+    @property
+    def evaluated(self) -> bool:
+        """False for assets of a mission that was not needed, which hold the decision that made it so and no pixel."""
+        return bool(self.output.get("status") != "NOT_EVALUATED")
 
 
 def documents(folder: Path) -> list[Path]:

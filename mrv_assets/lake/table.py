@@ -32,8 +32,13 @@ _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
     "substituted": (pa.bool_(), "", "true when not the programme's first mission"),
     "comparable": (pa.bool_(), "", "true when from the programme's first mission"),
     "resolution_m": (pa.float64(), "m", "finest native pixel size of the mission"),
+    "uncertainty_factor": (
+        pa.float64(),
+        "1",
+        "by how much to widen the uncertainty of a mean: native pixel size over the first mission's, 1 at least",
+    ),
     "gate_status": (pa.string(), "", "decision on the tile-month"),
-    "value_status": (pa.string(), "", "ok, below_coverage, no_data, pending or unavailable"),
+    "value_status": (pa.string(), "", "ok, below_coverage, below_native_pixels, no_data, pending or unavailable"),
     "method_version": (pa.string(), "", "changes when a column's meaning does"),
     "qa_decision_id": (pa.string(), "", "manual decision that let the values in; null without one"),
 }

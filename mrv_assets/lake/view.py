@@ -10,7 +10,7 @@ import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
 
-from mrv_assets.errors import GateRefused
+from mrv_assets.errors import GateRefused, NotEvaluated
 from mrv_assets.ingest.sparse_tiff import SparseTiff
 from mrv_assets.lake.arrays import RASTERS
 from mrv_assets.lake.evidence import decision_of, observations_of
@@ -34,6 +34,7 @@ def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
     Raises:
         NotMaterialized: When the partition is not in the lake.
         GateRefused: For gated tiles that the gate rejected.
+        NotEvaluated: For a mission that was not needed.
         ValueError: For raw tiles, whose scenes lie on grids of their own: see :func:`open_raw_band`.
     """
     record = lake.current(asset, tile, month)
@@ -88,6 +89,8 @@ def _read_chunk(file: SparseTiff, block_info: Any = None) -> NDArray[Any]:
 
 def _open_record(lake: Lake, record: Record) -> xr.Dataset:
     asset = record.document["asset"]
+    if not record.evaluated:
+        raise NotEvaluated(asset, record.document["tile"], record.document["month"], tuple(record.output["reasons"]))
     mission, _, stage = asset.rpartition("/")
     match stage:
         case "raw_tiles":

@@ -1,6 +1,6 @@
 """monthly_proxies: the month's composites and one row per parcel, from the first mission whose gate is open."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.content import table_content
+from mrv_assets.errors import StaleUpstream
 from mrv_assets.lake.arrays import RASTERS, ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.lake.evidence import PREVIEW, decision_of
 from mrv_assets.lake.lake import Lake
@@ -59,6 +60,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
     asked = {"gate": asdict(plan.gate), "parcels": plan.parcels.identity}
     gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **asked) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
+    _require_same_decisions(decisions, gated)
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
     # With no mission open, the first one's measurements say how far the month was from passing.
     decision = decisions[(chosen or missions[0]).name]
@@ -75,6 +77,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         decision=decision,
         used=tuple(step for step, observation in enumerate(decision["observations"]) if observation["used"]),
         chosen=None if chosen is None else _opened(chosen, *read),
+        min_native_pixels=plan.min_native_pixels,
         canvas=Canvas.over(plan.grid, plan.parcels.projected),
     )
     graph = partial(_graph, job)
@@ -85,6 +88,8 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         stage=__name__,
         manifest=plan.manifest(
             composite=plan.composite,
+            allow_sar=plan.allow_sar,
+            min_native_pixels=plan.min_native_pixels,
             substitution=[m.name for m in missions],
             missions={m.name: {"resolution_m": m.resolution_m, "indices": list(m.indices)} for m in missions},
             method_version=METHOD_VERSION,
@@ -128,6 +133,7 @@ class _Job:
     """Observations that count."""
     chosen: _Opened | None
     """None when no gate is open."""
+    min_native_pixels: int
     canvas: Canvas
 
     @property
@@ -150,6 +156,24 @@ class _BlockResult:
     moments: dict[str, Moments]
     """Per index, of the parcels' composite values."""
     piece: Piece
+
+
+def _require_same_decisions(decisions: Mapping[str, Json], gated: Mapping[str, Record]) -> None:
+    """Refuse a mission that was not evaluated because of a decision which has since been replaced.
+
+    Raises:
+        StaleUpstream: With what has to be materialized again.
+    """
+    for name, decision in decisions.items():
+        earlier = decision.get("earlier")
+        if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
+            document = gated[name].document
+            raise StaleUpstream(
+                document["asset"],
+                document["tile"],
+                document["month"],
+                f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced",
+            )
 
 
 def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:
@@ -241,7 +265,7 @@ def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
     rows = []
     for p, (parcel_id, area_ha) in enumerate(zip(parcels.parcel_id, parcels.area_ha, strict=True)):
         gate = decision["parcels"][p]
-        status = _value_status(chosen, gate, any(found[2][p] > 0 for found in stats.values()))
+        status = _value_status(job, p, any(found[2][p] > 0 for found in stats.values()))
         row: Json = {
             "parcel_id": parcel_id,
             "geom_sha256": parcels.geom_sha256[p],
@@ -257,6 +281,7 @@ def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
             "substituted": chosen is not None and chosen.name != first.name,
             "comparable": chosen.name == first.name if chosen else None,
             "resolution_m": float(chosen.resolution_m) if chosen else None,
+            "uncertainty_factor": _uncertainty_factor(chosen, first) if chosen else None,
             "gate_status": decision["status"],
             "value_status": status,
         }
@@ -272,16 +297,30 @@ def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
     return rows
 
 
+def _uncertainty_factor(chosen: Mission, first: Mission) -> float:
+    """By how much to widen the uncertainty of a parcel's mean for the mission it comes from.
+
+    The standard error of a mean goes with one over the root of how many pixels it is of, and their number with one over
+    the square of their side: so it grows with the side. Finer pixels do not narrow it.
+    """
+    return max(1.0, chosen.resolution_m / first.resolution_m)
+
+
 def _all_indices(missions: tuple[Mission, ...]) -> list[str]:
     return list(dict.fromkeys(name for mission in missions for name in mission.indices))
 
 
-def _value_status(chosen: Mission | None, gate: Json, has_value: bool) -> str:
-    if chosen is None:
-        return "no_data"
+def _value_status(job: _Job, parcel: int, has_value: bool) -> str:
+    if job.chosen is None:
+        # What was not looked at might still decide the month.
+        return "pending" if GateStatus.NOT_EVALUATED.value in job.statuses.values() else "no_data"
+    gate, mission, first = job.decision["parcels"][parcel], job.chosen.mission, job.missions[0]
     # A threshold of zero lets a parcel pass that nobody saw.
     if not gate["passed"] or gate["valid_fraction"] == 0:
         return "below_coverage"
+    native_pixels = job.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2
+    if mission.name != first.name and native_pixels < job.min_native_pixels:
+        return "below_native_pixels"
     return "ok" if has_value else "unavailable"
 
 

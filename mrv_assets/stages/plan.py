@@ -75,6 +75,11 @@ class Plan:
     gate: GateRules
     composite: str
     substitution: tuple[str, ...]
+    """Missions in the order they stand in for one another."""
+    allow_sar: bool
+    """Whether a radar may stand in for optical missions."""
+    min_native_pixels: int
+    """A parcel with fewer native pixels of a substitute than this gets no value from it."""
     workers: int = 1
     """Blocks worked on at once; no part of any identity."""
     dask_address: str | None = None
@@ -99,6 +104,11 @@ class Plan:
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""
         return f"{self.the_mission.name}/{name}"
+
+    @property
+    def earlier_missions(self) -> tuple[str, ...]:
+        """The missions that this plan's mission stands in for, in their order."""
+        return self.substitution[: self.substitution.index(self.the_mission.name)]
 
     @property
     def the_mission(self) -> Mission:
