@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
+CONFORMANCE_INSTALLED := $(VENV)/.conformance-installed
 BENCH_ARGS ?=
+POSTGIS := postgresql postgresql-postgis
 # Its months share the process's connections with whatever ran before, so it has a process of its own.
 ALONE := tests/stages/test_network_month.py
 
-.PHONY: demo test nightly ui check bench lock help
+.PHONY: demo test test-conformance postgis nightly ui check bench lock help
 help:
 	@echo "make demo    run the main job on real Sentinel-2 pixels, and print results"
 	@echo "make test    run every test"
+	@echo "make test-conformance  the search against stac-fastapi-pgstac on a PostgreSQL of its own"
 	@echo "make nightly 50,000 hostile files and items, some twenty minutes"
 	@echo "make ui      Dagster UI on http://127.0.0.1:3000 over the demo lake"
 	@echo "make check   ruff and mypy --strict"
@@ -30,12 +33,26 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-bench.lock
 	@touch $@
 
+$(CONFORMANCE_INSTALLED): $(INSTALLED) requirements-conformance.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-conformance.lock
+	@touch $@
+
 demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore $(ALONE)
 	@$(BIN)/python -m pytest $(ALONE)
+
+test-conformance: $(CONFORMANCE_INSTALLED) postgis
+	@$(BIN)/python -m pytest tests/conformance
+
+# PostgreSQL is no wheel: it is the system's, installed where we may, and else asked for.
+postgis:
+	@ls /usr/share/postgresql/*/extension/postgis.control >/dev/null 2>&1 && exit; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "PostgreSQL with PostGIS is needed; run: sudo apt-get install $(POSTGIS)" >&2; exit 1; }; \
+	echo "Installing PostgreSQL and PostGIS (once)" >&2; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(POSTGIS) >/dev/null
 
 # The fuzz tests of `make test`, with 25 times as many examples.
 nightly: $(INSTALLED)
@@ -56,3 +73,4 @@ bench: $(BENCH_INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group dev -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group bench -c requirements.lock -o requirements-bench.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group conformance -c requirements.lock -o requirements-conformance.lock

@@ -31,6 +31,7 @@ LEFT_OUT = (
     "mrv_assets.ingest.kept",
     "mrv_assets.ingest.hosts",
     "mrv_assets.ingest.limits",
+    "mrv_assets.ingest.cores",
     "mrv_assets.ingest.loop",
     "mrv_assets.ingest.signing",
 )

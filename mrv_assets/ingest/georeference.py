@@ -3,6 +3,7 @@
 import math
 import struct
 from functools import lru_cache
+from threading import Lock
 
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
@@ -23,6 +24,9 @@ MIN_PIXEL, MAX_PIXEL = 1e-7, 1e6
 _NO_DEFINITION = ("unretrievable", 'UNIT["unknown"', "EXTENSION[", "+proj", "grids=")
 
 _WGS84 = Geod(ellps="WGS84")
+
+# Every thread has a transformer of its own made, and while PROJ makes it all others stand still: one asks, all know.
+_asking = Lock()
 
 
 def grid_of(tiff: TiffHeader, width: int, height: int) -> Grid:
@@ -50,7 +54,8 @@ def grid_of(tiff: TiffHeader, width: int, height: int) -> Grid:
             "transform_invalid",
             f"pixels of {dx:g} by {dy:g} from {x0:g}, {y0:g} lie nowhere. Set its corners with gdal_edit -a_ullr",
         )
-    crs = _crs(tiff.order, tuple((code, tiff.tags[code]) for code in _GEO_TAGS if code in tiff.tags))
+    with _asking:
+        crs = _crs(tiff.order, tuple((code, tiff.tags[code]) for code in _GEO_TAGS if code in tiff.tags))
     if crs is None:
         raise HeaderRefused("crs_missing", "it does not say where on Earth it lies. Write its CRS with gdal_edit")
     if _to_lonlat(crs) is None:
@@ -66,6 +71,12 @@ def pixel_side_m(grid: Grid) -> float | None:
 
     None where the middle of the grid is nowhere on Earth.
     """
+    with _asking:
+        return _pixel_side_m(grid)
+
+
+@lru_cache(maxsize=256)
+def _pixel_side_m(grid: Grid) -> float | None:
     to_lonlat = _to_lonlat(grid.crs)
     if to_lonlat is None:
         return None

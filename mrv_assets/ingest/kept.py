@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import digest
 from mrv_assets.ingest.answer import is_strong
+from mrv_assets.ingest.cores import computing
 from mrv_assets.ingest.hosts import without_query
 from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, ObjectInfo, Transport, hasher
 
@@ -38,7 +39,8 @@ class KeptTransport:
         kept = _kept(path, [part.length for part in ranges])
         if kept is None:
             kept = self._inner.read(href, ranges)
-            _keep(path, kept)
+            with computing:
+                _keep(path, kept)
         return kept
 
     def digest(self, href: str, algorithm: str) -> str:

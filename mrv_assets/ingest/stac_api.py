@@ -137,6 +137,9 @@ class ApiCatalogue:
         if answer.status != 404:
             raise self._api.error(one, answer)
         present = self._collections(url, deadline)
+        if collection in present:
+            # Its name has a slash, say, and the API finds no collection by such an address.
+            return
         close = get_close_matches(collection, present, LISTED, cutoff=0.5) or sorted(present)[:LISTED]
         raise CatalogueError(
             self._preset.api,

@@ -221,7 +221,7 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
     data = struct.pack(f"{order}{tile_count}{width}", *offsets)
     values[TILE_OFFSETS] = Tag(type=kind, count=tile_count, data=data)
 
-    out = bytearray(at)
+    out = bytearray(next((offset for offset in offsets if offset), at))
     out[:2] = b"II" if order == "<" else b"MM"
     struct.pack_into(f"{order}HHHQ" if big else f"{order}HI", out, 2, *((43, 8, 0, 16) if big else (42, 8)))
     struct.pack_into(f"{order}{'Q' if big else 'H'}", out, start, len(codes))
@@ -236,10 +236,14 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
         else:
             out[entry : entry + len(tag.data)] = tag.data
         entry += pointer
+    # Put together in one go: these are megabytes, and copying them holds up every other thread.
+    parts: list[bytes | bytearray] = [out]
+    end = len(out)
     for index, offset in enumerate(offsets):
         if offset:
-            out[offset : offset + counts[index]] = tiles[index]
-    return bytes(out)
+            parts += [bytes(offset - end), tiles[index]]
+            end = offset + counts[index]
+    return b"".join(parts)
 
 
 class _HeaderBytes:

@@ -1,6 +1,7 @@
 """raw_tiles: the publisher's own bytes, for the active blocks: searched, selected, checked, copied byte for byte."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
@@ -50,10 +51,16 @@ def raw_tiles(lake: Lake, plan: Plan, published: Published) -> Materialized:
             halo_px=HALO_PX,
             mission=described(mission),
         ),
-        graph=steps_digest(STEPS, source_of),
+        graph=_graph(),
         inputs=_inputs(selection, published),
         produce=lambda folder: _produced(plan, selection, published, folder),
     )
+
+
+@cache
+def _graph() -> str:
+    # The same for every partition, and reading sources holds up every other thread.
+    return steps_digest(STEPS, source_of)
 
 
 def _produced(plan: Plan, selection: Selection, published: Published, folder: Path) -> Json:

@@ -14,6 +14,7 @@ import numpy as np
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused, ObjectReadError, SceneReadError
 from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
+from mrv_assets.ingest.cores import computing
 from mrv_assets.ingest.published import Published
 from mrv_assets.ingest.sparse_tiff import decode_tile, sparse_tiff
 from mrv_assets.ingest.transport import ByteRange, of_one_version
@@ -31,8 +32,8 @@ T = TypeVar("T")
 
 BYTES_AT_ONCE = 256 << 20
 """Compressed bytes of files that are held in memory at once; one larger file is held alone."""
-LOOKED_AT = 4
-"""COG tiles of a band whose pixels are held against the offset that was decided."""
+LOOKED_AT, LOOK_STEP = 4, 4
+"""COG tiles of a band whose pixels are held against the offset that was decided, and of which rows and columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,31 +189,33 @@ def _store(
     with memory.taken(2 * sum(r.length for r in filled.values())):
         compared = _compared(file, published, integrity)
         tiles = dict(zip(filled, transport.read(href, list(filled.values())), strict=True))
-        data = sparse_tiff(header, tiles)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return _Stored(
-            document={
-                "file": name,
-                "stac_key": band.key,
-                # A query may hold a signature, and a fragment is not sent.
-                "href": re.sub(r"[?#].*", "", band.href),
-                "checksum": band.checksum,
-                "integrity": compared,
-                "size": size,
-                "etag": transport.stat(href).etag,
-                # A COG tile the publisher left empty is fetched, with no bytes: nodata by the publisher, not a hole.
-                "fetched": list(indices),
-                "ranges": [[r.offset, r.length] for r in ranges],
-                "sha256": [sha256(tiles.get(i, b"")) for i in indices],
-                "findings": list(findings),
-            },
-            name=name,
-            size=len(data),
-            sha256=sha256(data),
-            counts=_counts(header, tiles, band.name, mission),
-        )
+        etag = transport.stat(href).etag
+        with computing:
+            data = sparse_tiff(header, tiles)
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            return _Stored(
+                document={
+                    "file": name,
+                    "stac_key": band.key,
+                    # A query may hold a signature, and a fragment is not sent.
+                    "href": re.sub(r"[?#].*", "", band.href),
+                    "checksum": band.checksum,
+                    "integrity": compared,
+                    "size": size,
+                    "etag": etag,
+                    # A COG tile the publisher left empty is fetched, with no bytes: nodata by the publisher, no hole.
+                    "fetched": list(indices),
+                    "ranges": [[r.offset, r.length] for r in ranges],
+                    "sha256": [sha256(tiles.get(i, b"")) for i in indices],
+                    "findings": list(findings),
+                },
+                name=name,
+                size=len(data),
+                sha256=sha256(data),
+                counts=_counts(header, tiles, band.name, mission),
+            )
 
 
 def _compared(file: _File, published: Published, integrity: str) -> str:
@@ -258,7 +261,7 @@ def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission:
     # The largest compressed are those with the most ground in them.
     for index in sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT]:
         try:
-            total += dn_counts(decode_tile(header, tiles[index]))
+            total += dn_counts(decode_tile(header, tiles[index])[::LOOK_STEP, ::LOOK_STEP])
         except (ValueError, RuntimeError) as error:
             raise HeaderRefused(
                 "undecodable", f"band {band_name}: COG tile {index} does not decode ({error})"
