@@ -34,7 +34,7 @@ class Ground:
     @property
     def majority(self) -> NDArray[np.uint8]:
         """The cover that most of each pixel has, as :class:`Cover`."""
-        return np.argmax(self.shares, axis=0).astype(np.uint8)
+        return np.asarray(np.argmax(self.shares, axis=0), np.uint8)
 
     def halved(self) -> "Ground":
         """The same ground in pixels of twice the size."""
@@ -77,8 +77,8 @@ def corners(frame: str, grid: Grid, window: Window) -> Places | None:
     """The corners of a window's pixels, (height + 1, width + 1); None where the grid is in the frame's own CRS."""
     if grid.crs == frame:
         return None
-    x = grid.x0 + np.arange(window.col, window.col + window.width + 1) * grid.dx
-    y = grid.y0 + np.arange(window.row, window.row + window.height + 1) * grid.dy
+    x = _edges(grid.x0, grid.dx, window.col, window.width + 1)
+    y = _edges(grid.y0, grid.dy, window.row, window.height + 1)
     to_frame = _transformer(grid.crs, frame)
     xs, ys = to_frame.transform(*np.meshgrid(x, y))
     return Places(x=np.round(xs * _ROUNDING) / _ROUNDING, y=np.round(ys * _ROUNDING) / _ROUNDING)
@@ -94,16 +94,24 @@ def _within(edges: Places | None, grid: Grid, window: Window, part: tuple[int, i
     down, right = part
     if edges is None:
         # Whole metres and halves of them, so that nothing is rounded.
-        x = grid.x0 + np.arange(window.col, window.col + window.width) * grid.dx + grid.dx * right / of
-        y = grid.y0 + np.arange(window.row, window.row + window.height) * grid.dy + grid.dy * down / of
+        x = _edges(grid.x0, grid.dx, window.col, window.width) + grid.dx * right / of
+        y = _edges(grid.y0, grid.dy, window.row, window.height) + grid.dy * down / of
         return Places(x=x[np.newaxis, :], y=y[:, np.newaxis])
     v, u = down / of, right / of
     # A pixel's edges are straight to within a micrometre.
-    x, y = (
-        (at[:-1, :-1] * (1 - u) + at[:-1, 1:] * u) * (1 - v) + (at[1:, :-1] * (1 - u) + at[1:, 1:] * u) * v
-        for at in (edges.x, edges.y)
-    )
-    return Places(x=x, y=y)
+    return Places(x=_between(edges.x, v, u), y=_between(edges.y, v, u))
+
+
+def _edges(origin: float, step: float, first: int, count: int) -> Floats:
+    """Where rows or columns begin."""
+    return np.asarray(origin + np.arange(first, first + count) * step, np.float64)
+
+
+def _between(at: Floats, v: float, u: float) -> Floats:
+    """From each pixel's four corners, so far down and to the right."""
+    upper = at[:-1, :-1] * (1 - u) + at[:-1, 1:] * u
+    lower = at[1:, :-1] * (1 - u) + at[1:, 1:] * u
+    return np.asarray(upper * (1 - v) + lower * v)
 
 
 def _mean_of_four(fine: Floats) -> Floats:

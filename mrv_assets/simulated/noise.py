@@ -82,10 +82,10 @@ def smooth(seed: int, places: Places, wavelength_m: float) -> Floats:
     if places.x.shape[0] == 1 and places.y.shape[1] == 1:
         # Down first, once for each column of nodes: the same sums in the same order as below.
         lines = nodes[row[:, 0]] * (1 - v) + nodes[row[:, 0] + 1] * v
-        return lines[:, col[0]] * (1 - u) + lines[:, col[0] + 1] * u
+        return np.asarray(lines[:, col[0]] * (1 - u) + lines[:, col[0] + 1] * u)
     left = nodes[row, col] * (1 - v) + nodes[row + 1, col] * v
     right = nodes[row, col + 1] * (1 - v) + nodes[row + 1, col + 1] * v
-    return left * (1 - u) + right * u
+    return np.asarray(left * (1 - u) + right * u)
 
 
 def rough(seed: int, places: Places, wavelength_m: float, octaves: int) -> Floats:

@@ -93,7 +93,7 @@ def _vegetation(values: Mapping[str, NDArray[Any]], item: Json) -> Colours:
     ndvi = np.clip((nir - red) / np.maximum(nir + red, 1e-6), 0, 1) * (len(_RAMP) - 1)
     stop = np.minimum(ndvi.astype(int), len(_RAMP) - 2)
     part = (ndvi - stop)[..., np.newaxis]
-    colours = (_RAMP[stop] * (1 - part) + _RAMP[stop + 1] * part).astype(np.uint8)
+    colours = np.asarray(_RAMP[stop] * (1 - part) + _RAMP[stop + 1] * part, np.uint8)
     if "scl" in values:
         classes = values["scl"].repeat(2, axis=0).repeat(2, axis=1)
         cloud, shadow = (classes == 8) | (classes == 9), classes == 3

@@ -1,7 +1,6 @@
 """Publishing a simulated archive: a static STAC catalogue on disk, and what is true of its ground."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +27,7 @@ class Simulated:
 
     def folder_of(self, item: Json) -> Path:
         """Where an item and its files lie."""
-        return self.folder / item["collection"] / item["id"]
+        return self.folder / str(item["collection"]) / str(item["id"])
 
     def items_of(self, collection: str) -> tuple[Json, ...]:
         """The items of one mission's collection, in order of time."""
@@ -85,7 +84,7 @@ def _published(folder: Path, archive: Archive, observer: Observer, month: str) -
     return [_with_item(scene, folder / scene.collection / scene.id) for scene in scenes]
 
 
-def _place(scene: SimulatedScene) -> Sequence[float]:
+def _place(scene: SimulatedScene) -> tuple[float, ...]:
     """Scenes of the same place have the same grid, and are written together."""
     return scene.grid.x0, scene.grid.y0, scene.grid.width, scene.grid.height
 

@@ -4,7 +4,7 @@ Worked out from the ground and never from a scene. Each index is the mean over a
 noise, cloud or speckle have, weighted by how much of each lies in the parcel, over all days of the month.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -75,7 +75,7 @@ def _row(archive: Archive, outline: shapely.Polygon, month: str) -> dict[str, fl
     days = days_of(month)
     green = greenness(days[0].month, southern=archive.southern)
     landscape = archive.landscape
-    totals: Counter[str] = Counter()
+    totals: defaultdict[str, float] = defaultdict(float)
     weight = 0.0
     for window, share in _pixels_in(archive.grid, outline):
         weight += float(share.sum())
