@@ -93,6 +93,18 @@ def test_every_cover_occurs_and_forest_most() -> None:
     assert 0.4 < shares[Cover.FOREST] < 0.8
 
 
+def test_forest_is_not_all_alike() -> None:
+    """Where texture makes near infrared brighter it makes red darker, so that NDVI varies a little within a forest."""
+    grid = a_grid(10, 180)
+
+    ground = ground_of(LANDSCAPE, FRAME, grid, everything(grid), ())
+
+    forest = ground.shares[Cover.FOREST] == 1
+    red, nir = (ground.signal(band, 1.0)[forest] for band in ("red", "nir"))
+    assert np.corrcoef(red, nir)[0, 1] < -0.99
+    assert 0.005 < ((nir - red) / (nir + red)).std() < 0.02
+
+
 def test_seasons_come_half_a_year_later_in_the_south_and_forest_changes_least() -> None:
     """July is green in the north and January in the south; what a month has it has on all its days."""
     north = [greenness(month, southern=False) for month in range(1, 13)]
