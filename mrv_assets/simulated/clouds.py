@@ -13,7 +13,7 @@ from mrv_assets.simulated.noise import Floats, Places, rough
 CLOUD_M, OCTAVES = 900.0, 3
 SHADOW_M = (-90.0, 130.0)
 """From a cloud to its shadow, east and north: the sun stands in the south-east. South of the equator north is south."""
-MAX_POINTS = 4_000_000
+MAX_POINTS = 1_000_000
 FINEST_M = 10.0
 
 THICK = 0.06
@@ -94,7 +94,7 @@ def _fields(seed: int, shadow_m: tuple[float, float], places: Places) -> tuple[F
 
 
 def _points_in(ground: Iterable[shapely.Polygon]) -> Places:
-    """Points in rows and columns, those that lie in any of the polygons; a few million at most."""
+    """Points in rows and columns, those that lie in any of the polygons; a million at most."""
     whole = shapely.union_all(list(ground))
     parts = [part for part in shapely.get_parts(whole) if part.area > 0]
     boxes = [part.bounds for part in parts]

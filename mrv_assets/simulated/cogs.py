@@ -13,6 +13,8 @@ from mrv_assets.simulated.scene import SIMULATED, BandFile, SimulatedScene, fine
 
 BLOCK_PX = 256
 """Pixels of a scene's coarsest band that are worked on at once, a side."""
+_CACHE_BYTES = 128 << 20
+"""GDAL's own is a share of the machine's memory."""
 _COG_TILE_PX, _SMALL_TILE_PX = 512, 128
 """Side of a COG tile, and of one of a file that is no larger than four."""
 
@@ -29,7 +31,10 @@ def write_scenes(scenes: Sequence[SimulatedScene], folders: Sequence[Path]) -> N
     """
     grid = scenes[0].grid
     assert all(scene.grid == grid for scene in scenes)
-    with tempfile.TemporaryDirectory(dir=folders[0].parent, prefix=".pixels-") as scratch:
+    with (
+        rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES),
+        tempfile.TemporaryDirectory(dir=folders[0].parent, prefix=".pixels-") as scratch,
+    ):
         # A COG is written from its end, so that its pixels have to lie somewhere first.
         pixels = [Path(scratch) / f"{number}" for number in range(len(scenes))]
         with ExitStack() as stack:
