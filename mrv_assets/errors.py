@@ -261,3 +261,14 @@ class SettingError(BadInputError):
 
     def __str__(self) -> str:
         return f"{self.variable}={self.value}: {self.reason}. {self.cure}."
+
+
+class ArchiveError(BadInputError):
+    """A simulated archive cannot be made as it is asked for."""
+
+    def __init__(self, what: str, value: object, cure: str) -> None:
+        super().__init__(what, value, cure)
+        self.what, self.value, self.cure = what, value, cure
+
+    def __str__(self) -> str:
+        return f"Simulated archive, {self.what} {_SHORT.repr(self.value)}: {self.cure}."

@@ -40,9 +40,14 @@ RANK = {
     "explained": 9,
     "verified": 9,
     "drifted": 9,
+    "simulated": 9,
     "demo": 10,
     "cli": 11,
 }
+
+# Made-up scenes know what is true only if nothing that is to find it out had a part in them.
+SIMULATED_MAY_IMPORT = ("mrv_assets.missions", "mrv_assets.science", "mrv_assets.audit.canonical", "mrv_assets.errors")
+MAY_IMPORT_SIMULATED = ("demo", "cli")
 
 MAY_IMPORT_DAGSTER = ("assets", "cli")
 PURE = ("science", "audit", "missions")
@@ -107,6 +112,22 @@ def test_imports_flow_one_way() -> None:
                 yield name
 
     assert violations(upward) == []
+
+
+def test_simulated_scenes_stand_apart() -> None:
+    """What is simulated is made from grids and areas alone, and nothing that handles real scenes knows of it."""
+
+    def mixed(module: str, tree: ast.Module) -> Iterator[str]:
+        for name in imports(tree):
+            if not name.startswith("mrv_assets."):
+                continue
+            if layer_of(module) == "simulated":
+                if layer_of(name) != "simulated" and not name.startswith(SIMULATED_MAY_IMPORT):
+                    yield name
+            elif layer_of(name) == "simulated" and layer_of(module) not in MAY_IMPORT_SIMULATED:
+                yield name
+
+    assert violations(mixed) == []
 
 
 def test_every_module_has_a_layer() -> None:
