@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.bandpass import Bandpass
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
@@ -44,6 +45,20 @@ class GateRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What the programme has done to pixels; what a mission has no use for changes no value of it."""
+
+    snow_is_clear: bool = False
+    """Whether snow counts as ground that was seen."""
+    bandpass: Bandpass | None = None
+    """What the reflectance of one mission is adjusted by before indices."""
+    speckle: str = "lee7"
+    """Which filter radar's power goes through before indices; ``none`` for none."""
+    orbit_direction: str = "descending"
+    """From which side radar looks: ``ascending`` or ``descending``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SceneSource:
     """Where a mission's scenes are published."""
 
@@ -75,6 +90,7 @@ class Plan:
     gate: GateRules
     composite: str
     substitution: tuple[str, ...]
+    treatment: Treatment = Treatment()
     workers: int = 1
     """Blocks worked on at once; no part of any identity."""
     dask_address: str | None = None
@@ -96,9 +112,24 @@ class Plan:
             **parameters,
         }
 
+    @property
+    def mask_rules(self) -> Json:
+        """What the programme says that masks are made by: they record it, and whoever reads them asks for it."""
+        return {
+            "cloud_probability": self.gate.cloud_probability,
+            "dilation_px": self.gate.dilation_px,
+            "snow_is_clear": self.treatment.snow_is_clear,
+        }
+
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""
         return f"{self.the_mission.name}/{name}"
+
+    @property
+    def bandpass(self) -> Bandpass | None:
+        """What this plan's mission's reflectance is adjusted by; None where it is not."""
+        found = self.treatment.bandpass
+        return found if found is not None and found.mission == self.the_mission.name else None
 
     @property
     def the_mission(self) -> Mission:

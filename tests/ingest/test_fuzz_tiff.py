@@ -185,7 +185,7 @@ def test_a_tile_decodes_whole_or_is_refused(data: st.DataObject) -> None:
     if code:
         assert code == "undecodable"
     else:
-        decoded = decode_tile(header, tile)
+        decoded = decode_tile(header, 0, tile)
         assert (decoded.shape, decoded.dtype) == (header.block, np.dtype(header.dtype))
         read = SparseTiff(copy, frozenset({0})).read(Window(0, 0, 32, 64))
         np.testing.assert_array_equal(read, decoded)
