@@ -1,11 +1,12 @@
 """`mrv explain` as one screen: the number, the gate, the scenes, the records."""
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.gate import reaches
-
-_INDICES = ("ndvi", "evi", "nbr", "ndmi")
 
 
 def explained(answer: Json) -> str:
@@ -18,7 +19,7 @@ def _part(answer: Json, part: Json) -> str:
     return "\n\n".join(
         [
             f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
-            _values(row, part["unavailable"]),
+            _values(row, MISSIONS[gate["mission"]].indices, part["unavailable"]),
             f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
             f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
@@ -44,9 +45,9 @@ def _passed(fraction: float, threshold: float) -> str:
     return "passed" if reaches(fraction, threshold) else "below"
 
 
-def _values(row: Json, unavailable: Json) -> str:
+def _values(row: Json, names: Sequence[str], unavailable: Json) -> str:
     lines = []
-    for name in _INDICES:
+    for name in names:
         mean = row.get(f"{name}_mean")
         if mean is not None:
             shown = f"{mean:.4f}, spatial std {row[f'{name}_std']:.4f}, over {row[f'{name}_valid_area_ha']:.4f} ha"

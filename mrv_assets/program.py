@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mrv_assets.errors import Problem, ProgramError, TileError
+from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.science.grid import tile_grid
@@ -190,6 +191,18 @@ class Program(BaseModel):
     composite: Literal["mean", "median"] = Field(
         default="mean", description="how a month's observations become one value: mean or median"
     )
+    bandpass: Literal["none", "hls-s2a"] = Field(
+        default="none",
+        description="none, or hls-s2a, which makes Sentinel-2 comparable with Landsat before indices",
+    )
+    speckle: Literal["none", "lee7"] = Field(
+        default="lee7", description="the filter of Sentinel-1's speckle: lee7, or none"
+    )
+    orbit_direction: Literal["ascending", "descending"] = Field(
+        default="descending",
+        description="from which side Sentinel-1 looks, for all months: descending or ascending",
+    )
+    snow_is_clear: bool = Field(default=False, description="true, if snow counts as ground that was seen, or false")
     tiles: dict[str, Annotated[str, AfterValidator(_tile)]] = Field(
         default_factory=dict,
         description="parcel ids with the tile that shall own them, such as {plot-7: 34VFM}; numbers go in quotes",
@@ -382,6 +395,14 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
                 reason="there is no such mission",
                 cure=f"{_nearest(name, list(MISSIONS))}Known: {', '.join(MISSIONS)}",
             )
+    adjusted = BANDPASSES.get(str(document.get("bandpass")))
+    if adjusted is not None and named and adjusted.mission not in named:
+        yield Problem(
+            field="bandpass",
+            value=adjusted.name,
+            reason=f"it adjusts {adjusted.mission}, which is not among the missions",
+            cure="Leave it out",
+        )
     order = document.get("substitution")
     if not isinstance(order, list) or not named:
         return

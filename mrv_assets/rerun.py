@@ -3,7 +3,7 @@
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from mrv_assets.lake.evidence import PREVIEW, decision_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record, read_document
 from mrv_assets.lake.table import TABLE, read_outlines, read_rows
+from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.blocks import Block
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
-from mrv_assets.stages.plan import GateRules, Plan, TileParcels
+from mrv_assets.stages.plan import GateRules, Plan, TileParcels, Treatment
 from mrv_assets.workplace import PRODUCT, STAGES, run_stage
 
 STEP = 1
@@ -97,7 +98,7 @@ def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
 
 def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) -> Iterator[tuple[Record, Record]]:
     """Each record of a month but those of raw tiles, with what the same stage makes in another lake."""
-    plan = _plan(monthly, next(iter(chains.values()))[0])
+    plan = replace(_plan(monthly, next(iter(chains.values()))[0]), treatment=_treatment(chains.values()))
     for name in plan.substitution:
         *made, raw = chains[name]
         _lend(raw, other)
@@ -155,6 +156,21 @@ def _plan(monthly: Record, gated: Record) -> Plan:
         min_native_pixels=stated["min_native_pixels"],
         workers=os.cpu_count() or 1,
     )
+
+
+def _treatment(chains: Iterable[Sequence[Record]]) -> Treatment:
+    """What the programme had done to pixels, from the records alone; each mission's say its own part."""
+    found = Treatment()
+    for record in (record for chain in chains for record in chain):
+        stated = record.document["plan"]
+        if "snow_is_clear" in stated:
+            found = replace(found, snow_is_clear=stated["snow_is_clear"])
+        if "bandpass" in stated:
+            # One this version has not gives other indices, which the comparison will say.
+            found = replace(found, bandpass=BANDPASSES.get(stated["bandpass"]["name"]))
+        if "speckle" in stated:
+            found = replace(found, speckle=stated["speckle"]["filter"])
+    return found
 
 
 def _lend(raw: Record, other: Lake) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mrv_assets.errors import BadInputError, NotMaterialized, StaleUpstream
 from mrv_assets.lake.lake import Lake
+from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
 from mrv_assets.program import Program, load_program
@@ -18,7 +19,7 @@ from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
 from mrv_assets.stages.materialize import Materialized
-from mrv_assets.stages.plan import GateRules, NotAnswered, Plan, SceneSource, TileParcels
+from mrv_assets.stages.plan import GateRules, NotAnswered, Plan, SceneSource, TileParcels, Treatment
 
 if TYPE_CHECKING:
     from mrv_assets.ingest.published import Published
@@ -149,6 +150,12 @@ class Workplace:
             substitution=program.substitution,
             allow_sar=program.allow_sar,
             min_native_pixels=program.min_native_pixels,
+            treatment=Treatment(
+                snow_is_clear=program.snow_is_clear,
+                bandpass=BANDPASSES.get(program.bandpass),
+                speckle=program.speckle,
+                orbit_direction=program.orbit_direction,
+            ),
             workers=self.workers,
             dask_address=self.dask_address,
             force=force,

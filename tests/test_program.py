@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from program_builders import a_document, a_feature, a_geojson, a_program_file
 
 from mrv_assets.errors import Problem, ProgramError
+from mrv_assets.missions.bandpass import BANDPASSES
+from mrv_assets.missions.known import MISSIONS
 from mrv_assets.program import Program, check_program, load_program
+from mrv_assets.science.speckle import FILTERS
 
 
 def problems_of(path: Path, read: Callable[[Path], Program] = load_program) -> dict[str, Problem]:
@@ -37,6 +40,8 @@ def test_a_short_programme_has_the_documented_defaults(tmp_path: Path) -> None:
     }  # fmt: skip
     assert program.substitution == ("sentinel2",)
     assert (program.composite, program.baseline, program.reporting, program.tiles) == ("mean", None, {}, {})
+    assert (program.bandpass, program.speckle, program.orbit_direction) == ("none", "lee7", "descending")
+    assert program.snow_is_clear is False
 
 
 def test_everything_a_programme_may_say_is_read(tmp_path: Path) -> None:
@@ -50,6 +55,10 @@ def test_everything_a_programme_may_say_is_read(tmp_path: Path) -> None:
             gate={"min_coverage": 1, "cloud_probability": 0.4, "dilation_px": 16, "min_scene_clear": 0.1},
             substitution=["sentinel2"],
             composite="median",
+            bandpass="hls-s2a",
+            speckle="none",
+            orbit_direction="ascending",
+            snow_is_clear=True,
             tiles={"plot-7": "34VFM"},
         ),
     )
@@ -63,6 +72,26 @@ def test_everything_a_programme_may_say_is_read(tmp_path: Path) -> None:
     assert program.gate.min_coverage == 1.0
     assert program.gate.dilation_px == 16
     assert (program.composite, program.tiles) == ("median", {"plot-7": "34VFM"})
+    assert (program.bandpass, program.speckle, program.orbit_direction) == ("hls-s2a", "none", "ascending")
+    assert program.snow_is_clear is True
+
+
+def test_what_a_programme_may_name_is_what_there_is() -> None:
+    """Every mission, every adjustment and every filter can be asked for, and nothing else."""
+    fields = Program.model_fields
+
+    assert get_args(fields["bandpass"].annotation) == ("none", *BANDPASSES)
+    assert get_args(fields["speckle"].annotation) == FILTERS
+    assert tuple(MISSIONS) == ("sentinel2", "landsat", "sentinel1")
+    assert all(name == mission.name for name, mission in MISSIONS.items())
+
+
+def test_an_adjustment_of_a_mission_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    """Whoever asks for it would believe that it was made."""
+    source = {"catalog": "earth-search", "collection": "landsat-c2-l2"}
+
+    with pytest.raises(ProgramError, match=r"bandpass.*it adjusts sentinel2, which is not among the missions"):
+        load_program(a_program_file(tmp_path, a_document(missions={"landsat": source}, bandpass="hls-s2a")))
 
 
 def test_paths_are_seen_from_the_programme_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +180,10 @@ def test_reading_a_programme_brings_no_numerical_stack() -> None:
         ({"gate": {"dilation_px": 17}}, "gate.dilation_px", "from 0 to 16"),
         ({"gate": {"dilation_px": 2.5}}, "gate.dilation_px", "whole pixels"),
         ({"composite": "max"}, "composite", "mean or median"),
+        ({"bandpass": "hls"}, "bandpass", "hls-s2a"),
+        ({"speckle": "lee5"}, "speckle", "lee7"),
+        ({"orbit_direction": "up"}, "orbit_direction", "ascending"),
+        ({"snow_is_clear": "yes"}, "snow_is_clear", "true"),
         ({"tiles": {"plot-7": "34IER"}}, "tiles.plot-7", "not a name of the Sentinel-2 MGRS grid"),
         ({"tiles": {"plot-7": "34AER"}}, "tiles.plot-7", "not a name of the Sentinel-2 MGRS grid"),
         ({"tiles": {"plot-7": "34TSR"}}, "tiles.plot-7", "zone 34 has the columns"),

@@ -108,8 +108,9 @@ OPERATION = Change(
     what="operation",
     edit=Edit(
         file="stages/indices.py",
-        old="values, counts[name] = index_block(name, bands, flags, job.radiometry)\n",
-        new="values, counts[name] = index_block(name, bands, flags, job.radiometry)\n        values = values.copy()\n",
+        old="values, counts[name] = index_block(name, named, flags, job.mission.radiometry, adjusted)\n",
+        new="values, counts[name] = index_block(name, named, flags, job.mission.radiometry, adjusted)\n"
+        "        values = values.copy()\n",
     ),
     first="sentinel2/indices",
     by="code",

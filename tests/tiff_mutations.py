@@ -136,7 +136,7 @@ def replace_place(draw: Draw, tiff: Tiff) -> Tiff:
 
 def retable(draw: Draw, tiff: Tiff) -> Tiff:
     """COG tiles somewhere else, of other sizes, or all in one place."""
-    code = draw(st.sampled_from([324, 325]))
+    code = draw(st.sampled_from([273, 279, 324, 325]))
     count = max([entry.count for entry in tiff.directories[0].entries if entry.code == code], default=4) % 5000
     top = 1 << (64 if tiff.big else 32)
     values = [_pointers(draw, tiff) if draw(st.booleans()) else numbers(draw, top) for _ in range(min(count, 64))]
@@ -145,7 +145,7 @@ def retable(draw: Draw, tiff: Tiff) -> Tiff:
 
 def resize(draw: Draw, tiff: Tiff) -> Tiff:
     """Another image of the same COG tiles."""
-    code = draw(st.sampled_from([256, 257, 322, 323]))
+    code = draw(st.sampled_from([256, 257, 278, 322, 323]))
     return tiff.having(tiff.entry(code, 4, numbers(draw, 1 << 32)))
 
 

@@ -9,8 +9,18 @@ from typing import Any
 
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.ingest.georeference import grid_of, pixel_side_m
-from mrv_assets.ingest.tiff import TILE_BYTE_COUNTS, TILE_OFFSETS, Read, TiffHeader, read_tiff_header
-from mrv_assets.missions.mission import Mission
+from mrv_assets.ingest.tiff import (
+    ROWS_PER_STRIP,
+    TABLES,
+    TILE_LENGTH,
+    TILE_OFFSETS,
+    TILE_WIDTH,
+    Read,
+    TiffHeader,
+    read_tiff_header,
+    tables_of,
+)
+from mrv_assets.missions.mission import Mission, Power, Quality, Radiometry
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.stac_item import recordable
 
@@ -23,14 +33,13 @@ MAX_TILE_BYTES = 64 << 20
 MAX_WINDOW_PX = 1 << 27
 """Read at once: all of a Sentinel-2 band."""
 # Resampled products differ from the mission's pixel size; a thumbnail, or pixels of a centimetre, are something else.
-FINEST, COARSEST = 1 / 4, 8
+FINEST, COARSEST = 1 / 4, 16
 
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
 COMPRESSIONS = frozenset({UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD})
 NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3
 
 _SAMPLES = {1: "uint", 2: "int", 3: "float"}
-_TABLES = (TILE_OFFSETS, TILE_BYTE_COUNTS)
 _COG = "Write it again with gdal_translate -of COG"
 
 # What items state may be of any length and depth; findings are read by people and stand in records.
@@ -50,7 +59,7 @@ class Header:
     nodata: float | None
     """None where the file states none."""
     block: tuple[int, int]
-    """Height and width of a COG tile, pixels; tiles at the lower and right edge are padded to it."""
+    """Height and width of a COG tile, pixels; tiles at the lower and right edge are padded to it, strips are not."""
     tiles_down: int
     tiles_across: int
     offsets: tuple[int, ...]
@@ -62,13 +71,19 @@ class Header:
     tiff: TiffHeader
     """The tags as they stand in the file, but for ``offsets`` and ``counts``."""
 
+    @property
+    def striped(self) -> bool:
+        """Whether it is cut into strips as wide as the image, which stand for COG tiles here."""
+        return TILE_WIDTH not in self.tiff.tags
 
-def read_header(read: Read, size: int) -> Header:
+
+def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
     """Read a file's header and refuse what cannot be read in part, placed, or decoded.
 
     Args:
         read: Gives ranges of the file.
         size: The file's size in bytes.
+        strips: Whether a file cut into strips is read too: each strip as if it were a COG tile.
 
     Raises:
         HeaderRefused: With one of the codes not_tiff, html_page, jp2, header_malformed, truncated, striped,
@@ -77,7 +92,8 @@ def read_header(read: Read, size: int) -> Header:
     """
     tiff = read_tiff_header(read, size)
     width, height = tiff.integer(256, 0), tiff.integer(257, 0)
-    if 322 not in tiff.tags or TILE_OFFSETS not in tiff.tags:
+    tiled = TILE_WIDTH in tiff.tags and TILE_OFFSETS in tiff.tags
+    if not tiled and not strips:
         raise HeaderRefused("striped", f"it is cut into strips, not tiles. {_COG}")
     if any(kind & 4 for kind in tiff.subfile_types):
         raise HeaderRefused(
@@ -87,7 +103,11 @@ def read_header(read: Read, size: int) -> Header:
     if (bands := tiff.integer(277, 1)) != 1:
         raise HeaderRefused("multiple_bands", f"it has {bands} bands. Publish one file a band")
     dtype = _dtype(tiff)
-    block_width, block_height = tiff.integer(322, 0), tiff.integer(323, 0)
+    if tiled:
+        block_width, block_height = tiff.integer(TILE_WIDTH, 0), tiff.integer(TILE_LENGTH, 0)
+    else:
+        # Where it is not stated, or 2^32 - 1, all of the image is one strip.
+        block_width, block_height = width, min(tiff.integer(ROWS_PER_STRIP, height), height)
     if min(width, height, block_width, block_height) < 1:
         raise HeaderRefused("header_malformed", f"an image or tile without width or height. {_COG}")
     down, across = -(-height // block_height), -(-width // block_width)
@@ -103,17 +123,20 @@ def read_header(read: Read, size: int) -> Header:
             f"{width} x {height} pixels in {down * across} tiles of {tile_bytes} bytes. {_COG} and smaller",
         )
     # Before millions of them become numbers.
-    tables = [tiff.tags[code].count if code in tiff.tags else 0 for code in _TABLES]
+    tables_at = tables_of(tiff)
+    tables = [tiff.tags[code].count if code in tiff.tags else 0 for code in tables_at]
     if tables != [down * across] * 2:
         raise HeaderRefused(
             "header_malformed", f"{tables[0]} tile offsets and {tables[1]} sizes for {down * across} tiles. {_COG}"
         )
-    offsets, counts = tiff.integers(TILE_OFFSETS), tiff.integers(TILE_BYTE_COUNTS)
+    offsets, counts = (tiff.integers(code) for code in tables_at)
     # LZW at its worst makes bytes half as many again.
     if max(counts) > 2 * tile_bytes + 1024:
         raise HeaderRefused("oversize", f"a tile takes {max(counts)} bytes, more than it decodes to. {_COG}")
     if any(count and offset < 8 for offset, count in zip(offsets, counts)):
         raise HeaderRefused("header_malformed", f"a tile lies where the file begins. {_COG}")
+    # What a tiled file says of strips beside its tiles nobody reads, and the other way round.
+    unneeded = TABLES | ({ROWS_PER_STRIP} if tiled else {TILE_WIDTH, TILE_LENGTH})
     return Header(
         grid=grid_of(tiff, width, height),
         dtype=dtype,
@@ -125,7 +148,7 @@ def read_header(read: Read, size: int) -> Header:
         counts=counts,
         compression=_compression(tiff),
         predictor=_predictor(tiff, dtype),
-        tiff=replace(tiff, tags={code: tag for code, tag in tiff.tags.items() if code not in _TABLES}),
+        tiff=replace(tiff, tags={code: tag for code, tag in tiff.tags.items() if code not in unneeded}),
     )
 
 
@@ -160,7 +183,7 @@ def check_header(
         raise HeaderRefused(
             "tiles_overlap", f"its tiles take {total} bytes of {size}: some stand for several places. {_COG}"
         )
-    band = mission.quality.get(name) or mission.radiometry
+    band: Quality | Radiometry = mission.quality.get(name) or mission.radiometry
     if header.dtype != band.dtype:
         raise HeaderRefused(
             "dtype_unexpected",
@@ -178,7 +201,7 @@ def check_header(
             f"its pixels are {side_m:.3g} m on the ground, {mission.title} has {mission.resolution_m} m. "
             "Check that the link leads to the band and no preview, and that the file's CRS and corners are right",
         )
-    return (*_nodata_findings(header, band.nodata, name), *_item_findings(header, size, asset, item))
+    return (*_nodata_findings(header, band, name), *_item_findings(header, size, asset, item))
 
 
 def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
@@ -203,6 +226,12 @@ def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
         for row in range(top // height, (bottom - 1) // height + 1)
         for col in range(left // width, (right - 1) // width + 1)
     )
+
+
+def tile_shape(header: Header, index: int) -> tuple[int, int]:
+    """Height and width of what a COG tile decodes to: with its padding, which strips have not."""
+    height, width = header.block
+    return (min(height, header.grid.height - index * height), width) if header.striped else header.block
 
 
 def tile_window(header: Header, index: int) -> Window:
@@ -252,13 +281,19 @@ def _nodata(tiff: TiffHeader) -> float | None:
         return None
 
 
-def _nodata_findings(header: Header, expected: int | None, name: str) -> tuple[str, ...]:
+def _nodata_findings(header: Header, band: Quality | Radiometry, name: str) -> tuple[str, ...]:
     stated = header.nodata
+    if isinstance(band, Power):
+        known: tuple[float, ...] = band.nodata
+    else:
+        known = () if band.nodata is None else (band.nodata,)
+    expected = " or ".join(f"{number:g}" for number in known)
     if stated is None:
-        return () if expected is None else (f"nodata_unstated: the file states none, {name} uses {expected}",)
-    if expected is None:
+        return (f"nodata_unstated: the file states none, {name} uses {expected}",) if known else ()
+    if not known:
         return (f"nodata_stated: the file states {stated:g}, {name} has none",)
-    if stated != expected:
+    # NaN is missing in any float.
+    if stated not in known and not (math.isnan(stated) and header.dtype.startswith("float")):
         raise HeaderRefused(
             "nodata_conflict",
             f"it states nodata {stated:g}, {name} uses {expected}. "

@@ -24,6 +24,7 @@ from mrv_assets.ingest.cog import (
     ZSTD,
     Header,
     read_header,
+    tile_shape,
     tile_window,
     tiles_for,
 )
@@ -59,7 +60,7 @@ def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
         raise ValueError(f"the file has COG tiles 0 to {count - 1}, not {sorted(tiles)}")
     for index, data in sorted(tiles.items()):
         try:
-            decode_tile(header, data)
+            decode_tile(header, index, data)
         except (ValueError, RuntimeError) as error:
             raise HeaderRefused(
                 "undecodable",
@@ -127,7 +128,8 @@ class SparseTiff:
         self._token = object()
         try:
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
-            self.header = read_header(self._bytes, size)
+            # What is in the lake has passed the gate.
+            self.header = read_header(self._bytes, size, strips=True)
         except OSError as error:
             raise DamagedLake(self.name, error.strerror or str(error)) from error
         except HeaderRefused as refusal:
@@ -193,7 +195,7 @@ class SparseTiff:
         if not count:
             return np.broadcast_to(_empty_pixel(self.header), self.header.block)
         try:
-            tile = decode_tile(self.header, self._bytes(self.header.offsets[index], count))
+            tile = decode_tile(self.header, index, self._bytes(self.header.offsets[index], count))
         except (OSError, ValueError, RuntimeError) as error:
             raise DamagedLake(self.name, f"COG tile {index} does not decode ({error})") from error
         if self.cache:
@@ -222,11 +224,12 @@ def _empty_pixel(header: Header) -> NDArray[Any]:
     return np.array(int(held + math.copysign(0.5, held)) if isinstance(held, float) else held, dtype)
 
 
-def decode_tile(header: Header, data: bytes) -> NDArray[Any]:
+def decode_tile(header: Header, index: int, data: bytes) -> NDArray[Any]:
     """Decode a COG tile.
 
     Args:
         header: The file's.
+        index: Which tile.
         data: The tile's compressed bytes.
 
     Returns:
@@ -238,15 +241,16 @@ def decode_tile(header: Header, data: bytes) -> NDArray[Any]:
     """
     dtype = np.dtype(header.dtype)
     stored = np.dtype(f"{header.tiff.order}{dtype.kind}{dtype.itemsize}")
-    size = header.block[0] * header.block[1] * dtype.itemsize
+    shape = tile_shape(header, index)
+    size = shape[0] * shape[1] * dtype.itemsize
     raw = data if header.compression == UNCOMPRESSED else _DECOMPRESS[header.compression](data, out=size)
     if len(raw) != size:
         raise ValueError(f"{len(raw)} bytes instead of {size}")
     decoded = np.frombuffer(raw, np.uint8)
     if header.predictor == FLOATING_POINT:
         # The predictor's own order is big endian in every file; what it gives is native.
-        return np.asarray(imagecodecs.floatpred_decode(decoded.view(dtype).reshape(header.block), axis=-1))
-    pixels = decoded.view(stored).reshape(header.block).astype(dtype, copy=False)
+        return np.asarray(imagecodecs.floatpred_decode(decoded.view(dtype).reshape(shape), axis=-1))
+    pixels = decoded.view(stored).reshape(shape).astype(dtype, copy=False)
     if header.predictor == DIFFERENCE:
         # Differences of the bit patterns, also where the pixels are floating point.
         steps = pixels.view(f"u{dtype.itemsize}")

@@ -16,16 +16,20 @@ MAX_CLASSIC_BYTES = (1 << 32) - 1
 MAX_TAGS = 1000
 MAX_DIRECTORIES = 64
 MAX_TAG_BYTES = 64 << 10
-"""Of every tag but the tables of tiles."""
+"""Of every tag but the tables of tiles or strips."""
 MAX_READS = 32
 
 NEW_SUBFILE_TYPE = 254
+TILE_WIDTH, TILE_LENGTH = 322, 323
 TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTE_COUNTS = 273, 278, 279
 GDAL_METADATA = 42112
+
+TABLES = frozenset({TILE_OFFSETS, TILE_BYTE_COUNTS, STRIP_OFFSETS, STRIP_BYTE_COUNTS})
 
 # All that decides how a tile decodes or where it lies. Overviews, SubIFDs, EXIF, software and dates do not.
 KEPT_TAGS = frozenset(
-    {254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 320, 322, 323, 324, 325, 338, 339}  # layout
+    {254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339}  # layout
     | {33550, 33922, 34264, 34735, 34736, 34737}  # place
     | {GDAL_METADATA, 42113}  # GDAL metadata and nodata
 )
@@ -167,7 +171,7 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
                 continue
             inline = body[entry + 4 + pointer_bytes : entry + entry_bytes]
             length = values * _SIZES[kind]
-            if length > (MAX_HEADER_BYTES if code in (TILE_OFFSETS, TILE_BYTE_COUNTS) else MAX_TAG_BYTES):
+            if length > (MAX_HEADER_BYTES if code in TABLES else MAX_TAG_BYTES):
                 raise _oversize(f"its tag {code} has {values} values")
             if length <= pointer_bytes:
                 data = inline[:length]
@@ -189,7 +193,7 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
 
 
 def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) -> bytes:
-    """A TIFF of one directory with a header's tags and some of its tiles; absent tiles are 0/0.
+    """A TIFF of one directory with a header's tags and some of its tiles, or strips; absent ones are 0/0.
 
     The same arguments give the same bytes: directory, tag values, then the tiles in order of their index,
     each at a multiple of 16. Byte order and flavour are the header's; a classic TIFF that would outgrow 4 GB
@@ -201,9 +205,9 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
     width, kind, pointer = ("Q", LONG8, 8) if big else ("I", LONG, 4)
     counts = [len(tiles.get(index, b"")) for index in range(tile_count)]
     values = {code: tag for code, tag in header.tags.items() if code in KEPT_TAGS}
-    for code in (TILE_OFFSETS, TILE_BYTE_COUNTS):
-        data = struct.pack(f"{order}{tile_count}{width}", *(counts if code == TILE_BYTE_COUNTS else [0] * tile_count))
-        values[code] = Tag(type=kind, count=tile_count, data=data)
+    offsets_tag, counts_tag = tables_of(header)
+    for code, numbers in ((offsets_tag, [0] * tile_count), (counts_tag, counts)):
+        values[code] = Tag(type=kind, count=tile_count, data=struct.pack(f"{order}{tile_count}{width}", *numbers))
 
     codes = sorted(values)
     start = 16 if big else 8
@@ -219,7 +223,7 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
         offsets.append(at if count else 0)
         at += count
     data = struct.pack(f"{order}{tile_count}{width}", *offsets)
-    values[TILE_OFFSETS] = Tag(type=kind, count=tile_count, data=data)
+    values[offsets_tag] = Tag(type=kind, count=tile_count, data=data)
 
     out = bytearray(next((offset for offset in offsets if offset), at))
     out[:2] = b"II" if order == "<" else b"MM"
@@ -244,6 +248,11 @@ def write_tiff(header: TiffHeader, tiles: Mapping[int, bytes], tile_count: int) 
             parts += [bytes(offset - end), tiles[index]]
             end = offset + counts[index]
     return b"".join(parts)
+
+
+def tables_of(header: TiffHeader) -> tuple[int, int]:
+    """Tags of the offsets and sizes of an image's tiles; of its strips where it has no tile's width."""
+    return (TILE_OFFSETS, TILE_BYTE_COUNTS) if TILE_WIDTH in header.tags else (STRIP_OFFSETS, STRIP_BYTE_COUNTS)
 
 
 class _HeaderBytes:

@@ -56,7 +56,7 @@ class Transport(Protocol):
 
         Args:
             href: The object.
-            algorithm: ``sha256``, ``sha3_256`` or ``md5``: what publishers state.
+            algorithm: ``sha256``, ``sha512``, ``sha3_256`` or ``md5``: what publishers state.
         """
         ...
 
@@ -82,8 +82,8 @@ def hasher(algorithm: str) -> "hashlib._Hash":
     Raises:
         ValueError: For another.
     """
-    if algorithm not in ("sha256", "sha3_256", "md5"):
-        raise ValueError(f"a digest is sha256, sha3_256 or md5, not {algorithm!r}")
+    if algorithm not in ("sha256", "sha512", "sha3_256", "md5"):
+        raise ValueError(f"a digest is sha256, sha512, sha3_256 or md5, not {algorithm!r}")
     # md5 finds damage, not forgery; where it is all a publisher states, it is better than nothing.
     return hashlib.new(algorithm, usedforsecurity=False)
 

@@ -1,7 +1,7 @@
 """The types a mission is written in: bands, radiometry, quality. A mission itself is data, in a file of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -15,7 +15,7 @@ class Resample(Enum):
     NEAREST = "nearest"
     """Classes and bit fields: the source pixel that holds the target's centre."""
     BILINEAR = "bilinear"
-    """Reflectance: four neighbours when refining, area mean when coarsening."""
+    """Reflectance and backscatter: four neighbours when refining, area mean when coarsening."""
 
 
 class FoundBy(Enum):
@@ -31,7 +31,7 @@ class FoundBy(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """One reflectance band of a mission."""
+    """One band of a mission's measurement: reflectance, or backscatter."""
 
     names: tuple[str, ...]
     """What catalogues call it, most trusted first, wherever they say it."""
@@ -94,6 +94,32 @@ class Reflectance:
     offset_change: OffsetChange | None = None
     """None where the product always had this offset."""
 
+    @property
+    def fill(self) -> int:
+        """What is stored where nothing was measured."""
+        return self.nodata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """The one storage convention of a radar mission's aligned backscatter: linear power, NaN where missing."""
+
+    quantity: str
+    """What the power is: ``gamma0``."""
+    nodata: tuple[float, ...]
+    """What publishers write where nothing was measured, besides NaN; the one that a file states counts in it."""
+    looks: float
+    """Equivalent number of looks of a published pixel: the variance of speckle is the mean's square over it."""
+    dtype: str = "float32"
+
+    @property
+    def fill(self) -> float:
+        """What is stored where nothing was measured."""
+        return float("nan")
+
+
+Radiometry = Reflectance | Power
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality:
@@ -141,6 +167,20 @@ Quality = ClassQuality | BitQuality | ProbabilityQuality
 
 
 @dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What an item has to state to be used."""
+
+    property: str
+    """Of the item, such as ``landsat:collection_category``."""
+    values: tuple[str, ...]
+    """Those that are used."""
+    code: str
+    """Of the exclusion of all others, such as ``tier_other``."""
+    required: bool
+    """Whether an item that does not state it is left out too."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mission:
     """An instrument's product as published in STAC collections."""
 
@@ -149,14 +189,34 @@ class Mission:
     platforms: tuple[str, ...]
     """How the names of its platforms or constellation begin, in lower case with hyphens: ``sentinel-2``."""
     bands: Mapping[str, Band]
-    """Reflectance bands by STAC common name."""
-    radiometry: Reflectance
+    """Reflectance bands by STAC common name, radar bands by polarization."""
+    radiometry: Radiometry
     quality: Mapping[str, Quality]
     """Quality bands by the name they have in the lake."""
     indices: tuple[str, ...]
-    """Spectral indices computed, in the order they are stored."""
+    """Indices computed, in the order they are stored."""
     resolution_m: int
     """The finest native pixel size, in metres."""
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    """For bands that formulas of indices name and the mission has not, which of its bands they take."""
+    conditions: tuple[Condition, ...] = ()
+    """What else its items have to state."""
+    one_orbit_direction: bool = False
+    """Whether looks from the other side, ascending and descending, cannot stand in one series."""
+    strips: bool = False
+    """Whether files cut into strips instead of COG tiles are read too."""
+    dilated: tuple[Flag, ...] = (Flag.CLOUD, Flag.SHADOW)
+    """Reasons whose edges the product misses, so that the programme's dilation is for them."""
+
+    @property
+    def offset_evidence(self) -> OffsetEvidence | None:
+        """How its pixels tell one offset from another; None where there is nothing to tell."""
+        change = self.radiometry.offset_change if isinstance(self.radiometry, Reflectance) else None
+        return None if change is None else change.evidence
+
+    def needs_halo(self, name: str) -> bool:
+        """Whether a band's pixels around a block decide about pixels in it: quality is dilated, speckle filtered."""
+        return name in self.quality or isinstance(self.radiometry, Power)
 
 
 def described(value: object) -> Any:

@@ -9,11 +9,12 @@ from mrv_assets.science.jit import kernel
 Composite = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16]]
 
 
-def composite(stack: NDArray[np.int16], how: str) -> Composite:
+def composite(stack: NDArray[np.generic], how: str) -> Composite:
     """Reduce a stack of one index over time.
 
     Args:
-        stack: The index as stored integers (times 1e-4, fill -32768), dims (time, y, x).
+        stack: The index as stored, dims (time, y, x): int16 (times 1e-4, fill -32768), or float32 with NaN where
+            missing.
         how: ``mean`` or ``median``.
 
     Returns:
@@ -28,8 +29,11 @@ def composite(stack: NDArray[np.int16], how: str) -> Composite:
     value = np.empty(stack.shape[1:], np.float32)
     std = np.empty(stack.shape[1:], np.float32)
     count = np.empty(stack.shape[1:], np.uint16)
-    # C order and writeable, so that the kernel is compiled once.
-    _reduce(np.require(stack, np.int16, ["C", "W"]), how == "median", value, std, count)
+    # C order and writeable, so that the kernels are compiled once.
+    if stack.dtype.kind == "f":
+        _reduce_floats(np.require(stack, np.float32, ["C", "W"]), how == "median", value, std, count)
+    else:
+        _reduce(np.require(stack, np.int16, ["C", "W"]), how == "median", value, std, count)
     return value, std, count
 
 
@@ -75,6 +79,48 @@ def _reduce(
                 value[i, j] = np.float32(np.float64(middle) * 0.5 * 1e-4)
             else:
                 value[i, j] = np.float32(np.float64(total) / np.float64(n) * 1e-4)
+
+
+@kernel
+def _reduce_floats(
+    stack: NDArray[np.float32],
+    median: bool,
+    value: NDArray[np.float32],
+    std: NDArray[np.float32],
+    count: NDArray[np.uint16],
+) -> None:
+    times, height, width = stack.shape
+    row = np.empty(times, np.float64)
+    for i in range(height):
+        for j in range(width):
+            n = 0
+            for t in range(times):
+                v = np.float64(stack[t, i, j])
+                if not np.isnan(v):
+                    # Sorted on the way in: sums of floats depend on their order, which shall be the values' own.
+                    b = n - 1
+                    while b >= 0 and row[b] > v:
+                        row[b + 1] = row[b]
+                        b -= 1
+                    row[b + 1] = v
+                    n += 1
+            count[i, j] = n
+            if n == 0:
+                value[i, j] = np.nan
+                std[i, j] = np.nan
+                continue
+            total = 0.0
+            for t in range(n):
+                total += row[t]
+            mean = total / n
+            squares = 0.0
+            for t in range(n):
+                squares += (row[t] - mean) * (row[t] - mean)
+            std[i, j] = np.float32(np.sqrt(squares / n))
+            if median:
+                value[i, j] = np.float32((row[(n - 1) // 2] + row[n // 2]) * 0.5)
+            else:
+                value[i, j] = np.float32(mean)
 
 
 def clear_observations(unclear_flags: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -1,4 +1,4 @@
-"""Spectral indices, as scaled integers where they mean something and as missing where they do not."""
+"""Indices: of reflectance as scaled integers, of radar as floats; missing where they mean nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mrv_assets.missions.mission import Reflectance
+from mrv_assets.missions.bandpass import UNCHANGED, Linear
+from mrv_assets.missions.mission import Power, Radiometry, Reflectance
 from mrv_assets.science.jit import kernel
 
 SCALE = 1e-4
@@ -37,7 +38,26 @@ class SpectralIndex:
     source: str
 
 
-INDICES: dict[str, SpectralIndex] = {
+@dataclass(frozen=True, kw_only=True)
+class RadarIndex:
+    """One index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power."""
+
+    name: str
+    long_name: str
+    gain: float
+    weight: float
+    """Of VH in the denominator."""
+    source: str
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The bands it is made of."""
+        return "vh", "vv"
+
+
+Index = SpectralIndex | RadarIndex
+
+INDICES: dict[str, Index] = {
     index.name: index
     for index in (
         SpectralIndex(
@@ -68,41 +88,83 @@ INDICES: dict[str, SpectralIndex] = {
             bands=("nir08", "swir16"),
             source="Gao 1996: (N2 - S1) / (N2 + S1)",
         ),
+        RadarIndex(
+            name="vh_vv",
+            long_name="ratio of cross-polarized to co-polarized backscatter",
+            gain=1.0,
+            weight=0.0,
+            source="VH / VV, gamma0 in linear power",
+        ),
+        RadarIndex(
+            name="rvi",
+            long_name="radar vegetation index of two polarizations",
+            gain=4.0,
+            weight=1.0,
+            source="Nasirzadehdizaji et al. 2019: 4 VH / (VV + VH), gamma0 in linear power",
+        ),
     )
 }
 
 
-def available(bands: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Per index the bands it lacks; an index that lacks none can be computed."""
-    return {name: tuple(band for band in index.bands if band not in bands) for name, index in INDICES.items()}
+def available(bands: Collection[str], stand_ins: Mapping[str, str] | None = None) -> dict[str, tuple[str, ...]]:
+    """Per index the bands it lacks; an index that lacks none can be computed.
+
+    Args:
+        bands: Those there are.
+        stand_ins: Which of them a formula takes for a band it names.
+    """
+    taken = {name: [(stand_ins or {}).get(band, band) for band in index.bands] for name, index in INDICES.items()}
+    return {name: tuple(band for band in named if band not in bands) for name, named in taken.items()}
 
 
 def index_block(
     name: str,
     bands: Mapping[str, NDArray[np.generic]],
     unclear_flags: NDArray[np.uint16],
-    radiometry: Reflectance,
-) -> tuple[NDArray[np.int16], Counts]:
+    radiometry: Radiometry,
+    adjusted: Mapping[str, Linear] | None = None,
+) -> tuple[NDArray[np.generic], Counts]:
     """One index of a block.
 
     Args:
         name: One of :data:`INDICES`.
-        bands: Stored digital numbers by band, uint16, dims (time, y, x).
+        bands: Stored numbers by the band that the formula names, uint16 digital numbers or float32 power, dims
+            (time, y, x).
         unclear_flags: Reasons a pixel is unclear, same dims; 0 = clear.
         radiometry: The mission's stored convention.
+        adjusted: What to make of a band's reflectance first, by the band that the formula names.
 
     Returns:
-        The index as int16 (times :data:`SCALE`, :data:`FILL` where missing), rounded half up, and how many
-        clear pixels are invalid because the ``denominator`` is not positive or the value is ``out_of_range``.
+        Of reflectance int16 (times :data:`SCALE`, :data:`FILL` where missing), rounded half up; of power float32,
+        NaN where missing. And how many clear pixels are invalid because the ``denominator`` is not positive or the
+        value is ``out_of_range``.
     """
-    index = INDICES[name]
+    match INDICES[name], radiometry:
+        case SpectralIndex() as index, Reflectance():
+            return _spectral(index, bands, unclear_flags, radiometry, adjusted or {})
+        case RadarIndex() as radar, Power():
+            return _radar(radar, bands, unclear_flags)
+        case _:
+            raise ValueError(f"{name} is no index of a mission that measures {type(radiometry).__name__}")
+
+
+def _spectral(
+    index: SpectralIndex,
+    bands: Mapping[str, NDArray[np.generic]],
+    unclear_flags: NDArray[np.uint16],
+    radiometry: Reflectance,
+    adjusted: Mapping[str, Linear],
+) -> tuple[NDArray[np.int16], Counts]:
     # The formula divided by the scale, so that it works on digital numbers: with reflectance = scale (DN - zero),
     # the zero cancels out of the difference and is one constant of the denominator. In float32, differences and
     # weighted sums of whole numbers are exact; of reflectances near zero, rounding alone is as large as they are.
+    # An adjusted band is slope x scale (DN - zero) + offset: its slope goes to its weight, the rest to the constants.
     zero = -radiometry.offset / radiometry.scale
-    constant = index.constant / radiometry.scale - zero * sum(index.weights)
+    lines = [adjusted.get(band, UNCHANGED) for band in index.bands]
+    shifts = [line.offset / radiometry.scale - line.slope * zero for line in lines]
+    constant = index.constant / radiometry.scale + sum(w * shift for w, shift in zip(index.weights, shifts))
     bands_used = [_flat(bands[band], np.uint16) for band in index.bands]
-    weights = [np.float32(weight) for weight in index.weights]
+    weights = [np.float32(weight * line.slope) for weight, line in zip(index.weights, lines)]
     if len(bands_used) == 2:
         # One kernel for all: a third band that weighs nothing.
         bands_used, weights = [*bands_used, bands_used[0]], [*weights, np.float32(0)]
@@ -111,9 +173,27 @@ def index_block(
         *bands_used,
         _flat(unclear_flags, np.uint16),
         np.uint16(radiometry.nodata),
-        (*weights, np.float32(constant), np.float32(index.gain), np.float32(index.limit)),
+        (
+            np.float32(lines[0].slope),
+            np.float32(lines[1].slope),
+            np.float32(shifts[0] - shifts[1]),
+            *weights,
+            np.float32(constant),
+            np.float32(index.gain),
+            np.float32(index.limit),
+        ),
         out,
     )
+    return out.reshape(unclear_flags.shape), {"denominator": denominator, "out_of_range": out_of_range}
+
+
+def _radar(
+    index: RadarIndex, bands: Mapping[str, NDArray[np.generic]], unclear_flags: NDArray[np.uint16]
+) -> tuple[NDArray[np.float32], Counts]:
+    vh, vv = (_flat(bands[band], np.float32) for band in index.bands)
+    out = np.empty(unclear_flags.size, np.float32)
+    numbers = (np.float32(index.gain), np.float32(index.weight))
+    denominator, out_of_range = _ratio(vh, vv, _flat(unclear_flags, np.uint16), numbers, out)
     return out.reshape(unclear_flags.shape), {"denominator": denominator, "out_of_range": out_of_range}
 
 
@@ -136,19 +216,46 @@ def _index(
 
     No pixel branches, so that the compiler works on several at once.
     """
-    weight1, weight2, weight3, constant, gain, limit = numbers
+    slope1, slope2, shift, weight1, weight2, weight3, constant, gain, limit = numbers
     denominators = values = 0
     for k in range(out.size):
         a, b, c = np.float32(first[k]), np.float32(second[k]), np.float32(third[k])
         seen = (flags[k] == 0) & (first[k] != nodata) & (second[k] != nodata) & (third[k] != nodata)
         below = weight1 * a + weight2 * b + weight3 * c + constant
         positive = below > np.float32(0)
-        value = gain * (a - b) / below
+        value = gain * (slope1 * a - slope2 * b + shift) / below
         within = abs(value) <= limit
         denominators += seen & (not positive)
         values += seen & positive & (not within)
         rounded = np.floor(value * np.float32(10000) + np.float32(0.5))
         out[k] = np.int16(rounded) if seen & positive & within else np.int16(FILL)
+    return denominators, values
+
+
+@kernel
+def _ratio(
+    vh: NDArray[np.float32],
+    vv: NDArray[np.float32],
+    flags: NDArray[np.uint16],
+    numbers: tuple[np.float32, ...],
+    out: NDArray[np.float32],
+) -> tuple[int, int]:
+    """One radar index of every pixel into ``out``; how many denominators and values were invalid."""
+    gain, weight = numbers
+    denominators = values = 0
+    for k in range(out.size):
+        out[k] = np.nan
+        if flags[k] != 0 or np.isnan(vh[k]) or np.isnan(vv[k]):
+            continue
+        # Removing noise leaves powers at or below zero, of which there is no ratio.
+        if vv[k] <= 0 or vv[k] + vh[k] <= 0:
+            denominators += 1
+            continue
+        value = gain * vh[k] / (weight * vh[k] + vv[k])
+        if np.isinf(value):
+            values += 1
+        else:
+            out[k] = value
     return denominators, values
 
 
@@ -185,7 +292,7 @@ def _index_values(
     unclear_flags: NDArray[np.uint16], *values: NDArray[np.generic], name: str, radiometry: Reflectance
 ) -> NDArray[np.int16]:
     bands = dict(zip(INDICES[name].bands, values, strict=True))
-    return index_block(name, bands, unclear_flags, radiometry)[0]
+    return np.asarray(index_block(name, bands, unclear_flags, radiometry)[0], np.int16)
 
 
 def decode_index(stored: xr.DataArray) -> xr.DataArray:

@@ -1,7 +1,7 @@
 """Masking: which pixels were not clear, and why, by the product's own quality; nothing is guessed from colours."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from mrv_assets.missions.mission import (
     Mission,
     ProbabilityQuality,
     Quality,
+    Radiometry,
     Reflectance,
 )
 from mrv_assets.science.jit import kernel
+from mrv_assets.science.radiometry import missing
 
 FLAG_ATTRS: dict[str, object] = {
     "long_name": "why a pixel is unclear; 0 means the ground was seen",
@@ -25,9 +27,6 @@ FLAG_ATTRS: dict[str, object] = {
     "flag_meanings": " ".join(str(flag.name).lower() for flag in Flag),
 }
 """CF attributes of ``unclear_flags``."""
-
-DILATED = Flag.CLOUD | Flag.SHADOW
-"""Product masks miss the edges of these."""
 
 
 def quality_flags(
@@ -78,15 +77,15 @@ def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[Any]) ->
     return flags
 
 
-def reflectance_flags(
+def measured_flags(
     bands: Mapping[str, NDArray[np.generic]],
     present: Mapping[str, NDArray[np.bool_]],
-    radiometry: Reflectance,
+    radiometry: Radiometry,
 ) -> NDArray[np.uint16]:
-    """Reasons the digital numbers themselves give: nodata or saturation in any band the observation has.
+    """Reasons the measured numbers themselves give: nodata or saturation in any band the observation has.
 
     Args:
-        bands: Stored digital numbers, dims (time, y, x).
+        bands: Stored numbers, dims (time, y, x).
         present: Per band, True for the observations that carry it; (time,).
         radiometry: Says which numbers mean nodata and saturated.
 
@@ -98,28 +97,33 @@ def reflectance_flags(
     for name, values in bands.items():
         carried = np.flatnonzero(present[name])
         for step in carried:
-            flags[step][values[step] == radiometry.nodata] |= np.uint16(Flag.NODATA)
-            flags[step][values[step] == radiometry.saturated] |= np.uint16(Flag.SATURATED)
+            flags[step][missing(values[step], radiometry)] |= np.uint16(Flag.NODATA)
+            if isinstance(radiometry, Reflectance):
+                flags[step][values[step] == radiometry.saturated] |= np.uint16(Flag.SATURATED)
     return flags
 
 
-def dilate(flags: NDArray[np.uint16], radius_px: int) -> NDArray[np.uint16]:
-    """Flag what lies within a radius of cloud or shadow.
+def dilate(
+    flags: NDArray[np.uint16], radius_px: int, reasons: Sequence[Flag] = (Flag.CLOUD, Flag.SHADOW)
+) -> NDArray[np.uint16]:
+    """Flag what lies within a radius of reasons such as cloud and shadow.
 
     Args:
         flags: Reasons, dims (time, y, x), padded by the radius where there is ground to look at.
         radius_px: Euclidean radius between pixel centres; 0 changes nothing.
+        reasons: Those whose edges product masks miss.
 
     Returns:
-        The same with ``DILATION`` set around cloud and shadow, not on them; right where the padding is right.
+        The same with ``DILATION`` set around the reasons, not on them; right where the padding is right.
     """
-    if radius_px == 0 or flags.size == 0:
+    of = np.uint16(sum(reasons))
+    if radius_px == 0 or flags.size == 0 or not of:
         return flags
     # Half widths of the disc by row, so that no square root enters the kernel.
     widths = np.array([math.isqrt(radius_px**2 - d**2) for d in range(radius_px + 1)], np.int64)
     out = flags.copy()
     for step in range(flags.shape[0]):
-        near = (flags[step] & np.uint16(DILATED)) != 0
+        near = (flags[step] & of) != 0
         if near.any():
             _paint(near, out[step], radius_px, widths, np.uint16(Flag.DILATION))
     return out

@@ -16,7 +16,7 @@ class OffsetDecision:
     offset: float | None
     """reflectance = published DN * scale + offset, unitless; None where nothing settles it."""
     rule: str
-    """boa_offset_applied, stated, baseline, date or unknown."""
+    """boa_offset_applied, stated, baseline, date, mission (the product always had one) or unknown."""
     findings: tuple[str, ...]
 
 
@@ -50,9 +50,11 @@ def boa_offset(item: Item, sensed: datetime, keys: Collection[str], radiometry: 
         conflict = f"states {shown}, baseline {baseline_text(baseline)} has {derived or 0:g}; stated decided"
         return _decision(stated[0], "stated", conflict if derived not in (None, stated[0]) else None)
     conflict_of_bands = f"bands state {shown}; none of them decided" if stated else None
+    if change is None:
+        return _decision(radiometry.offset, "mission", conflict_of_bands)
     if derived is not None:
         return _decision(derived, "baseline", conflict_of_bands)
-    if change is None or sensed < change.since:
+    if sensed < change.since:
         return _decision(before, "date", conflict_of_bands)
     return _decision(None, "unknown", conflict_of_bands)
 

@@ -1,4 +1,4 @@
-"""Digital numbers of one convention per mission, whatever convention a scene was published in."""
+"""Stored numbers of one convention per mission, whatever convention a scene was published in."""
 
 from typing import TypeVar
 
@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mrv_assets.missions.mission import Reflectance
+from mrv_assets.missions.mission import Power, Radiometry, Reflectance
 
 Bands = TypeVar("Bands", xr.DataArray, xr.Dataset)
 
@@ -32,6 +32,34 @@ def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) 
     # Too bright to store stays so, also where the shift goes down.
     shifted = np.where(dn == radiometry.saturated, radiometry.saturated, shifted)
     return np.where(dn == radiometry.nodata, radiometry.nodata, shifted).astype(stored)
+
+
+def power_of(pixels: NDArray[np.generic], nodata: float | None, radiometry: Power) -> NDArray[np.float32]:
+    """Backscatter of a scene in its mission's stored convention. Done before resampling.
+
+    Args:
+        pixels: Linear power as published, float32, any dims.
+        nodata: What the scene's file states for missing; None: all that publishers use for it.
+        radiometry: The mission's convention.
+
+    Returns:
+        Same dims, float32, NaN where missing: where a pixel is nodata, or no finite number.
+    """
+    values = pixels.astype(np.float32)
+    gone = ~np.isfinite(values)
+    for number in radiometry.nodata if nodata is None else (nodata,):
+        gone |= values == np.float32(number)
+    values[gone] = np.nan
+    return values
+
+
+def missing(stored: NDArray[np.generic], radiometry: Radiometry) -> NDArray[np.bool_]:
+    """True where stored numbers, any dims, hold nothing that was measured."""
+    match radiometry:
+        case Reflectance(nodata=nodata):
+            return np.asarray(stored == nodata)
+        case Power():
+            return np.isnan(stored.astype(np.float32, copy=False))
 
 
 def reflectance(dn: Bands, radiometry: Reflectance) -> Bands:

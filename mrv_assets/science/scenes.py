@@ -1,15 +1,14 @@
 """Which published scenes count: bands found, zero point and duplicates settled, passes made observations."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import rfc8785
 
-from mrv_assets.missions.mission import Mission
+from mrv_assets.missions.mission import Mission, Power, Reflectance
 from mrv_assets.science.bands import asset_key, files_of, is_jp2
-from mrv_assets.science.offset import boa_offset
+from mrv_assets.science.offset import OffsetDecision, boa_offset
 from mrv_assets.science.product import Product, baseline_text, product_of
 from mrv_assets.science.stac_item import (
     Item,
@@ -19,9 +18,9 @@ from mrv_assets.science.stac_item import (
     item_digest,
     item_id,
     quoted,
-    stated_number,
     text,
 )
+from mrv_assets.science.usable import UnusableError, check_conditions, check_scale, dn_shift_of
 
 # A pass over neighbouring scenes takes minutes; the next pass of the same platform is 100 minutes away.
 PASS_GAP = timedelta(minutes=10)
@@ -62,9 +61,9 @@ class Scene:
     dn_shift: int
     """Added to a published digital number to bring it to the mission's convention."""
     offset: float
-    """reflectance = published DN * scale + offset, unitless."""
+    """reflectance = published DN * scale + offset, unitless; 0 for backscatter."""
     offset_rule: str
-    """What settled the offset: boa_offset_applied, stated, baseline or date."""
+    """What settled the offset: boa_offset_applied, stated, baseline, date, or mission: the product has but one."""
     findings: tuple[str, ...]
     """What is odd about the item, ``code: detail``; none of it stops the scene."""
 
@@ -88,8 +87,8 @@ class Excluded:
 
     id: str
     code: str
-    """item_invalid, duplicate_id, platform_other, bands_missing, quality_missing, scale_unexpected, offset_unknown,
-    offset_unexpected, or ``superseded_by:<id>``."""
+    """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, scale_unexpected,
+    offset_unknown, offset_unexpected, that of a mission's condition such as tier_other, or ``superseded_by:<id>``."""
     detail: str
 
 
@@ -116,15 +115,7 @@ class _Candidate:
     sensed: datetime
 
 
-class _UnusableError(Exception):
-    """An item that cannot become a scene."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
-        self.code, self.detail = code, detail
-
-
-def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
+def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_direction: str = "") -> Selection:
     """The scenes of one UTC month, each look at the ground once.
 
     A month is half-open: its last microsecond belongs to it, the first instant of the next does not. Of items
@@ -135,6 +126,7 @@ def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
         items: STAC items, of any months.
         mission: What to look for in them.
         month: Such as ``2018-07``.
+        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has one of them.
 
     Returns:
         Observations and exclusions; the same for items in any order, where ids differ.
@@ -157,10 +149,10 @@ def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
             if first == digest:
                 continue
             if first is not None:
-                raise _UnusableError("duplicate_id", "an item with this id and other content came first")
+                raise UnusableError("duplicate_id", "an item with this id and other content came first")
             digests[item["id"]] = digest
-            usable.append(_candidate(item, digest, sensed, mission))
-        except _UnusableError as reason:
+            usable.append(_candidate(item, digest, sensed, mission, orbit_direction))
+        except UnusableError as reason:
             excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
     kept, superseded = _newest(usable)
     excluded.update(superseded)
@@ -174,37 +166,44 @@ def select(items: Iterable[Item], mission: Mission, month: str) -> Selection:
 
 def _sensed(item: Item) -> datetime:
     if not item_id(item):
-        raise _UnusableError("item_invalid", "it has no id")
+        raise UnusableError("item_invalid", "it has no id")
     # STAC: where datetime is null, the interval's start is required.
     stated = text(item, "datetime") or text(item, "start_datetime")
     sensed = instant(stated)
     if sensed is None:
-        raise _UnusableError("item_invalid", f"its datetime {stated[:80]!r} is not ISO 8601")
+        raise UnusableError("item_invalid", f"its datetime {stated[:80]!r} is not ISO 8601")
     return sensed
 
 
 def _digest(item: Item) -> str:
     if too_much := excess(item):
-        raise _UnusableError("item_invalid", too_much)
+        raise UnusableError("item_invalid", too_much)
     try:
         return item_digest(item)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
-        raise _UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
+        raise UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
 
 
-def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _Candidate:
+def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> _Candidate:
     product = product_of(item)
     platform = product.platform or product.constellation
     if platform and not platform.startswith(mission.platforms):
         detail = f"{platform} sensed it, and {mission.title} is of {' and '.join(mission.platforms)}"
-        raise _UnusableError("platform_other", detail)
+        raise UnusableError("platform_other", detail)
+    check_conditions(item, mission, orbit_direction)
     bands, findings = _bands(item, mission)
     keys = [band.key for name, band in bands.items() if name in mission.bands]
-    _check_scale(item, keys, mission.radiometry.scale)
-    decision = boa_offset(item, sensed, keys, mission.radiometry)
-    if decision.offset is None:
-        detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
-        raise _UnusableError("offset_unknown", detail)
+    match mission.radiometry:
+        case Reflectance() as radiometry:
+            check_scale(item, keys, radiometry.scale)
+            decision = boa_offset(item, sensed, keys, radiometry)
+            if decision.offset is None:
+                detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
+                raise UnusableError("offset_unknown", detail)
+            offset, dn_shift = decision.offset, dn_shift_of(decision.offset, radiometry)
+        case Power():
+            decision = OffsetDecision(offset=0.0, rule="mission", findings=())
+            offset, dn_shift = 0.0, 0
     scene = Scene(
         id=item["id"],
         collection=collection if isinstance(collection := item.get("collection"), str) else "",
@@ -213,8 +212,8 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission) -> _
         bands=bands,
         item=item,
         item_sha256=digest,
-        dn_shift=_dn_shift(decision.offset, mission),
-        offset=decision.offset,
+        dn_shift=dn_shift,
+        offset=offset,
         offset_rule=decision.rule,
         findings=(*findings, *decision.findings),
     )
@@ -225,28 +224,11 @@ def _spelled(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _check_scale(item: Item, keys: Sequence[str], expected: float) -> None:
-    for key in keys:
-        stated = stated_number(item["assets"][key], "scale")
-        if stated is not None and not math.isclose(stated, expected, rel_tol=1e-6):
-            raise _UnusableError("scale_unexpected", f"{key} states a scale of {stated:g}, not {expected:g}")
-
-
-def _dn_shift(offset: float, mission: Mission) -> int:
-    radiometry = mission.radiometry
-    steps = (offset - radiometry.offset) / radiometry.scale
-    # A whole shift upwards loses nothing; any other would round, run into nodata, or saturate every pixel.
-    if not -0.5 < steps < radiometry.saturated or not math.isclose(steps, round(steps), abs_tol=1e-3):
-        detail = f"an offset of {offset:g} is no whole number of steps above {radiometry.offset:g}"
-        raise _UnusableError("offset_unexpected", detail)
-    return round(steps)
-
-
 def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str]]:
     """What the item has of the mission's bands, and what is odd about them."""
     assets = item.get("assets")
     if not isinstance(assets, Mapping):
-        raise _UnusableError("item_invalid", "it has no assets")
+        raise UnusableError("item_invalid", "it has no assets")
     files = files_of(assets)
     readable = {key: asset for key, asset in files.items() if not is_jp2(asset)}
     bands: dict[str, SceneBand] = {}
@@ -261,11 +243,15 @@ def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str
             findings.append(f"band_absent: {name}")
     why = "; ".join(findings)
     if not any(name in bands for name in mission.bands):
-        raise _UnusableError("bands_missing", f"no reflectance band can be read ({why})")
+        raise UnusableError("bands_missing", f"no {_measured(mission)} band can be read ({why})")
     lacking = [name for name, quality in mission.quality.items() if quality.required and name not in bands]
     if lacking:
-        raise _UnusableError("quality_missing", f"without {lacking[0]} no pixel can be called clear ({why})")
+        raise UnusableError("quality_missing", f"without {lacking[0]} no pixel can be called clear ({why})")
     return bands, findings
+
+
+def _measured(mission: Mission) -> str:
+    return "reflectance" if isinstance(mission.radiometry, Reflectance) else "backscatter"
 
 
 def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:

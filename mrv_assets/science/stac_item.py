@@ -168,7 +168,7 @@ def published_digest(multihash: str) -> tuple[str, str] | None:
 
 
 # https://github.com/multiformats/multicodec, table.csv: hashlib's name, and bytes of a whole digest.
-_MULTIHASH_FUNCTIONS = {0x12: ("sha256", 32), 0x16: ("sha3_256", 32), 0xD5: ("md5", 16)}
+_MULTIHASH_FUNCTIONS = {0x12: ("sha256", 32), 0x13: ("sha512", 64), 0x16: ("sha3_256", 32), 0xD5: ("md5", 16)}
 
 
 def _multihash(stated: str) -> tuple[int, bytes] | None:

@@ -17,12 +17,12 @@ from mrv_assets.lake.evidence import observations_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Quality, described
+from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Power, Quality, Reflectance, described
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.places import whole_shift
-from mrv_assets.science.radiometry import to_convention
+from mrv_assets.science.radiometry import missing, power_of, to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
 from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
@@ -35,8 +35,9 @@ CACHE_BYTES = 96_000_000
 def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
     """Align the month's scenes: one observation a time step, chunked (all observations, block, block).
 
-    Reflectance bands are the mission's stored convention; quality bands are undecoded. Around each active
-    block, quality is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active.
+    Measured bands are the mission's stored convention; quality bands are undecoded. Around each active block, quality
+    is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active; radar's power too, so
+    that no filter of speckle does.
     """
     mission = plan.the_mission
     raw = upstream(lake, plan, plan.asset("raw_tiles"))
@@ -65,7 +66,7 @@ class _Job:
     mission: Mission
     grid: Grid
     windows: dict[Block, tuple[Window, ...]]
-    """What to align: active blocks whole, and the strips around them in which only quality is stored."""
+    """What to align: active blocks whole, and the strips around them, for the bands that need a halo."""
     active: frozenset[Block]
     observations: tuple[tuple["_SceneFiles", ...], ...]
 
@@ -135,8 +136,8 @@ def _align_block(job: _Job, group: Path, block: Block) -> dict[str, Leaves]:
     full = block_window(job.grid, block)
     leaves: dict[str, Leaves] = {}
     names = {spec.name for spec in _specs(job)}
-    for name in sorted(names if block in job.active else names & set(job.mission.quality)):
-        fill = _fill(job.mission, name)
+    for name in sorted(name for name in names if block in job.active or job.mission.needs_halo(name)):
+        fill = fill_of(job.mission, name)
         values = np.full((len(job.observations), full.height, full.width), fill, _dtype(job.mission, name))
         for window in job.windows[block]:
             inside = (slice(window.row - full.row, window.row - full.row + window.height),
@@ -169,7 +170,8 @@ def align_into(
 def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], window: Window) -> NDArray[np.uint8]:
     """Which scene of an observation a pixel is taken from: the first by (clear, id).
 
-    Clear is what the classes and bits say; cloud probability has a threshold, which is not alignment's.
+    Clear is what the classes and bits say; cloud probability has a threshold, which is not alignment's. Of a scene
+    without quality bands, all is clear that was measured.
 
     Returns:
         Index into ``scenes``, uint8, dims (y, x).
@@ -184,7 +186,15 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
             for name in mission.quality
             if name in scene.files
         }
-        flags = quality_flags(quality, mission, cloud_probability=np.inf)[0]
+        flags = (
+            quality_flags(quality, mission, cloud_probability=np.inf)[0]
+            if quality
+            else np.zeros(chosen.shape, np.uint16)
+        )
+        if not any(mission.quality[name].required for name in quality):
+            for name in sorted(set(scene.files) & set(mission.bands)):
+                band = _align_scene(mission, grid, scene, name, window)
+                flags[missing(band, mission.radiometry)] |= np.uint16(Flag.NODATA)
         clear = 1 if (carried - set(scene.files)) & set(mission.bands) else 0
         rank = np.where(flags == 0, clear, np.where(flags & Flag.NODATA, 3, 2)).astype(np.uint8)
         better = rank < best
@@ -193,7 +203,7 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
 
 
 def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, window: Window) -> NDArray[np.generic]:
-    fill = _fill(mission, name)
+    fill = fill_of(mission, name)
     shape = (window.height, window.width)
     file = scene.files.get(name)
     if file is None:
@@ -206,16 +216,12 @@ def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, wi
     if quality is not None:
         return _align_quality(pixels, needed, file.grid, grid, window, quality).astype(quality.dtype, copy=False)
     # Before resampling, so that the same ground gives the same bits whatever convention it was published in.
-    pixels = to_convention(pixels, scene.dn_shift, mission.radiometry)
-    return resample(
-        pixels,
-        needed,
-        file.grid,
-        grid,
-        window,
-        method=mission.bands[name].resample,
-        nodata=mission.radiometry.nodata,
-    )
+    match mission.radiometry:
+        case Reflectance() as radiometry:
+            pixels = to_convention(pixels, scene.dn_shift, radiometry)
+        case Power() as power:
+            pixels = power_of(pixels, file.header.nodata, power)
+    return resample(pixels, needed, file.grid, grid, window, method=mission.bands[name].resample, nodata=fill)
 
 
 def _align_quality(
@@ -235,20 +241,13 @@ def _align_quality(
 def _specs(job: _Job) -> list[ArraySpec]:
     mission = job.mission
     present = {name for scenes in job.observations for scene in scenes for name in scene.files}
-    radiometry = mission.radiometry
     bands = [
         ArraySpec(
             name=name,
-            dtype=radiometry.dtype,
-            fill=radiometry.nodata,
+            dtype=mission.radiometry.dtype,
+            fill=mission.radiometry.fill,
             timed=True,
-            attrs={
-                "standard_name": "surface_bidirectional_reflectance",
-                "long_name": f"{mission.title} {name} surface reflectance",
-                "units": "1",
-                "scale_factor": radiometry.scale,
-                "add_offset": radiometry.offset,
-            },
+            attrs=_meaning(mission, name),
         )
         for name in mission.bands
         if name in present
@@ -257,7 +256,7 @@ def _specs(job: _Job) -> list[ArraySpec]:
         ArraySpec(
             name=name,
             dtype=band.dtype,
-            fill=_fill(mission, name),
+            fill=fill_of(mission, name),
             timed=True,
             attrs={"long_name": f"{mission.title} {name}, as published"},
         )
@@ -265,6 +264,21 @@ def _specs(job: _Job) -> list[ArraySpec]:
         if name in present
     ]
     return bands + quality
+
+
+def _meaning(mission: Mission, name: str) -> Json:
+    """CF attributes of a measured band."""
+    match mission.radiometry:
+        case Reflectance(scale=scale, offset=offset):
+            return {
+                "standard_name": "surface_bidirectional_reflectance",
+                "long_name": f"{mission.title} {name} surface reflectance",
+                "units": "1",
+                "scale_factor": scale,
+                "add_offset": offset,
+            }
+        case Power(quantity=quantity):
+            return {"long_name": f"{mission.title} {name} {quantity} backscatter, linear power", "units": "1"}
 
 
 def _attrs(job: _Job) -> Json:
@@ -282,9 +296,10 @@ def _attrs(job: _Job) -> Json:
     }
 
 
-def _fill(mission: Mission, name: str) -> int:
+def fill_of(mission: Mission, name: str) -> float:
+    """What a band, measured or quality, holds where nothing was aligned."""
     quality = mission.quality.get(name)
-    return mission.radiometry.nodata if quality is None else quality.nodata or 0
+    return mission.radiometry.fill if quality is None else quality.nodata or 0
 
 
 def _dtype(mission: Mission, name: str) -> str:

@@ -22,6 +22,7 @@ from mrv_assets.science.grid import Grid
 from mrv_assets.science.preview import Canvas, Piece, coverage_picture
 from mrv_assets.science.zonal import coverage_fractions
 from mrv_assets.stages.blocks import as_node, computed, each, once, topology
+from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
 from mrv_assets.stages.plan import GateRules, Plan, month_bounds
@@ -38,7 +39,8 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
     asset = plan.asset("indices")
     indices = upstream(lake, plan, asset)
     masked, raw = chain(lake, plan, indices, "masked_tiles"), chain(lake, plan, indices, "raw_tiles")
-    require(masked, cloud_probability=plan.gate.cloud_probability, dilation_px=plan.gate.dilation_px)
+    require(masked, **plan.mask_rules)
+    require(indices, **index_rules(plan))
     job = _Job(
         month=plan.month,
         grid=plan.grid,
@@ -63,10 +65,7 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         plan,
         plan.asset("gated_tiles"),
         stage=__name__,
-        manifest=plan.manifest(
-            gate=asdict(plan.gate),
-            parcels=plan.parcels.identity,
-        ),
+        manifest=plan.manifest(**plan.decision_rules),
         graph=topology(graph),
         inputs={asset: indices.audit_hash},
         reads=[masked],

@@ -1,19 +1,26 @@
-"""indices: NDVI, EVI, NBR and NDMI of every clear pixel, as scaled integers."""
+"""indices: of every clear pixel, of reflectance as scaled integers, of radar's power as floats."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from dask.delayed import Delayed
+from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.lake.lake import Lake
-from mrv_assets.missions.mission import Reflectance, described
+from mrv_assets.missions.bandpass import Linear
+from mrv_assets.missions.mission import Mission, Power, described
 from mrv_assets.science.blocks import Block, block_window
-from mrv_assets.science.grid import Grid
-from mrv_assets.science.indices import FILL, INDICES, SCALE, available, index_block
+from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.indices import FILL, INDICES, SCALE, RadarIndex, SpectralIndex, available, index_block
+from mrv_assets.science.mask import quality_flags
+from mrv_assets.science.speckle import RADIUS_PX, lee
 from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
+from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
@@ -25,30 +32,29 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
     An index whose band no scene of the month carries is *unavailable*: the record says so and why.
     """
     mission = plan.the_mission
-    masked = upstream(
-        lake,
-        plan,
-        plan.asset("masked_tiles"),
-        cloud_probability=plan.gate.cloud_probability,
-        dilation_px=plan.gate.dilation_px,
-    )
+    masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
     aligned = lake.record(
         plan.asset("aligned_tiles"), plan.tile, plan.month, masked.inputs[plan.asset("aligned_tiles")]
     )
     arrays = BlockArrays(aligned.data)
     bands = [name for name in mission.bands if name in aligned.output["arrays"]]
-    missing = {name: lacking for name, lacking in available(bands).items() if name in mission.indices}
-    unavailable = {
-        name: _reason(lacking, scenes=bool(arrays.observations)) for name, lacking in missing.items() if lacking
-    }
+    stand_ins = {**mission.stand_ins, **(plan.bandpass.stand_ins if plan.bandpass else {})}
+    lacking = available(bands, stand_ins)
+    missing = {name: lacking[name] for name in mission.indices}
+    unavailable = {name: _reason(bands, scenes=bool(arrays.observations)) for name, bands in missing.items() if bands}
+    taken = {name: {band: stand_ins.get(band, band) for band in INDICES[name].bands} for name in mission.indices}
     job = _Job(
-        mission=mission.name,
+        mission=mission,
         grid=plan.grid,
         active=plan.active,
         aligned=arrays,
         masked=BlockArrays(masked.data),
         names=tuple(name for name in mission.indices if not missing[name]),
-        radiometry=mission.radiometry,
+        taken=taken,
+        adjusted=plan.bandpass.bands if plan.bandpass else {},
+        # Others' graphs say nothing of a filter.
+        speckle=plan.treatment.speckle if isinstance(mission.radiometry, Power) else "none",
+        quality=tuple(name for name in mission.quality if name in aligned.output["arrays"]),
         unavailable=unavailable,
     )
     graph = partial(_graph, job)
@@ -59,9 +65,9 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
         stage=__name__,
         manifest=plan.manifest(
             mission=described(mission),
-            scale=SCALE,
-            limits={name: INDICES[name].limit for name in mission.indices},
-            bands={name: list(INDICES[name].bands) for name in mission.indices},
+            **_meanings(mission),
+            bands={name: list(bands.values()) for name, bands in taken.items()},
+            **{name: rule for name, rule in index_rules(plan).items() if rule is not None},
         ),
         graph=topology(graph),
         inputs={plan.asset("masked_tiles"): masked.audit_hash},
@@ -76,38 +82,50 @@ def _reason(lacking: tuple[str, ...], *, scenes: bool) -> str:
     return f"no scene of the month publishes {', '.join(lacking)}"
 
 
+def _meanings(mission: Mission) -> Json:
+    """How the mission's indices are stored, and beyond which size they are noise."""
+    found = [INDICES[name] for name in mission.indices]
+    spectral = {index.name: index.limit for index in found if isinstance(index, SpectralIndex)}
+    radar = {index.name: [index.gain, index.weight] for index in found if isinstance(index, RadarIndex)}
+    return {**({"scale": SCALE, "limits": spectral} if spectral else {}), **({"radar": radar} if radar else {})}
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Job:
     """What a block task needs."""
 
-    mission: str
+    mission: Mission
     grid: Grid
     active: tuple[Block, ...]
     aligned: BlockArrays
     masked: BlockArrays
     names: tuple[str, ...]
-    radiometry: Reflectance
+    taken: dict[str, dict[str, str]]
+    """Per index, which band is taken for each that its formula names."""
+    adjusted: Mapping[str, Linear]
+    """What is made of a band's reflectance first."""
+    speckle: str
+    quality: tuple[str, ...]
+    """Quality bands there are."""
     unavailable: dict[str, str]
     """Per index that cannot be computed, why."""
 
     @property
     def specs(self) -> list[ArraySpec]:
         """The variables stored."""
-        return [
-            ArraySpec(
-                name=name,
-                dtype="int16",
-                fill=FILL,
-                timed=True,
-                attrs={"long_name": INDICES[name].long_name, "units": "1", "scale_factor": SCALE},
-            )
-            for name in self.names
-        ]
+        return [_spec(name) for name in self.names]
 
     @property
     def attrs(self) -> Json:
         """Attributes of the group."""
-        return {"mission": self.mission, "unavailable": self.unavailable}
+        return {"mission": self.mission.name, "unavailable": self.unavailable}
+
+
+def _spec(name: str) -> ArraySpec:
+    meaning = {"long_name": INDICES[name].long_name, "units": "1"}
+    if isinstance(INDICES[name], RadarIndex):
+        return ArraySpec(name=name, dtype="float32", fill=float("nan"), timed=True, attrs=meaning)
+    return ArraySpec(name=name, dtype="int16", fill=FILL, timed=True, attrs={**meaning, "scale_factor": SCALE})
 
 
 def _graph(job: _Job, folder: Path) -> Delayed:
@@ -132,12 +150,33 @@ def _index_block(job: _Job, group: Path, block: Block) -> tuple[dict[str, Leaves
     window = block_window(job.grid, block)
     flags = job.masked.read(UNCLEAR.name, window)
     arrays = BlockArrays(group, "r+")
-    bands = {
-        band: job.aligned.read(band, window) for band in sorted({b for name in job.names for b in INDICES[name].bands})
-    }
+    needed = sorted({band for name in job.names for band in job.taken[name].values()})
+    if isinstance(job.mission.radiometry, Power) and job.speckle != "none":
+        bands = _filtered(job, job.mission.radiometry.looks, needed, window)
+    else:
+        bands = {band: job.aligned.read(band, window) for band in needed}
     leaves: dict[str, Leaves] = {}
     counts: Json = {}
     for name in job.names:
-        values, counts[name] = index_block(name, bands, flags, job.radiometry)
+        taken = job.taken[name]
+        named = {band: bands[own] for band, own in taken.items()}
+        adjusted = {band: job.adjusted[own] for band, own in taken.items() if own in job.adjusted}
+        values, counts[name] = index_block(name, named, flags, job.mission.radiometry, adjusted)
         leaves[name] = arrays.write(name, window, values)
     return leaves, counts
+
+
+def _filtered(job: _Job, looks: float, bands: Sequence[str], window: Window) -> dict[str, NDArray[np.float32]]:
+    """Radar's power of a window without its speckle, from the clear pixels in and around it."""
+    padded = window.pad(RADIUS_PX, job.grid)
+    top, left = window.row - padded.row, window.col - padded.col
+    inner = (slice(None), slice(top, top + window.height), slice(left, left + window.width))
+    quality = {name: job.aligned.read(name, padded) for name in job.quality}
+    found = {}
+    for band in bands:
+        power = job.aligned.read(band, padded)
+        if quality:
+            # Layover is bright, and would be so in the pixels beside it.
+            power[quality_flags(quality, job.mission, cloud_probability=np.inf) != 0] = np.nan
+        found[band] = np.asarray(lee(power, looks)[inner])
+    return found

@@ -15,7 +15,7 @@ from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
-from mrv_assets.science.mask import FLAG_ATTRS, dilate, quality_flags, reflectance_flags
+from mrv_assets.science.mask import FLAG_ATTRS, dilate, measured_flags, quality_flags
 from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize, upstream
 from mrv_assets.stages.plan import Plan
@@ -46,6 +46,7 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         },
         cloud_probability=plan.gate.cloud_probability,
         dilation_px=plan.gate.dilation_px,
+        snow_is_clear=plan.treatment.snow_is_clear,
     )
     graph = partial(_graph, job)
     return materialize(
@@ -56,10 +57,9 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         manifest=plan.manifest(
             quality=names,
             mission=described(mission),
-            cloud_probability=plan.gate.cloud_probability,
+            **plan.mask_rules,
             cloud_probability_published=probability,
-            dilation_px=plan.gate.dilation_px,
-            dilated=["cloud", "shadow"],
+            dilated=[str(flag.name).lower() for flag in mission.dilated],
         ),
         graph=topology(graph),
         inputs={plan.asset("aligned_tiles"): aligned.audit_hash},
@@ -81,6 +81,7 @@ class _Job:
     """Per band, which observations carry it in every scene."""
     cloud_probability: float
     dilation_px: int
+    snow_is_clear: bool
 
 
 def _graph(job: _Job, folder: Path) -> Delayed:
@@ -108,13 +109,17 @@ def _mask_block(job: _Job, group: Path, block: Block) -> tuple[Leaves, list[Json
     quality = {name: job.arrays.read(name, padded) for name in job.quality}
     pad = (window.row - padded.row, window.col - padded.col)
     inner = (slice(None), slice(pad[0], pad[0] + window.height), slice(pad[1], pad[1] + window.width))
-    flags = dilate(
-        quality_flags(quality, job.mission, cloud_probability=job.cloud_probability), job.dilation_px
-    )[inner] if quality else np.zeros((0, window.height, window.width), np.uint16)  # fmt: skip
+    if quality:
+        reasons = quality_flags(
+            quality, job.mission, cloud_probability=job.cloud_probability, snow_is_clear=job.snow_is_clear
+        )
+        flags = dilate(reasons, job.dilation_px, job.mission.dilated)[inner]
+    else:
+        flags = np.zeros((job.arrays.observations, window.height, window.width), np.uint16)
     # Band by band: a month of one band is enough to hold in memory.
     for name in job.bands:
         band = {name: job.arrays.read(name, window)}
-        flags = flags | reflectance_flags(band, job.bands, job.mission.radiometry)
+        flags = flags | measured_flags(band, job.bands, job.mission.radiometry)
     leaves = BlockArrays(group, "r+").write(UNCLEAR.name, window, flags)
     return leaves, [_counts(step) for step in flags]
 

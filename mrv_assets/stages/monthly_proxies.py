@@ -27,8 +27,9 @@ from mrv_assets.science.preview import Canvas, Piece, index_picture
 from mrv_assets.science.zonal import Moments, coverage_fractions, moments
 from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
 from mrv_assets.stages.gated_tiles import chain
+from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize, upstream
+from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
 from mrv_assets.stages.plan import Plan, TileParcels
 from mrv_assets.stages.preview import store_preview
 
@@ -56,9 +57,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         plan: The tile and month; names no mission.
         missions: The programme's missions, in the order of substitution.
     """
-    # Under this programme's gate and for these parcels: an older decision decides nothing here.
-    asked = {"gate": asdict(plan.gate), "parcels": plan.parcels.identity}
-    gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **asked) for m in missions}
+    gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **plan.decision_rules) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
     _require_same_decisions(decisions, gated)
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
@@ -178,7 +177,10 @@ def _require_same_decisions(decisions: Mapping[str, Json], gated: Mapping[str, R
 
 def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:
     """The indices and the masks that a mission's gate decided on."""
-    return [chain(lake, replace(plan, mission=mission), gated, stage) for stage in ("indices", "masked_tiles")]
+    of_mission = replace(plan, mission=mission)
+    indices, masked = (chain(lake, of_mission, gated, stage) for stage in ("indices", "masked_tiles"))
+    require(indices, **index_rules(of_mission))
+    return [indices, masked]
 
 
 def _opened(mission: Mission, indices: Record, masked: Record) -> _Opened:
@@ -285,7 +287,8 @@ def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
             "gate_status": decision["status"],
             "value_status": status,
         }
-        for name in _all_indices(job.missions):
+        # Of every mission there is, so that tables of different months and programmes have the same columns.
+        for name in INDICES:
             known = status == "ok" and name in stats
             mean, std, valid_share = (stats[name][k][p] for k in range(3)) if known else (np.nan,) * 3
             row[f"{name}_mean"] = _null(mean)
@@ -304,10 +307,6 @@ def _uncertainty_factor(chosen: Mission, first: Mission) -> float:
     the square of their side: so it grows with the side. Finer pixels do not narrow it.
     """
     return max(1.0, chosen.resolution_m / first.resolution_m)
-
-
-def _all_indices(missions: tuple[Mission, ...]) -> list[str]:
-    return list(dict.fromkeys(name for mission in missions for name in mission.indices))
 
 
 def _value_status(job: _Job, parcel: int, has_value: bool) -> str:

@@ -1,6 +1,5 @@
 """A mission that is not needed: its five assets say so, name the decision that made it so, and read no pixel."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
@@ -50,10 +49,7 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
         plan.asset(stage),
         stage=__name__,
         manifest=plan.manifest(
-            allow_sar=plan.allow_sar,
-            gate=asdict(plan.gate),
-            parcels=plan.parcels.identity,
-            substitution=list(plan.substitution),
+            allow_sar=plan.allow_sar, substitution=list(plan.substitution), **plan.decision_rules
         ),
         graph=steps_digest((Step(name="not evaluated", function=_document, reads=("decision",)),), source_of),
         inputs={} if decided is None else {decided.document["asset"]: decided.audit_hash},
@@ -68,10 +64,8 @@ def _forbidden(plan: Plan) -> bool:
 
 def _open_earlier(lake: Lake, plan: Plan) -> Record | None:
     """The nearest decision of the missions before that says one of them is open; None where none is."""
-    # Under this programme's gate and for these parcels: an older decision decides nothing here.
-    asked = {"gate": asdict(plan.gate), "parcels": plan.parcels.identity}
     for earlier in reversed(plan.earlier_missions):
-        decided = upstream(lake, plan, f"{earlier}/gated_tiles", **asked)
+        decided = upstream(lake, plan, f"{earlier}/gated_tiles", **plan.decision_rules)
         decision = decision_of(decided)
         if decision["reasons"] == [SAR_NOT_ALLOWED]:
             # It says nothing of those before it.

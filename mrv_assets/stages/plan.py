@@ -1,12 +1,13 @@
 """The plan of one tile-month: every parameter a stage may use, as plain values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.bandpass import Bandpass
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
@@ -41,6 +42,20 @@ class GateRules:
     cloud_probability: float
     dilation_px: int
     min_scene_clear: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What the programme has done to pixels; what a mission has no use for changes no value of it."""
+
+    snow_is_clear: bool = False
+    """Whether snow counts as ground that was seen."""
+    bandpass: Bandpass | None = None
+    """What the reflectance of one mission is adjusted by before indices."""
+    speckle: str = "lee7"
+    """Which filter radar's power goes through before indices; ``none`` for none."""
+    orbit_direction: str = "descending"
+    """From which side radar looks: ``ascending`` or ``descending``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +95,7 @@ class Plan:
     """Whether a radar may stand in for optical missions."""
     min_native_pixels: int
     """A parcel with fewer native pixels of a substitute than this gets no value from it."""
+    treatment: Treatment = Treatment()
     workers: int = 1
     """Blocks worked on at once; no part of any identity."""
     dask_address: str | None = None
@@ -101,6 +117,27 @@ class Plan:
             **parameters,
         }
 
+    @property
+    def mask_rules(self) -> Json:
+        """What the programme says that masks are made by: they record it, and whoever reads them asks for it."""
+        return {
+            "cloud_probability": self.gate.cloud_probability,
+            "dilation_px": self.gate.dilation_px,
+            "snow_is_clear": self.treatment.snow_is_clear,
+        }
+
+    @property
+    def decision_rules(self) -> Json:
+        """What a decision is made by and for: gated_tiles record it, and whoever reads them asks for it.
+
+        Under other rules, or for other parcels, a decision decides nothing.
+        """
+        return {
+            "gate": asdict(self.gate),
+            "snow_is_clear": self.treatment.snow_is_clear,
+            "parcels": self.parcels.identity,
+        }
+
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""
         return f"{self.the_mission.name}/{name}"
@@ -109,6 +146,12 @@ class Plan:
     def earlier_missions(self) -> tuple[str, ...]:
         """The missions that this plan's mission stands in for, in their order."""
         return self.substitution[: self.substitution.index(self.the_mission.name)]
+
+    @property
+    def bandpass(self) -> Bandpass | None:
+        """What this plan's mission's reflectance is adjusted by; None where it is not."""
+        found = self.treatment.bandpass
+        return found if found is not None and found.mission == self.the_mission.name else None
 
     @property
     def the_mission(self) -> Mission:

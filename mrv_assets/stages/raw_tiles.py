@@ -50,6 +50,7 @@ def raw_tiles(lake: Lake, plan: Plan, published: Published) -> Materialized:
             integrity=source.integrity,
             halo_px=HALO_PX,
             mission=described(mission),
+            **({"orbit_direction": plan.treatment.orbit_direction} if mission.one_orbit_direction else {}),
         ),
         graph=_graph(),
         inputs=_inputs(selection, published),
@@ -125,7 +126,8 @@ def _searched(plan: Plan, published: Published, months: Sequence[str]) -> dict[s
     """Each month's scenes, by one search from the first month to the last."""
     start, end = month_bounds(min(months))[0], month_bounds(max(months))[1]
     found = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.parcels.lonlat), start, end)
-    return {month: select(found.items, plan.the_mission, month) for month in months}
+    mission, direction = plan.the_mission, plan.treatment.orbit_direction
+    return {month: select(found.items, mission, month, orbit_direction=direction) for month in months}
 
 
 def _source(plan: Plan) -> SceneSource:

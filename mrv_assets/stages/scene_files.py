@@ -19,7 +19,7 @@ from mrv_assets.ingest.published import Published
 from mrv_assets.ingest.sparse_tiff import decode_tile, sparse_tiff
 from mrv_assets.ingest.transport import ByteRange, of_one_version
 from mrv_assets.lake.evidence import SCENES
-from mrv_assets.missions.mission import Mission
+from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.offset_look import Counts, dn_counts, offset_finding, offset_look
 from mrv_assets.science.resample import source_window
@@ -172,7 +172,7 @@ def _checked(file: _File, published: Published, mission: Mission) -> tuple[Heade
         [data] = transport.read(href, [ByteRange(offset, min(length, size - offset))])
         return data
 
-    header = read_header(read, size)
+    header = read_header(read, size, strips=mission.strips)
     return header, check_header(header, size, mission, band.name, scene.item["assets"][band.key], scene.item), size
 
 
@@ -242,7 +242,7 @@ def _compared(file: _File, published: Published, integrity: str) -> str:
 
 def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]:
     """COG tiles that the active blocks need, with the halo resampling and dilation look into."""
-    halo = HALO_PX if band_name in plan.the_mission.quality else 0
+    halo = HALO_PX if plan.the_mission.needs_halo(band_name) else 0
     needed: set[int] = set()
     for block in plan.active:
         source = source_window(header.grid, plan.grid, block_window(plan.grid, block).pad(halo, plan.grid))
@@ -253,15 +253,14 @@ def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]
 
 def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> Counts | None:
     """How often each digital number occurs in a few tiles; None for bands that tell nothing of an offset."""
-    change = mission.radiometry.offset_change
-    evidence = None if change is None else change.evidence
+    evidence = mission.offset_evidence
     if evidence is None or band_name not in evidence.bands or header.dtype != "uint16":
         return None
     total = np.zeros(1 << 16, np.int64)
     # The largest compressed are those with the most ground in them.
     for index in sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT]:
         try:
-            total += dn_counts(decode_tile(header, tiles[index])[::LOOK_STEP, ::LOOK_STEP])
+            total += dn_counts(decode_tile(header, index, tiles[index])[::LOOK_STEP, ::LOOK_STEP])
         except (ValueError, RuntimeError) as error:
             raise HeaderRefused(
                 "undecodable", f"band {band_name}: COG tile {index} does not decode ({error})"
@@ -272,8 +271,10 @@ def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission:
 def _scene(scene: Scene, findings: Sequence[str], stored: Mapping[tuple[str, str], _Stored], mission: Mission) -> Json:
     """What ``scenes.json`` says of a scene."""
     bands = {name: stored[scene.id, name] for name in sorted(scene.bands) if (scene.id, name) in stored}
-    look = offset_look({name: b.counts for name, b in bands.items() if b.counts is not None}, mission.radiometry)
-    doubt = offset_finding(look, scene.offset, scene.offset_rule, mission.radiometry)
+    doubt = None
+    if isinstance(mission.radiometry, Reflectance):
+        look = offset_look({name: b.counts for name, b in bands.items() if b.counts is not None}, mission.radiometry)
+        doubt = offset_finding(look, scene.offset, scene.offset_rule, mission.radiometry)
     return {
         "id": scene.id,
         "collection": scene.collection,

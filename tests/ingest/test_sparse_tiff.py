@@ -349,10 +349,10 @@ def test_lzw_ends_where_its_tile_is_full() -> None:
     header, tiles = published(geotiff_bytes(values, compress="lzw"))
     longer = imagecodecs.lzw_encode(values.tobytes() + bytes(1 << 20))
 
-    decoded = decode_tile(header, longer)
+    decoded = decode_tile(header, 0, longer)
 
     np.testing.assert_array_equal(decoded, values, strict=True)
-    np.testing.assert_array_equal(decode_tile(header, tiles[0]), values, strict=True)
+    np.testing.assert_array_equal(decode_tile(header, 0, tiles[0]), values, strict=True)
 
 
 def test_metadata_that_names_other_files_is_left_behind(tmp_path: Path) -> None:

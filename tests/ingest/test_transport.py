@@ -128,7 +128,7 @@ def test_a_pipe_is_not_waited_for(root: Path) -> None:
         DiskTransport(root).read("pipe.tif", [ByteRange(0, 1)])
 
 
-@pytest.mark.parametrize("algorithm", ["sha256", "sha3_256", "md5"])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha3_256", "md5"])
 def test_a_digest_is_of_the_whole_file(root: Path, algorithm: str) -> None:
     """Longer than one step, and under the same rules as reading."""
     data = bytes(range(256)) * 10_000

@@ -1,9 +1,12 @@
 """Composites: the month as one value a pixel, in which the order of observations has no say."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from strategies import shapes, stored_indices
 
@@ -118,3 +121,28 @@ def test_clear_observations_are_those_without_any_reason() -> None:
 
     assert n_obs.tolist() == [[1, 2]]
     assert n_obs.dtype == np.uint16
+
+
+@settings(deadline=None)
+@given(
+    shapes(max_time=7).flatmap(
+        lambda shape: hnp.arrays(np.float32, shape, elements=st.floats(-4, 4, width=32) | st.just(np.nan))
+    ),
+    st.sampled_from(sorted(NUMPY)),
+    st.randoms(use_true_random=False),
+)
+def test_floats_are_reduced_as_numpy_does_in_any_order(stack: NDArray[np.float32], how: str, random: Random) -> None:
+    """Radar's indices: value, spread and count of what is not missing, whatever the order of observations."""
+    order = list(range(stack.shape[0]))
+    random.shuffle(order)
+
+    value, std, n = composite(stack, how)
+
+    for found, other in zip((value, std, n), composite(stack[order], how), strict=True):
+        np.testing.assert_array_equal(found, other)
+    for row, col in np.ndindex(stack.shape[1:]):
+        seen = stack[:, row, col][~np.isnan(stack[:, row, col])].astype(np.float64)
+        assert n[row, col] == seen.size
+        expected = (NUMPY[how](seen), np.std(seen)) if seen.size else (np.nan, np.nan)
+        np.testing.assert_allclose((value[row, col], std[row, col]), expected, rtol=1e-6, atol=1e-7)
+    assert (value.dtype, std.dtype) == (np.float32, np.float32)

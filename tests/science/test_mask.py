@@ -16,7 +16,7 @@ from strategies import bands_and_flags
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import ProbabilityQuality
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.science.mask import FLAG_ATTRS, dilate, mask_unclear, quality_flags, reflectance_flags
+from mrv_assets.science.mask import FLAG_ATTRS, dilate, mask_unclear, measured_flags, quality_flags
 from mrv_assets.science.radiometry import reflectance
 
 QA60_CLOUD, QA60_CIRRUS = 1 << 10, 1 << 11
@@ -119,7 +119,7 @@ def test_a_hole_or_a_glare_in_one_band_makes_the_pixel_unclear() -> None:
     bands = {"red": pixels([0, 1, 65_535, 65_534, 0]), "nir": pixels([2000, 2000, 2000, 2000, 65_535])}
     both = {"red": np.array([True]), "nir": np.array([True])}
 
-    found = reflectance_flags(bands, both, RADIOMETRY)
+    found = measured_flags(bands, both, RADIOMETRY)
 
     expected = flags(Flag.NODATA, CLEAR, Flag.SATURATED, CLEAR, Flag.NODATA | Flag.SATURATED)
     assert found.tolist() == expected.tolist()
@@ -130,7 +130,7 @@ def test_a_band_that_an_observation_lacks_says_nothing_of_it() -> None:
     bands = {"red": np.full((2, 1, 2), 2000, np.uint16), "swir22": np.array([[[0, 0]], [[0, 2000]]], np.uint16)}
     present = {"red": np.array([True, True]), "swir22": np.array([False, True])}
 
-    found = reflectance_flags(bands, present, RADIOMETRY)
+    found = measured_flags(bands, present, RADIOMETRY)
 
     assert found.tolist() == [[[0, 0]], [[int(Flag.NODATA), 0]]]
 

@@ -34,6 +34,7 @@ def test_a_multihash_holds_the_digest_it_announces(text: str, is_one: bool) -> N
     [
         ("1220" + SHA2, ("sha256", SHA2)),
         ("1220" + SHA2.upper(), ("sha256", SHA2)),
+        ("1340" + hashlib.sha512(b"pixels").hexdigest(), ("sha512", hashlib.sha512(b"pixels").hexdigest())),
         ("1620" + hashlib.sha3_256(b"pixels").hexdigest(), ("sha3_256", hashlib.sha3_256(b"pixels").hexdigest())),
         ("d50110" + hashlib.md5(b"pixels").hexdigest(), ("md5", hashlib.md5(b"pixels").hexdigest())),
         ("1114" + hashlib.sha1(b"pixels").hexdigest(), None),  # sha1, which is not verified

@@ -1,0 +1,55 @@
+"""Band-pass adjustments: making one mission's reflectance comparable with another's, as published coefficients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """adjusted reflectance = slope * reflectance + offset, unitless."""
+
+    slope: float
+    offset: float
+
+
+UNCHANGED = Linear(slope=1.0, offset=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bandpass:
+    """One published adjustment."""
+
+    name: str
+    """As programmes call it."""
+    mission: str
+    """Whose reflectance is adjusted."""
+    like: str
+    """What it becomes comparable with."""
+    bands: Mapping[str, Linear]
+    """By the mission's bands."""
+    stand_ins: Mapping[str, str]
+    """For bands that formulas name and the adjustment has no coefficients for, which band they take instead."""
+    source: str
+
+
+BANDPASSES: dict[str, Bandpass] = {
+    bandpass.name: bandpass
+    for bandpass in (
+        Bandpass(
+            name="hls-s2a",
+            mission="sentinel2",
+            like="Landsat 8 OLI",
+            bands={
+                "blue": Linear(slope=0.9778, offset=-0.0040),
+                "red": Linear(slope=0.9765, offset=0.0009),
+                "nir08": Linear(slope=0.9983, offset=-0.0001),
+                "swir16": Linear(slope=0.9987, offset=-0.0011),
+                "swir22": Linear(slope=1.0030, offset=-0.0012),
+            },
+            # OLI has one near infrared, and it is as narrow as B8A: there are no coefficients for the broad B8.
+            stand_ins={"nir": "nir08"},
+            source="Claverie et al. 2018, Harmonized Landsat and Sentinel-2: Sentinel-2A MSI to Landsat 8 OLI",
+        ),
+    )
+}
+"""Those that a programme may name."""
