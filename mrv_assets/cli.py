@@ -293,6 +293,57 @@ def drift(tile: str | None, month: str | None, compute: bool, as_json: bool) -> 
 
 
 @verbs.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "format",
+    required=True,
+    type=click.Choice(["cog", "geoparquet", "csv", "xlsx", "stac"]),
+    help="What to write.",
+)
+@click.option("--tile", help="Only this tile.")
+@click.option("--month", help="Only this month, YYYY-MM.")
+@click.option("--index", "indices", multiple=True, help="Only this index, such as ndvi; may be given again.")
+@click.option(
+    "--crs",
+    type=click.Choice(["utm", "EPSG:4326"], case_sensitive=False),
+    help="Grid of the pixels: each tile's own, or degrees [utm].",
+)
+@click.option("--resolution", type=float, help="Pixel size in degrees, of EPSG:4326 [0.0001].")
+@click.option(
+    "--resampling", type=click.Choice(["nearest", "bilinear"]), help="How pixels come to EPSG:4326 [nearest]."
+)
+@as_json_option
+def export(
+    folder: Path,
+    format: str,
+    tile: str | None,
+    month: str | None,
+    indices: tuple[str, ...],
+    crs: str | None,
+    resolution: float | None,
+    resampling: str | None,
+    as_json: bool,
+) -> None:
+    """Monthly proxies into a new FOLDER, as files that other software reads.
+
+    Everything is compared with its records first. What the gate rejected has no pixels and no values.
+    """
+    from mrv_assets.export.answer import export_answer
+    from mrv_assets.export.shown import shown
+    from mrv_assets.export.wanted import wanted
+
+    asked = wanted(format, tile=tile, month=month, indices=indices, crs=crs, step_deg=resolution, resampling=resampling)
+    answer = export_answer(_workplace(_checked_settings()), asked, folder, _Progress())
+    if as_json:
+        _print_json(answer)
+    else:
+        click.echo(shown(answer))
+    if answer["outcome"] == "nothing":
+        raise click.exceptions.Exit(FINDING)
+
+
+@verbs.command()
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Dagster UI over the programme's lake, on http://127.0.0.1:3000."""

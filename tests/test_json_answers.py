@@ -159,6 +159,31 @@ def test_verify_of_a_damaged_lake(place: Workplace, tmp_path: Path) -> None:
     assert f"monthly_proxies/{TILE}/{PASSED}" in answer["findings"][0]["object"]
 
 
+@pytest.mark.parametrize("format", ["cog", "geoparquet", "csv", "xlsx", "stac"])
+def test_export(place: Workplace, tmp_path: Path, format: str) -> None:
+    """Every format answers in one form; the rejected month is among what has no values."""
+    answer = answered(place, "export", str(tmp_path / "out"), "--as", format)
+
+    assert problems("export", answer) == []
+    assert [(one["month"], one["because"]) for one in answer["without_values"]] == [
+        (PASSED, "unavailable"),
+        (REJECTED, "gate_closed"),
+    ]
+    assert (answer["rows"] is None) == (format == "cog")
+
+
+def test_export_of_nothing(place: Workplace, tmp_path: Path) -> None:
+    """A month that the gate rejected has no pixel to write: the answer comes all the same, and the exit code is 1."""
+    environment = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+
+    done = mrv("export", "out", "--as", "cog", "--month", REJECTED, "--json", cwd=tmp_path, **environment)
+
+    answer = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert problems("export", answer) == []
+    assert (answer["outcome"], answer["files"]) == ("nothing", [])
+
+
 def test_demo(demo: Demo, tmp_path: Path) -> None:
     """The demo, run again over its own lake, answers with its twelve months, all of them reused."""
     folder = tmp_path / "demo"
@@ -182,10 +207,11 @@ def test_a_row_has_the_units_of_the_table(place: Workplace) -> None:
         assert words.get(unit, "") in field.get("description", "")
 
 
-@pytest.mark.parametrize("verb", ["tiles", "plan", "explain", "verify"])
-def test_a_field_too_many_is_found(place: Workplace, verb: str) -> None:
+@pytest.mark.parametrize("verb", ["tiles", "plan", "explain", "verify", "export"])
+def test_a_field_too_many_is_found(place: Workplace, verb: str, tmp_path: Path) -> None:
     """The schemas are not so loose that they would let anything pass."""
-    arguments = [verb, "north-stable-2", PASSED] if verb == "explain" else [verb]
+    more = {"explain": ["north-stable-2", PASSED], "export": [str(tmp_path / "out"), "--as", "csv"]}
+    arguments = [verb, *more.get(verb, [])]
     answer = answered(place, *arguments)
 
     inner = next(

@@ -34,6 +34,7 @@ RANK = {
     "proof": 7,
     "rerun": 7,
     "drift": 7,
+    "export": 7,
     "verification": 8,
     "assets": 8,
     "answers": 9,

@@ -22,6 +22,7 @@ PACKAGE = DEMO_PROGRAM.parents[1]
 README = (REPOSITORY / "README.md").read_text()
 CLI = (REPOSITORY / "docs" / "cli.md").read_text()
 AUDIT = (REPOSITORY / "docs" / "audit.md").read_text()
+EXPORT = (REPOSITORY / "docs" / "export.md").read_text()
 LAKE = (REPOSITORY / "docs" / "lake.md").read_text()
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
 
@@ -144,6 +145,13 @@ def test_the_audit_page_runs(demo: Demo, tmp_path: Path) -> None:
     clone = a_clone(tmp_path / "clone", **{"mrv-demo": demo.folder, "docs": REPOSITORY / "docs"})
 
     assert_page_runs(AUDIT, clone, tmp_path / "scratch")
+
+
+def test_the_export_page_runs(demo: Demo, tmp_path: Path) -> None:
+    """So do those of the page about exports; its scripts read what was exported with other people's software."""
+    clone = a_clone(tmp_path / "clone", **{"mrv-demo": demo.folder})
+
+    assert_page_runs(EXPORT, clone, tmp_path / "scratch")
 
 
 def test_the_lake_page_has_every_column_of_the_table(demo: Demo) -> None:

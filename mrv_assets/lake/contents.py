@@ -86,6 +86,17 @@ class Contents:
         yield from _lake_findings(self.root, programmes)
 
 
+def partition_at(slot: Slot) -> Partition:
+    """List one partition of a lake, and nothing else of it."""
+    files: list[_File] = []
+    for path, status in _walk(slot.folder, lambda _: None):
+        name = path.relative_to(slot.folder).as_posix()
+        where = None if _is_hidden(name) else place(name)
+        if where:
+            files.append((*where, status.st_size if stat.S_ISREG(status.st_mode) else None))
+    return _partition(slot, files)
+
+
 def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in Path(name).parts)
 

@@ -64,6 +64,16 @@ def column_meaning(name: str) -> tuple[pa.DataType, str, str]:
     raise KeyError(name)
 
 
+def index_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Indices that a table has columns of, in its order."""
+    return tuple(name.removesuffix("_mean") for name in columns if name not in _FIXED and name.endswith("_mean"))
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Names, types and metadata of a table's columns, geometry included."""
+    return pq.read_schema(path)
+
+
 def read_rows(path: Path) -> list[Json]:
     """The rows of a table, without their geometry; missing is None."""
     names = [name for name in pq.read_schema(path).names if name != "geometry"]

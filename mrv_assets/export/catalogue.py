@@ -1,0 +1,195 @@
+"""A static STAC catalogue of the exported months: a folder that needs nothing but itself."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pystac
+import shapely
+import shapely.affinity
+from pystac.extensions.file import SCHEMA_URI as FILE
+from pystac.extensions.projection import SCHEMA_URI as PROJECTION
+from shapely.geometry import mapping
+
+from mrv_assets import __version__
+from mrv_assets.export.degrees import outline
+from mrv_assets.export.months import Month
+from mrv_assets.export.rasters import Raster
+from mrv_assets.science.grid import Grid, Window
+from mrv_assets.stages.plan import month_bounds
+
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+PARQUET = "application/vnd.apache.parquet"
+TABLE_KEY = "parcels"
+"""Key of the STAC asset that is the month's table; rasters have their variable's name."""
+CATALOGUE = "catalog.json"
+
+_DECIMALS = 7
+"""Of coordinates, in degrees: a centimetre, and the same digits from every version of PROJ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A month and the files that were written for it."""
+
+    month: Month
+    rasters: Sequence[Raster]
+    """None where the gate is closed."""
+    table: Path
+    """The month's rows as GeoParquet."""
+
+
+def folder_of(root: Path, month: Month) -> Path:
+    """Where a month's files lie: beside their item."""
+    return root / month.lake.programme / month.name
+
+
+def write_catalogue(root: Path, entries: Sequence[Entry]) -> None:
+    """Write a catalogue with one collection, the programme's, and one item for each month.
+
+    Args:
+        root: Its folder; files lie in it as :func:`folder_of` says.
+        entries: At least one, of one programme.
+    """
+    items = [_item(entry) for entry in entries]
+    programme = entries[0].month.lake.programme
+    collection = pystac.Collection(
+        id=programme,
+        title=f"Monthly proxies of {programme}",
+        description="Vegetation indices of a programme's parcels, one item for each tile and month. A month that the "
+        "gate rejected has no pixels and a table without values.",
+        license="other",
+        extent=pystac.Extent.from_items(items),
+    )
+    catalogue = pystac.Catalog(
+        id=f"{programme}-export", title=collection.title, description=f"What was exported of {programme}."
+    )
+    catalogue.add_child(collection)
+    collection.add_items(items)
+    catalogue.normalize_hrefs(str(root))
+    # Their paths are relative to an item that now has a place.
+    for item, entry in zip(items, entries, strict=True):
+        for raster in entry.rasters:
+            item.add_asset(raster.variable, _raster_asset(raster))
+        item.add_asset(TABLE_KEY, _table_asset(entry.table))
+    catalogue.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
+
+
+def _item(entry: Entry) -> pystac.Item:
+    month = entry.month
+    geometry, bbox = footprint(month.grid, month.window)
+    start, end = (datetime.fromisoformat(bound) for bound in month_bounds(month.month))
+    item = pystac.Item(
+        id=month.name,
+        geometry=geometry,
+        bbox=bbox,
+        datetime=None,
+        # STAC's intervals hold their end, and a month does not hold the next one's first instant.
+        start_datetime=start,
+        end_datetime=end - timedelta(microseconds=1),
+        stac_extensions=[PROJECTION, PROCESSING, FILE],
+        properties={
+            "title": f"{month.lake.programme}, tile {month.tile}, {month.month}",
+            "gsd": month.resolution_m,
+            "proj:code": entry.rasters[0].grid.crs if entry.rasters else month.grid.crs,
+            "processing:level": "L3",
+            "processing:lineage": _lineage(entry),
+            "processing:software": {"mrv_assets": __version__},
+            "mrv:audit_hash": month.record.audit_hash,
+            "mrv:programme": month.lake.programme,
+            "mrv:tile": month.tile,
+            "mrv:month": month.month,
+            "mrv:mission": month.used.mission if month.has_values else None,
+            "mrv:substituted": month.substituted,
+            "mrv:gate": [
+                {"mission": one.mission, "status": one.status.value, "reasons": list(one.reasons)}
+                for one in month.decided
+            ],
+            "mrv:unavailable": month.missing_indices,
+            "mrv:scenes": [scene.id for scene in month.scenes],
+        },
+    )
+    for scene in month.scenes:
+        if scene.href is not None:
+            item.add_link(pystac.Link("derived_from", scene.href, pystac.MediaType.GEOJSON, scene.id))
+    return item
+
+
+def _lineage(entry: Entry) -> str:
+    month = entry.month
+    if not month.has_values:
+        return f"No values: {'; '.join(map(str, month.decided))}."
+    resampled = any(raster.grid.crs != month.grid.crs for raster in entry.rasters)
+    return (
+        f"{len(month.scenes)} scenes of {month.used.mission} on the grid of MGRS tile {month.tile}; what was not clear "
+        f"masked; indices; the gate; per-pixel {month.composite} of the month; parcels by exact pixel fractions. "
+        f"{month.record.document['asset']} record {month.record.audit_hash}."
+        + (f" Pixels resampled to {entry.rasters[0].grid.crs}: not the audited numbers." if resampled else "")
+    )
+
+
+def footprint(grid: Grid, window: Window) -> tuple[dict[str, Any], list[float]]:
+    """The outline of a window as GeoJSON, cut at the antimeridian (RFC 7946), and its box."""
+    whole = shapely.Polygon(outline(grid, window))
+    west, south, east, north = (round(edge, _DECIMALS) for edge in whole.bounds)
+    if east <= 180:
+        return _rounded(mapping(whole)), [west, south, east, north]
+    parts = [
+        shapely.affinity.translate(whole.intersection(shapely.box(first, -90, first + 360, 90)), xoff=-shift)
+        for first, shift in ((-180, 0), (180, 360))
+    ]
+    return _rounded(mapping(shapely.union_all(parts))), [west, south, round(east - 360, _DECIMALS), north]
+
+
+def _rounded(geometry: Any) -> Any:
+    match geometry:
+        case dict():
+            return {name: _rounded(part) for name, part in geometry.items()}
+        case list() | tuple():
+            return [_rounded(part) for part in geometry]
+        case float():
+            return round(geometry, _DECIMALS)
+    return geometry
+
+
+def _raster_asset(raster: Raster) -> pystac.Asset:
+    grid = raster.grid
+    nodata = {} if raster.nodata is None else {"nodata": "nan" if math.isnan(raster.nodata) else raster.nodata}
+    x0, dx, _, y0, _, dy = grid.gdal_transform
+    return pystac.Asset(
+        href=f"./{raster.path.name}",
+        title=raster.description,
+        media_type=pystac.MediaType.COG,
+        roles=["data"],
+        extra_fields={
+            "data_type": raster.dtype,
+            **nodata,
+            "unit": raster.unit,
+            "proj:code": grid.crs,
+            "proj:shape": [grid.height, grid.width],
+            "proj:transform": [dx, 0.0, x0, 0.0, dy, y0],
+            "proj:bbox": list(grid.bounds()),
+            **_file(raster.path),
+        },
+    )
+
+
+def _table_asset(path: Path) -> pystac.Asset:
+    return pystac.Asset(
+        href=f"./{path.name}",
+        title="One row a parcel, with its outline",
+        media_type=PARQUET,
+        roles=["data"],
+        extra_fields=_file(path),
+    )
+
+
+def _file(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    # Multihash: sha2-256, 32 bytes.
+    return {"file:checksum": f"1220{digest}", "file:size": path.stat().st_size}

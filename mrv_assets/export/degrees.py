@@ -1,0 +1,76 @@
+"""Grids in longitude and latitude. An output only: no number of the lake is made on one."""
+
+import math
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Geod, Transformer
+
+from mrv_assets.errors import ExportError
+from mrv_assets.export.wanted import DEGREES
+from mrv_assets.science.grid import Grid, Window
+
+MOST_PIXELS = 1 << 32
+"""Of one raster; more was not meant."""
+_ALONG_EDGE = 64
+"""Places along an edge that are looked at: it is a curve in the other CRS."""
+_DECIMALS = 9
+_WGS84 = Geod(ellps="WGS84")
+
+
+def degrees_grid(grid: Grid, window: Window, step: float) -> Grid:
+    """The grid in degrees that covers a window of another grid.
+
+    Its lines lie on multiples of the step, so that neighbours share theirs. East of the antimeridian longitudes go on
+    beyond 180.
+
+    Raises:
+        ExportError: When it would have more pixels than anybody can have meant.
+    """
+    west, south, east, north = lonlat_bounds(grid, window)
+    col, end_col = math.floor(west / step), math.ceil(east / step)
+    row, end_row = math.ceil(north / step), math.floor(south / step)
+    made = Grid(
+        crs=DEGREES,
+        # Without the last digit that a product of decimals leaves.
+        x0=round(col * step, 12),
+        y0=round(row * step, 12),
+        dx=step,
+        dy=-step,
+        width=end_col - col,
+        height=row - end_row,
+    )
+    if made.width * made.height > MOST_PIXELS:
+        reason = f"it gives {made.width} x {made.height} pixels"
+        raise ExportError("--resolution", f"{step:g}", reason, "Give larger pixels, or leave --crs out")
+    return made
+
+
+def lonlat_bounds(grid: Grid, window: Window) -> tuple[float, float, float, float]:
+    """West, south, east, north of a window, WGS84 degrees; east is beyond 180 where the antimeridian is crossed."""
+    (west, south), (east, north) = (edge(outline(grid, window), axis=0) for edge in (np.min, np.max))
+    return float(west), float(south), float(east), float(north)
+
+
+def outline(grid: Grid, window: Window) -> NDArray[np.float64]:
+    """Longitude and latitude along a window's edge, WGS84 degrees, closed, counter-clockwise.
+
+    East of the antimeridian longitudes go on beyond 180.
+    """
+    west, south, east, north = grid.bounds(window)
+    edge = shapely.segmentize(shapely.box(west, south, east, north), max(east - west, north - south) / _ALONG_EDGE)
+    x, y = shapely.get_coordinates(edge).T
+    lon, lat = Transformer.from_crs(grid.crs, DEGREES, always_xy=True).transform(x, y)
+    # A tile is a degree or two wide: more than half the Earth apart is on the other side of the antimeridian.
+    lon = np.where(lon < lon.max() - 180, lon + 360, lon)
+    # PROJ's last digits differ from version to version.
+    return np.round(np.column_stack([lon, lat]), _DECIMALS)
+
+
+def pixel_area_m2(grid: Grid) -> tuple[float, float]:
+    """Latitude of the middle of a grid in degrees, and the geodesic area of a pixel there, square metres."""
+    middle = grid.y0 + grid.dy * (grid.height // 2)
+    ring_lon, ring_lat = [0, grid.dx, grid.dx, 0], [middle, middle, middle - grid.dy, middle - grid.dy]
+    area, _ = _WGS84.polygon_area_perimeter(ring_lon, ring_lat)
+    return middle, abs(float(area))

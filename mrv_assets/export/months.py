@@ -1,0 +1,258 @@
+"""A tile's month as it may leave the lake: held against its records before anything of it is used."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.errors import DamagedLake, GateRefused
+from mrv_assets.lake.arrays import RASTERS, BlockArrays
+from mrv_assets.lake.contents import partition_at
+from mrv_assets.lake.evidence import decision_of, observations_of
+from mrv_assets.lake.lake import Lake
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.table import TABLE, index_names, read_schema
+from mrv_assets.science.blocks import BLOCK
+from mrv_assets.science.gate import GateStatus
+from mrv_assets.science.grid import Grid, Window
+from mrv_assets.workplace import PRODUCT
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+N_OBS = "n_obs"
+STD = "_std"
+"""End of the name of the array with an index's standard deviation over time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a mission's gate decided on the month."""
+
+    mission: str
+    status: GateStatus
+    reasons: tuple[str, ...]
+    """Reason codes; none when it passed."""
+    unavailable: Mapping[str, str]
+    """Per index that cannot be computed, why."""
+
+    def __str__(self) -> str:
+        because = f" ({', '.join(self.reasons)})" if self.reasons else ""
+        return f"{self.mission} {self.status.value}{because}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceScene:
+    """A scene that the month was made from."""
+
+    id: str
+    collection: str
+    href: str | None
+    """Its item's address; None where its catalogue gave it none on the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Month:
+    """One tile and month of the lake. All of it is what its records say."""
+
+    lake: Lake
+    record: Record
+    """Of monthly_proxies, the current one."""
+    decided: tuple[Decided, ...]
+    """In the order of substitution."""
+    used: Decided
+    """Of the mission the values come from; where there are none, of the first."""
+    scenes: tuple[SourceScene, ...]
+    """Of the observations that count, in order of time."""
+
+    @property
+    def tile(self) -> str:
+        """MGRS tile."""
+        return str(self.record.document["tile"])
+
+    @property
+    def month(self) -> str:
+        """UTC calendar month, ``YYYY-MM``."""
+        return str(self.record.document["month"])
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.tile}_{self.month}"
+
+    @property
+    def has_values(self) -> bool:
+        """False where every gate is closed."""
+        return self.record.output["mission"] is not None
+
+    @property
+    def composite(self) -> str:
+        """``mean`` or ``median``."""
+        return str(self.record.document["plan"]["composite"])
+
+    @property
+    def substituted(self) -> bool:
+        """True where the values come from another mission than the programme's first."""
+        return self.has_values and self.used != self.decided[0]
+
+    @property
+    def resolution_m(self) -> float:
+        """Pixel size of the grid, metres."""
+        return float(self.record.document["plan"]["resolution_m"])
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The tile's analysis grid."""
+        stated = self.record.document["plan"]
+        # Canonical JSON writes 600000.0 as 600000.
+        x0, y0, step = (float(value) for value in (*stated["grid"][:2], stated["resolution_m"]))
+        width, height = stated["grid"][2:]
+        return Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
+
+    @cached_property
+    def window(self) -> Window:
+        """The smallest rectangle of whole blocks that holds all active ones."""
+        rows, cols = zip(*self.record.document["plan"]["active_blocks"], strict=True)
+        row, col = min(rows) * BLOCK, min(cols) * BLOCK
+        end_row = min(self.grid.height, (max(rows) + 1) * BLOCK)
+        end_col = min(self.grid.width, (max(cols) + 1) * BLOCK)
+        return Window(row, col, end_row - row, end_col - col)
+
+    @cached_property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the rasters that hold pixels of an index, means before their standard deviations."""
+        names = [name for name in self.record.output["rasters"]["arrays"] if name != N_OBS]
+        return tuple(name for name in names if self.has_values)
+
+    @cached_property
+    def indices(self) -> tuple[str, ...]:
+        """Indices of the programme's missions, whether or not this month has them; the table's order."""
+        return index_names(read_schema(self.record.data / TABLE).names)
+
+    @property
+    def missing_indices(self) -> dict[str, str]:
+        """Indices that the month has no raster of although its gate is open, with the reason."""
+        unknown = f"{self.used.mission} has none"
+        lacking = [name for name in self.indices if name not in self.arrays]
+        return {name: self.used.unavailable.get(name, unknown) for name in lacking} if self.has_values else {}
+
+    def pixels(self) -> BlockArrays:
+        """The month's rasters as they are stored.
+
+        Raises:
+            GateRefused: When every gate is closed: unverified pixels do not leave the lake.
+        """
+        if not self.has_values:
+            raise GateRefused(f"{self.used.mission}/gated_tiles", self.tile, self.month, self.used.reasons)
+        return BlockArrays(self.record.data / RASTERS)
+
+    def opened(self) -> "xr.Dataset":
+        """The same as :meth:`Lake.open` gives them, lazy."""
+        return self.lake.open(PRODUCT, self.tile, self.month)
+
+
+def read_month(lake: Lake, tile: str, month: str) -> Month:
+    """A tile's month, after it was held against its records.
+
+    Record, heads, stored bytes and every decoded value are compared as `mrv verify` compares them; the decision of
+    each gate is the one that its record names.
+
+    Raises:
+        NotMaterialized: When the month is not in the lake.
+        DamagedLake: When anything of it is not as its record says; with the first thing that is not.
+    """
+    record = lake.current(PRODUCT, tile, month)
+    _require_verified(lake, record)
+    try:
+        return _read(lake, record)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        # Every digest is right and its parts do not fit together: no run of ours wrote such records.
+        name = f"{PRODUCT}/{tile}/{month}"
+        raise DamagedLake(name, f"its records do not fit together ({type(error).__name__})") from error
+
+
+def _read(lake: Lake, record: Record) -> Month:
+    output, plan = record.output, record.document["plan"]
+    gates = {asset.partition("/")[0]: (asset, audit_hash) for asset, audit_hash in record.upstream.items()}
+    decided, raws = [], {}
+    for mission in plan["substitution"]:
+        asset, audit_hash = gates[mission]
+        gated = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+        _require_verified(lake, gated)
+        decision = decision_of(gated)
+        decided.append(
+            Decided(
+                mission=mission,
+                status=GateStatus(decision["status"]),
+                reasons=tuple(decision["reasons"]),
+                unavailable=dict(decision["unavailable"]),
+            )
+        )
+        raws[mission] = decision, _raw(lake, gated, mission)
+    found = {one.mission: one.status.value for one in decided}
+    first_open = next((one for one in decided if one.status.open), None)
+    stated = output["mission"], output["decisions"]
+    if stated != (first_open.mission if first_open else None, found) or plan["block_px"] != BLOCK:
+        # The gate's word counts, whatever the monthly record says of it.
+        where = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
+        raise DamagedLake(where, f"it says {stated}, and the gates decided {found}")
+    used = first_open or decided[0]
+    return Month(
+        lake=lake, record=record, decided=tuple(decided), used=used, scenes=tuple(_scenes(*raws[used.mission]))
+    )
+
+
+def _raw(lake: Lake, record: Record, mission: str) -> Record:
+    """The raw tiles that a mission's record was made from."""
+    while record.upstream:
+        [(asset, audit_hash)] = [(a, h) for a, h in record.upstream.items() if a.startswith(f"{mission}/")]
+        record = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+    return record
+
+
+def _scenes(decision: Json, raw: Record) -> Iterator[SourceScene]:
+    known = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
+    for observation in decision["observations"]:
+        if observation["used"]:
+            for name in observation["scenes"]:
+                yield SourceScene(id=name, collection=known[name]["collection"], href=_address(raw, known[name]))
+
+
+def _address(raw: Record, scene: Json) -> str | None:
+    """Where a scene's item is published, by its own word."""
+    folder = next(iter(scene["bands"].values()))["file"].partition("/")[0]
+    path = f"{folder}/item.json"
+    data = (raw.data / path).read_bytes()
+    if sha256(data) != raw.output["files"][path]["sha256"]:
+        document = raw.document
+        name = f"{document['asset']}/{document['tile']}/{document['month']}/data/{raw.data.name}/{path}"
+        raise DamagedLake(name, "its bytes are not the ones its record speaks of")
+    links = json.loads(data).get("links") or []
+    hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "self"]
+    return next((href for href in hrefs if isinstance(href, str) and _is_public(href)), None)
+
+
+def _is_public(href: str) -> bool:
+    """Whether a link is an address on the network that holds no password or signature."""
+    try:
+        parts = urlsplit(href)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
+    except ValueError:
+        return False
+
+
+def _require_verified(lake: Lake, record: Record) -> None:
+    """Refuse what `mrv verify` would have a finding for.
+
+    Raises:
+        DamagedLake: With the first finding.
+    """
+    document = record.document
+    partition = partition_at(lake.slot(document["asset"], document["tile"], document["month"]))
+    for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
+        for finding in partition.check(kind, name):
+            reason = f"{finding.check}: it must be {finding.expected} and is {finding.found}"
+            raise DamagedLake(finding.object, reason)

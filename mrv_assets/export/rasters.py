@@ -1,0 +1,211 @@
+"""The month's rasters as Cloud Optimized GeoTIFFs: as they are on the tile's grid, or resampled to degrees."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio import Affine
+from rasterio.enums import Resampling as Resampled
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as Pixels
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.export.degrees import degrees_grid, pixel_area_m2
+from mrv_assets.export.months import N_OBS, STD, Month
+from mrv_assets.export.wanted import Resampling, Wanted
+from mrv_assets.lake.arrays import BlockArrays
+from mrv_assets.science.blocks import BLOCK
+from mrv_assets.science.grid import Grid, Window
+
+COG_TILE = 512
+"""Pixels on a side of a tile of the files."""
+TOLERANCE_PX = 0.01
+"""How far off a place may be that a pixel in degrees is taken from."""
+
+_PLAIN = {"tiled": True, "blockxsize": COG_TILE, "blockysize": COG_TILE, "BIGTIFF": "IF_SAFER", "SPARSE_OK": "TRUE"}
+"""How a file is laid out on the way: what is not written takes no room."""
+_COG = {"COMPRESS": "DEFLATE", "LEVEL": "6", "PREDICTOR": "YES", "BLOCKSIZE": str(COG_TILE), "BIGTIFF": "IF_SAFER"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raster:
+    """One exported raster."""
+
+    path: Path
+    variable: str
+    grid: Grid
+    """Of the file."""
+    dtype: str
+    nodata: float | None
+    unit: str
+    description: str
+
+
+def raster_grid(month: Month, wanted: Wanted) -> Grid:
+    """The grid of a month's exported rasters."""
+    if wanted.in_degrees:
+        return degrees_grid(month.grid, month.window, wanted.step_deg)
+    west, _, _, north = month.grid.bounds(month.window)
+    return Grid(
+        crs=month.grid.crs,
+        x0=west,
+        y0=north,
+        dx=month.grid.dx,
+        dy=month.grid.dy,
+        width=month.window.width,
+        height=month.window.height,
+    )
+
+
+def variables(month: Month, indices: tuple[str, ...]) -> list[str]:
+    """What is exported of a month: mean and standard deviation of each index that it has, and the observations.
+
+    Empty where the gate is closed, or the month has none of the indices.
+    """
+    names = [name for index in indices for name in (index, f"{index}{STD}") if name in month.arrays]
+    return [*names, N_OBS] if names else []
+
+
+def write_rasters(month: Month, wanted: Wanted, names: list[str], folder: Path, scratch: Path) -> Iterator[Raster]:
+    """Write a file for each variable; yields each as it is done.
+
+    Args:
+        month: Whose pixels.
+        wanted: On which grid, and how they get there.
+        names: Which variables.
+        folder: Where to.
+        scratch: A folder for what is not to last.
+
+    Raises:
+        GateRefused: When every gate is closed.
+    """
+    stored, opened, grid = month.pixels(), month.opened(), raster_grid(month, wanted)
+    for name in names:
+        attrs = opened[name].attrs
+        float_values = opened[name].dtype.kind == "f"
+        raster = Raster(
+            path=folder / f"{month.name}_{name}.tif",
+            variable=name,
+            grid=grid,
+            dtype=str(opened[name].dtype),
+            # A count is never missing: where nobody looked it is 0.
+            nodata=float("nan") if float_values else None,
+            unit=str(attrs.get("units", "1")),
+            description=f"{name}: {attrs.get('long_name', name)}",
+        )
+        _write(raster, month, stored, wanted, scratch)
+        yield raster
+
+
+def _write(raster: Raster, month: Month, stored: BlockArrays, wanted: Wanted, scratch: Path) -> None:
+    utm, degrees = scratch / "utm.tif", scratch / "degrees.tif"
+    on_tile = raster_grid(month, Wanted(format=wanted.format))
+    try:
+        with rasterio.Env(GDAL_PAM_ENABLED="NO", GDAL_NUM_THREADS="1", GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+            with _created(utm, on_tile, raster, _tags(raster, month, wanted)) as target:
+                for window in stored.stored_windows(raster.variable):
+                    target.write(stored.read(raster.variable, window), 1, window=_within(window, month.window))
+            if wanted.in_degrees:
+                with _created(degrees, raster.grid, raster, _tags(raster, month, wanted)) as target:
+                    _warp(utm, target, raster, _method(raster, wanted))
+            # What is coarser shows the mean of what there is; a mean of counts would be none.
+            overviews = "AVERAGE" if raster.nodata is not None else "NEAREST"
+            source = degrees if wanted.in_degrees else utm
+            rasterio.shutil.copy(source, raster.path, driver="COG", OVERVIEW_RESAMPLING=overviews, **_COG)
+    finally:
+        utm.unlink(missing_ok=True)
+        degrees.unlink(missing_ok=True)
+
+
+@contextmanager
+def _created(path: Path, grid: Grid, raster: Raster, tags: Mapping[str, str]) -> Iterator[Any]:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=grid.width,
+        height=grid.height,
+        count=1,
+        dtype=raster.dtype,
+        crs=grid.crs,
+        transform=Affine.from_gdal(*grid.gdal_transform),
+        nodata=raster.nodata,
+        **_PLAIN,
+    ) as target:
+        target.update_tags(**tags)
+        target.descriptions = (raster.description,)
+        target.units = (raster.unit,)
+        yield target
+
+
+def _warp(utm: Path, target: Any, raster: Raster, method: Resampling) -> None:
+    """Fill a file in degrees, one window after the other: a whole tile would not fit into memory."""
+    options = {
+        "crs": raster.grid.crs,
+        "transform": target.transform,
+        "width": raster.grid.width,
+        "height": raster.grid.height,
+        "resampling": Resampled[method.value],
+        # Pixels of the source; places between computed ones are interpolated, by default up to an eighth off.
+        "tolerance": TOLERANCE_PX,
+        **({} if raster.nodata is None else {"src_nodata": raster.nodata, "nodata": raster.nodata}),
+    }
+    with rasterio.open(utm) as source, WarpedVRT(source, **options) as warped:
+        for row in range(0, raster.grid.height, BLOCK):
+            for col in range(0, raster.grid.width, BLOCK):
+                height, width = min(BLOCK, raster.grid.height - row), min(BLOCK, raster.grid.width - col)
+                window = Pixels(col, row, width, height)
+                values = warped.read(1, window=window)
+                # What is not written reads as missing, or as a count of zero.
+                if np.any(values if raster.nodata is None else ~np.isnan(values)):
+                    target.write(values, 1, window=window)
+
+
+def _method(raster: Raster, wanted: Wanted) -> Resampling:
+    # Between two counts there is none.
+    return wanted.resampling if raster.nodata is not None else Resampling.NEAREST
+
+
+def _within(window: Window, whole: Window) -> Pixels:
+    return Pixels(window.col - whole.col, window.row - whole.row, window.width, window.height)
+
+
+def _tags(raster: Raster, month: Month, wanted: Wanted) -> dict[str, str]:
+    """What a file says of itself."""
+    said: Json = {
+        "mrv_audit_hash": month.record.audit_hash,
+        "mrv_programme": month.lake.programme,
+        "mrv_asset": month.record.document["asset"],
+        "mrv_tile": month.tile,
+        "mrv_month": month.month,
+        "mrv_mission": month.used.mission,
+        "mrv_gate_status": month.used.status.value,
+        "mrv_substituted": str(month.substituted).lower(),
+        "mrv_composite": month.composite,
+        "mrv_variable": raster.variable,
+        "AREA_OR_POINT": "Area",
+    }
+    if wanted.in_degrees:
+        latitude, area = pixel_area_m2(raster.grid)
+        said["mrv_resampling"] = _method(raster, wanted).value
+        said["mrv_values"] = (
+            f"Resampled to {raster.grid.crs} for display and exchange: not the audited numbers, which are on "
+            f"{month.grid.crs} and in the table."
+        )
+        said["mrv_area"] = (
+            f"The area of a pixel changes with latitude: {area:.1f} m2 at {latitude:.4f}, geodesic on WGS84. "
+            "Take areas from the table."
+        )
+    else:
+        said["mrv_resampling"] = "none"
+        said["mrv_values"] = "The audited pixels, bit for bit."
+        said["mrv_area"] = (
+            f"{raster.grid.dx:g} m x {raster.grid.dx:g} m on the plane of {raster.grid.crs}. "
+            "The areas in the table are geodesic on WGS84."
+        )
+    return {name: str(value) for name, value in said.items()}

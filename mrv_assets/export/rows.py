@@ -1,0 +1,118 @@
+"""All parcels and months as one table, and as GeoParquet. Values are the lake's, and each row says of which record."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mrv_assets.export.months import Month
+from mrv_assets.lake.table import TABLE, column_meaning, index_names
+
+AUDIT_HASH = "mrv_audit_hash"
+GEOMETRY = "geometry"
+ORDER = ("parcel_id", "month", "part")
+"""Rows are in this order, so that a parcel's months stand below one another."""
+_GEO = b"geo"
+"""GeoParquet's own metadata."""
+
+
+def meaning(column: str) -> tuple[pa.DataType, str, str]:
+    """Type, unit and source of a column of an exported table.
+
+    Raises:
+        KeyError: For a column it does not have.
+    """
+    if column == AUDIT_HASH:
+        return pa.string(), "", "audit hash of the record of monthly_proxies that the row is of"
+    return column_meaning(column)
+
+
+def all_rows(months: Sequence[Month], indices: Sequence[str]) -> pa.Table:
+    """Every parcel's row of every month, sorted.
+
+    Args:
+        months: At least one.
+        indices: Of which to keep columns.
+
+    Returns:
+        The columns of the lake's tables, ``mrv_audit_hash``, and ``geometry`` in WKB, longitude and latitude; each
+        column's metadata says unit and source. A column that a month's table does not have is null there.
+    """
+    tables = [_of_month(month) for month in months]
+    names = _columns([table.column_names for table in tables], indices)
+    whole = pa.concat_tables([_with_all(table, names) for table in tables])
+    whole = whole.sort_by([(name, "ascending") for name in ORDER])
+    fields = [_field(name, whole.schema.field(name)) for name in names]
+    return whole.cast(pa.schema(fields, metadata={_GEO: _geo([table.schema.metadata[_GEO] for table in tables])}))
+
+
+def counts_by_status(table: pa.Table) -> dict[str, int]:
+    """How many rows there are of each ``value_status``."""
+    found = table.column("value_status").value_counts().to_pylist()
+    return dict(sorted((one["values"], one["counts"]) for one in found))
+
+
+def write_geoparquet(table: pa.Table, path: Path) -> None:
+    """Write a table of :func:`all_rows` as GeoParquet 1.1."""
+    pq.write_table(table, path)
+
+
+def without_geometry(table: pa.Table) -> pa.Table:
+    """The same rows for formats that have no geometry."""
+    return table.drop_columns([GEOMETRY])
+
+
+def _of_month(month: Month) -> pa.Table:
+    table = pq.read_table(month.record.data / TABLE)
+    return table.append_column(AUDIT_HASH, pa.array([month.record.audit_hash] * table.num_rows, pa.string()))
+
+
+def _columns(tables: Sequence[Sequence[str]], indices: Sequence[str]) -> list[str]:
+    """Columns of all tables in the order of the lake's: what is of an index stands together, geometry last."""
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    of = {name: _index_of(name, index_names(names)) for name in names}
+    first = next((at for at, name in enumerate(names) if of[name]), len(names))
+    before = [name for name in names[:first] if not of[name]]
+    after = [name for name in names[first:] if not of[name] and name not in (GEOMETRY, AUDIT_HASH)]
+    kept = [name for index in indices for name in names if of[name] == index]
+    return [*before, *kept, *after, AUDIT_HASH, GEOMETRY]
+
+
+def _index_of(column: str, indices: Sequence[str]) -> str | None:
+    """The index that a column is of; the longest name counts where one begins with another."""
+    of = [name for name in indices if column in (f"{name}_mean", f"{name}_std", f"{name}_valid_area_ha")]
+    return max(of, key=len, default=None)
+
+
+def _with_all(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    columns = {
+        name: table.column(name) if name in table.column_names else pa.nulls(table.num_rows, meaning(name)[0])
+        for name in names
+    }
+    return pa.table(columns)
+
+
+def _field(name: str, found: pa.Field) -> pa.Field:
+    if name == GEOMETRY:
+        return pa.field(name, found.type)
+    kind, unit, source = meaning(name)
+    return pa.field(name, kind, metadata={"unit": unit, "source": source})
+
+
+def _geo(stated: Sequence[bytes]) -> bytes:
+    """GeoParquet's metadata of several files that are one now: the same, with the box around all."""
+    documents: list[dict[str, Any]] = [json.loads(one) for one in stated]
+    columns = [document["columns"][GEOMETRY] for document in documents]
+    boxes = list(zip(*(column["bbox"] for column in columns), strict=True))
+    first = documents[0]
+    first["columns"] = {
+        GEOMETRY: {
+            **columns[0],
+            "geometry_types": sorted({kind for column in columns for kind in column["geometry_types"]}),
+            "bbox": [*map(min, boxes[:2]), *map(max, boxes[2:])],
+        }
+    }
+    return json.dumps(first, sort_keys=True).encode()

@@ -1,0 +1,133 @@
+"""An Excel workbook: the rows, what their columns mean, and what was decided on each tile and month."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from mrv_assets.errors import ExportError
+from mrv_assets.export.months import Month
+from mrv_assets.export.rows import meaning
+
+MOST_ROWS = 1_048_576
+"""Of a sheet, its header included; Excel's own limit."""
+LONGEST_TEXT = 32_767
+"""Characters of a cell; likewise."""
+ROWS, COLUMNS, MONTHS = "parcels", "columns", "months"
+"""Names of the sheets."""
+
+_NO_TIME = datetime(1980, 1, 1)
+"""A workbook states when it was made, and so does each file in it; the same values give the same bytes."""
+_TEXT = "@"
+_NUMBERS = {"ha": "0.0000", "1": "0.0000", "d": "0.00", "m": "0"}
+"""How numbers are shown, by unit; all their digits are stored."""
+_AT_ONCE = 10_000
+
+
+def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None:
+    """Write rows as an Excel workbook. Texts are texts, whatever they look like: no formula, no number, no date.
+
+    Raises:
+        ExportError: When there are more rows, or longer texts, than Excel's sheets can have.
+    """
+    if table.num_rows >= MOST_ROWS:
+        reason = f"{table.num_rows} rows are more than the {MOST_ROWS - 1} of an Excel sheet"
+        raise ExportError("--as", "xlsx", reason, "Name a --tile or --month, or export as csv or geoparquet")
+    book = Workbook(write_only=True)
+    book.properties.creator = "mrv_assets"
+    book.properties.created = _NO_TIME
+    names = table.column_names
+    _sheet(book, ROWS, names, [_width(name) for name in names], _rows(table), [_format(name) for name in names])
+    columns = [(name, str(meaning(name)[0]), meaning(name)[1] or None, meaning(name)[2]) for name in names]
+    _sheet(book, COLUMNS, ("column", "type", "unit", "meaning"), (24, 10, 8, 90), iter(columns))
+    decided = [
+        (m.tile, m.month, m.used.mission if m.has_values else None, "; ".join(map(str, m.decided)), m.record.audit_hash)
+        for m in months
+    ]
+    headers = ("tile", "month", "values from", "gate", "audit hash of monthly_proxies")
+    _sheet(book, MONTHS, headers, (8, 10, 14, 50, 70), iter(decided))
+    made = io.BytesIO()
+    book.save(made)
+    path.write_bytes(_without_times(made))
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.to_batches(max_chunksize=_AT_ONCE):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _sheet(
+    book: Workbook,
+    title: str,
+    headers: Sequence[str],
+    widths: Sequence[int],
+    rows: Iterator[tuple[Any, ...]],
+    formats: Sequence[str] = (),
+) -> None:
+    sheet = book.create_sheet(title)
+    # Before any row: a sheet is written as it goes.
+    sheet.freeze_panes = "B2"
+    for number, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    sheet.append([_cell(sheet, header, _TEXT, bold=True) for header in headers])
+    count = 1
+    for row in rows:
+        shown = formats or [_TEXT] * len(row)
+        sheet.append([_cell(sheet, value, number) for value, number in zip(row, shown, strict=True)])
+        count += 1
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{count}"
+
+
+def _cell(sheet: Any, value: Any, number_format: str, *, bold: bool = False) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        reason = f"a text of {len(value)} characters is longer than the {LONGEST_TEXT} of an Excel cell"
+        raise ExportError("--as", "xlsx", reason, "Give the parcel a shorter id, or export as csv or geoparquet")
+    if isinstance(value, float):
+        # openpyxl writes sixteen digits, and a double may need seventeen to be read as the same one.
+        cell = WriteOnlyCell(sheet, repr(value))
+        cell.data_type = "n"
+    else:
+        cell = WriteOnlyCell(sheet, value)
+        if isinstance(value, str):
+            # openpyxl takes "=..." for a formula and "#N/A" for an error.
+            cell.data_type = "s"
+    cell.number_format = number_format
+    if bold:
+        cell.font = Font(bold=True)
+    return cell
+
+
+def _format(column: str) -> str:
+    kind, unit, _ = meaning(column)
+    if kind == pa.int64():
+        return "0"
+    return _NUMBERS[unit] if kind == pa.float64() else _TEXT if kind == pa.string() else "General"
+
+
+def _width(column: str) -> int:
+    return max(12, len(column) + 4)
+
+
+def _without_times(made: io.BytesIO) -> bytes:
+    """The same workbook, whenever it was written."""
+    moment = f"{_NO_TIME:%Y-%m-%dT%H:%M:%SZ}".encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(made) as given, zipfile.ZipFile(out, "w") as same:
+        for entry in given.infolist():
+            data = given.read(entry)
+            if entry.filename == "docProps/core.xml":
+                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, data)
+            plain = zipfile.ZipInfo(entry.filename, _NO_TIME.timetuple()[:6])
+            plain.compress_type = zipfile.ZIP_DEFLATED
+            plain.external_attr = 0o644 << 16
+            same.writestr(plain, data, compresslevel=6)
+    return out.getvalue()

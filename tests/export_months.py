@@ -1,0 +1,58 @@
+"""Builders of a lake to export from: months that passed, were rejected, lack an index, and were never run."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import yaml
+from block_scenes import AROUND, CLOUD, CORNER, PLAIN, Box, SceneSpec, a_programme_of, shaded
+from demo_lake import Json
+
+from mrv_assets.export.answer import export_answer
+from mrv_assets.export.wanted import wanted
+from mrv_assets.workplace import Workplace
+
+PASSED, REJECTED, NO_NBR, NOT_RUN = "2018-07", "2018-08", "2018-09", "2018-10"
+HIDDEN = "-3 @home"
+"""Under cloud while the others are seen."""
+PARCELS = {
+    "=1+1": Box(row=CORNER - 40, col=CORNER - 40, height=80, width=80),
+    "007": Box(row=CORNER + 60, col=CORNER + 10, height=12, width=15),
+    'O\'Neil "north", 2': Box(row=CORNER - 70, col=CORNER - 80, height=20, width=30),
+    HIDDEN: Box(row=CORNER + 70, col=CORNER - 90, height=10, width=10),
+}
+"""The first lies in four blocks; their names are what a spreadsheet would make something else of."""
+
+
+def a_programme(folder: Path) -> Workplace:
+    """A programme of four months, not yet run."""
+    place = a_programme_of(folder, list(_scenes()), PARCELS)
+    program = yaml.safe_load(place.program_path.read_text())
+    place.program_path.write_text(yaml.safe_dump({**program, "months": {"start": PASSED, "end": NOT_RUN}}))
+    return place
+
+
+def _scenes() -> Iterator[SceneSpec]:
+    rows, cols = np.mgrid[: AROUND.height, : AROUND.width]
+    for month, clouded in ((PASSED, False), (REJECTED, True), (NO_NBR, False)):
+        for day, step in (("05", 3), ("15", 11)):
+            scene = (PLAIN["nir"] + step * rows + 2 * cols + 10 * int(month[-1])).astype(np.uint16)
+            yield SceneSpec(
+                id=f"{month}-{day}",
+                when=f"{month}-{day}T09:30:00Z",
+                dn={"nir": scene},
+                scl=CLOUD if clouded else shaded(AROUND, (PARCELS[HIDDEN], CLOUD)),
+                without=("swir22",) if month == NO_NBR else (),
+            )
+
+
+Export = Callable[..., Json]
+"""What the fixture ``export`` is."""
+
+NOT_GIVEN: Json = {"tile": None, "month": None, "indices": (), "crs": None, "step_deg": None, "resampling": None}
+"""The options of `mrv export` where none is given."""
+
+
+def exported(place: Workplace, kind: str, folder: Path, **options: object) -> Json:
+    """Export to a folder; gives the answer."""
+    return export_answer(place, wanted(kind, **{**NOT_GIVEN, **options}), folder, lambda name, done, of: None)
