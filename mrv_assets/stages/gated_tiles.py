@@ -1,6 +1,6 @@
 """gated_tiles: the decision whether a tile-month was seen well enough, with every number it rests on."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
 from pathlib import Path

@@ -1,7 +1,7 @@
 """monthly_proxies: the month's composites and one row per parcel, from the first mission whose gate is open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
 

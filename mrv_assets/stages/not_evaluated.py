@@ -48,9 +48,7 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
         plan,
         plan.asset(stage),
         stage=__name__,
-        manifest=plan.manifest(
-            allow_sar=plan.allow_sar, substitution=list(plan.substitution), **plan.decision_rules
-        ),
+        manifest=plan.manifest(allow_sar=plan.allow_sar, substitution=list(plan.substitution), **plan.decision_rules),
         graph=steps_digest((Step(name="not evaluated", function=_document, reads=("decision",)),), source_of),
         inputs={} if decided is None else {decided.document["asset"]: decided.audit_hash},
         reads=[] if decided is None else [decided],
@@ -59,7 +57,8 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
 
 
 def _forbidden(plan: Plan) -> bool:
-    return isinstance(plan.the_mission.radiometry, Power) and not plan.allow_sar
+    stands_in = bool(plan.earlier_missions)
+    return stands_in and isinstance(plan.the_mission.radiometry, Power) and not plan.allow_sar
 
 
 def _open_earlier(lake: Lake, plan: Plan) -> Record | None:

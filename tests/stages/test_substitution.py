@@ -1,0 +1,254 @@
+"""Missions stand in for one another: in the order the programme states, marked everywhere, and only where needed."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_lake import a_place, a_program, rows, run_months
+from simulated_patches import COLLECTIONS, TILE, a_patch, asking
+
+from mrv_assets.answers import explain_answer
+from mrv_assets.errors import NotEvaluated, StaleUpstream
+from mrv_assets.lake.evidence import decision_of
+from mrv_assets.lake.view import open_view
+from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
+from mrv_assets.simulated.publish import simulate
+from mrv_assets.simulated.truth import truth
+from mrv_assets.verification import Wanted, verify
+from mrv_assets.workplace import STAGES, Workplace
+
+Json = dict[str, Any]
+
+CLEAR, CLOUDED, DARK = "2023-06", "2023-07", "2023-08"
+"""All missions see the ground; Sentinel-2 sees a tenth of it; no optical mission sees any of it."""
+ORDER = ("sentinel2", "landsat", "sentinel1")
+CHOSEN = {CLEAR: "sentinel2", CLOUDED: "landsat", DARK: "sentinel1"}
+INDICES = {
+    "sentinel2": ("ndvi", "evi", "nbr", "ndmi"),
+    "landsat": ("ndvi", "evi", "nbr", "ndmi"),
+    "sentinel1": ("vh_vv", "rvi"),
+}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Archive, Json]:
+    """Three months of three missions over forest."""
+    folder = tmp_path_factory.mktemp("archive") / "catalogue"
+    observers = (
+        Sentinel2(every_days=15, clouds={CLOUDED: 0.9, DARK: 1.0}),
+        Landsat(every_days=16, clouds={DARK: 1.0}),
+        Sentinel1(every_days=12),
+    )
+    archive, parcels = asking(a_patch(months=tuple(CHOSEN), observers=observers))
+    simulate(folder, archive)
+    return folder, archive, parcels
+
+
+def a_programme(
+    folder: Path, archive: tuple[Path, Archive, Json], missions: tuple[str, ...] = ORDER, **changed: Any
+) -> Workplace:
+    """A programme of some of the missions, each standing in for those before it."""
+    catalogue, _, parcels = archive
+    program = a_program(
+        folder,
+        parcels=changed.pop("parcels", parcels),
+        missions={name: {"catalog": str(catalogue), "collection": COLLECTIONS[name]} for name in missions},
+        substitution=list(missions),
+        months={"start": CLEAR, "end": DARK},
+        **changed,
+    )
+    return a_place(program)
+
+
+@pytest.fixture(scope="module")
+def ran(archive: tuple[Path, Archive, Json], tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """The three months after all stages of all missions, with a radar allowed."""
+    place = a_programme(tmp_path_factory.mktemp("ran"), archive, allow_sar=True)
+    run_months(place, list(CHOSEN))
+    return place
+
+
+def statuses(place: Workplace, month: str) -> list[str]:
+    """The gate's decision on each mission."""
+    gated = [place.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in place.missions]
+    return [decision_of(record)["status"] for record in gated]
+
+
+@pytest.mark.parametrize(
+    ("month", "expected"),
+    [
+        (CLEAR, ["PASSED", "NOT_EVALUATED", "NOT_EVALUATED"]),
+        (CLOUDED, ["REJECTED", "PASSED", "NOT_EVALUATED"]),
+        (DARK, ["REJECTED", "REJECTED", "PASSED"]),
+    ],
+)
+def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Workplace, month: str, expected: list[str]) -> None:
+    """The first that was seen well enough ends the search; those behind it say so, by the decision that ended it."""
+    assert statuses(ran, month) == expected
+
+    for mission, status in zip(ORDER, expected, strict=True):
+        raw = ran.lake.current(f"{mission}/raw_tiles", TILE, month)
+        if status == "NOT_EVALUATED":
+            opened = ran.lake.current(f"{CHOSEN[month]}/gated_tiles", TILE, month)
+            assert raw.output["earlier"] == {
+                "mission": CHOSEN[month],
+                "status": "PASSED",
+                "audit_hash": opened.audit_hash,
+            }
+            assert [path.name for path in raw.data.iterdir()] == ["decision.json"]
+        else:
+            assert raw.output["completeness"]["kept"] > 0
+
+
+@pytest.mark.parametrize("month", list(CHOSEN))
+def test_a_substitute_is_marked_in_every_row(ran: Workplace, month: str) -> None:
+    """Which mission, that it stands in, that it cannot be compared, how coarse it is, and how much less certain."""
+    marks = (
+        "mission",
+        "substituted",
+        "comparable",
+        "resolution_m",
+        "uncertainty_factor",
+        "gate_status",
+        "value_status",
+    )
+    found = {tuple(row[name] for name in marks) for row in rows(ran, month).values()}
+
+    mission = CHOSEN[month]
+    coarse = {"sentinel2": (10.0, 1.0), "landsat": (30.0, 3.0), "sentinel1": (10.0, 1.0)}[mission]
+    assert found == {(mission, mission != "sentinel2", mission == "sentinel2", *coarse, "PASSED", "ok")}
+    record = ran.lake.current("monthly_proxies", TILE, month)
+    assert record.output["decisions"] == dict(zip(ORDER, statuses(ran, month), strict=True))
+    assert sorted(record.inputs) == sorted(f"{name}/gated_tiles" for name in ORDER)
+
+
+@pytest.mark.parametrize("month", list(CHOSEN))
+def test_every_missions_means_are_near_the_truth(
+    ran: Workplace, archive: tuple[Path, Archive, Json], month: str
+) -> None:
+    """Within 0.02 of the ground, whichever mission saw it; what it cannot measure is null."""
+    _, made, parcels = archive
+    expected = truth(made, parcels, [month]).set_index("parcel_id")
+
+    for name, row in rows(ran, month).items():
+        for index in {index for indices in INDICES.values() for index in indices}:
+            if index in INDICES[CHOSEN[month]]:
+                assert row[f"{index}_mean"] == pytest.approx(expected[index][name], abs=0.02), (name, index)
+            else:
+                assert row[f"{index}_mean"] is None
+
+
+def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Workplace) -> None:
+    """Records of missions that were not needed are evidence as all others are."""
+    found = verify(ran.lake_path, Wanted(), again=True, progress=lambda *_: None)
+
+    assert found["findings"] == []
+    assert {one["answer"] for one in found["rerun"]} == {"IDENTICAL"}
+    assert len(found["rerun"]) == len(CHOSEN) * (len(ORDER) * (len(STAGES) - 1) + 1)
+
+
+def test_running_again_computes_nothing(ran: Workplace) -> None:
+    """A mission that was not needed is known not to be."""
+    again = run_months(ran, list(CHOSEN))
+
+    assert {done.outcome.value for month in again.values() for done in month.values()} == {"unchanged"}
+
+
+def test_a_mission_that_was_not_needed_cannot_be_opened(ran: Workplace) -> None:
+    """There is nothing of it; the error says why and what to open instead."""
+    with pytest.raises(NotEvaluated, match=r"earlier_mission_open.*monthly_proxies"):
+        open_view(ran.lake, "landsat/indices", TILE, CLEAR)
+
+
+def test_an_explanation_names_the_decision_on_every_mission(ran: Workplace) -> None:
+    """A number of a substitute goes back to the substitute's scenes, and says what became of the others."""
+    parcel = next(iter(rows(ran, CLOUDED)))
+
+    [part] = explain_answer(ran, parcel, CLOUDED)["parts"]
+
+    assert [(one["mission"], one["status"]) for one in part["missions"]] == list(
+        zip(ORDER, ["REJECTED", "PASSED", "NOT_EVALUATED"], strict=True)
+    )
+    assert part["gate"]["mission"] == "landsat"
+    assert part["scenes"]
+
+
+def test_a_radar_stands_in_only_where_that_is_allowed(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
+    """Without leave it is not even searched, and the month waits."""
+    place = a_programme(tmp_path, archive)
+
+    run_months(place, [DARK])
+
+    assert statuses(place, DARK) == ["REJECTED", "REJECTED", "NOT_EVALUATED"]
+    assert place.lake.current("sentinel1/raw_tiles", TILE, DARK).output["reasons"] == ["sar_not_allowed"]
+    assert {(row["value_status"], row["mission"]) for row in rows(place, DARK).values()} == {("pending", None)}
+    assert verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)["findings"] == []
+
+
+def test_with_nothing_there_is_no_data(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
+    """Every mission was looked at, none saw enough: no value, and no mission named."""
+    place = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
+
+    run_months(place, [DARK])
+
+    assert statuses(place, DARK) == ["REJECTED", "REJECTED"]
+    assert {(row["value_status"], row["mission"]) for row in rows(place, DARK).values()} == {("no_data", None)}
+    assert {row["uncertainty_factor"] for row in rows(place, DARK).values()} == {None}
+
+
+def test_a_parcel_of_few_native_pixels_gets_nothing_from_a_substitute(
+    archive: tuple[Path, Archive, Json], tmp_path: Path
+) -> None:
+    """A parcel smaller than so many of Landsat's pixels is refused; the programme's own first mission is not."""
+    area_ha = {row["parcel_area_ha"] for row in rows(a_run(tmp_path / "usual", archive, 9), CLOUDED).values()}
+    pixels = int(max(area_ha) * 10_000 / 900) + 1
+
+    place = a_run(tmp_path / "strict", archive, pixels)
+
+    found = rows(place, CLOUDED)
+    assert {row["value_status"] for row in found.values()} == {"below_native_pixels"}
+    assert {row["ndvi_mean"] for row in found.values()} == {None}
+    run_months(place, [CLEAR])
+    assert {row["value_status"] for row in rows(place, CLEAR).values()} == {"ok"}
+
+
+def a_run(folder: Path, archive: tuple[Path, Archive, Json], min_native_pixels: int) -> Workplace:
+    """The clouded month, with two missions."""
+    place = a_programme(folder, archive, missions=("sentinel2", "landsat"), min_native_pixels=min_native_pixels)
+    run_months(place, [CLOUDED])
+    return place
+
+
+def test_a_decision_that_was_replaced_excuses_nobody(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
+    """Sentinel-2 is decided anew on other scenes; Landsat, which the old decision excused, has to run again first."""
+    _, made, parcels = archive
+    moving = tmp_path / "catalogue"
+    simulate(moving, replace(made, months=(CLEAR,)))
+    place = a_programme(tmp_path, (moving, made, parcels), missions=("sentinel2", "landsat"))
+    run_months(place, [CLEAR])
+    shutil.rmtree(moving)
+    simulate(moving, replace(made, months=(CLEAR,), observers=(Sentinel2(every_days=20), *made.observers[1:])))
+    for stage in STAGES:
+        place.materialize(stage, place.plan(TILE, CLEAR, place.missions[0]))
+
+    with pytest.raises(StaleUpstream, match=r"landsat/gated_tiles.*has since been replaced"):
+        place.materialize("monthly_proxies", place.plan(TILE, CLEAR))
+
+    run_months(place, [CLEAR])
+    assert statuses(place, CLEAR) == ["PASSED", "NOT_EVALUATED"]
+
+
+def test_an_edited_not_evaluated_decision_decides_nothing(ran: Workplace, tmp_path: Path) -> None:
+    """A mission that was not needed cannot be made to pass by an editor."""
+    shutil.copytree(ran.lake_path, tmp_path / "lake")
+    place = replace(ran, lake_path=tmp_path / "lake")
+    path = place.lake.current("landsat/gated_tiles", TILE, CLEAR).data / "decision.json"
+    decision = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**decision, "status": "PASSED"}))
+
+    found = verify(place.lake_path, Wanted(), again=False, progress=lambda *_: None)
+
+    assert any("landsat/gated_tiles" in one["object"] and "decision.json" in one["object"] for one in found["findings"])
