@@ -1,12 +1,18 @@
 """Builders of a lake to export from: months that passed, were rejected, lack an index, and were never run."""
 
+import itertools
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 from block_scenes import AROUND, CLOUD, CORNER, PLAIN, Box, SceneSpec, a_programme_of, shaded
-from demo_lake import Json
+from demo_lake import Json, a_place
 
 from mrv_assets.export.answer import export_answer
 from mrv_assets.export.wanted import wanted
@@ -56,3 +62,28 @@ NOT_GIVEN: Json = {"tile": None, "month": None, "indices": (), "crs": None, "ste
 def exported(place: Workplace, kind: str, folder: Path, **options: object) -> Json:
     """Export to a folder; gives the answer."""
     return export_answer(place, wanted(kind, **{**NOT_GIVEN, **options}), folder, lambda name, done, of: None)
+
+
+def export_until(program: Path, folder: Path, tell: Connection, dies_at: int | None) -> None:
+    """Export July's NDVI as a catalogue, as the target of a process; tells how many steps it took.
+
+    Args:
+        program: The programme file.
+        folder: Where to; a step is whatever opens, makes, renames or removes something beside or in it.
+        tell: Told at the end.
+        dies_at: The step before which the process kills itself -9; None: it lives.
+    """
+    place, steps = a_place(program), itertools.count(1)
+    sys.addaudithook(lambda event, args: _step(steps, dies_at) if _is_step(event, args, str(folder.parent)) else None)
+    exported(place, "stac", folder, month=PASSED, indices=["ndvi"])
+    tell.send(next(steps) - 1)
+
+
+def _step(steps: Iterator[int], dies_at: int | None) -> None:
+    if next(steps) == dies_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_step(event: str, args: tuple[Any, ...], root: str) -> bool:
+    gives_or_takes_names = event in ("open", "os.rename", "os.mkdir", "os.rmdir", "os.remove")
+    return gives_or_takes_names and any(isinstance(path, str | Path) and str(path).startswith(root) for path in args)

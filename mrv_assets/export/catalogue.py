@@ -28,6 +28,8 @@ TABLE_KEY = "parcels"
 """Key of the STAC asset that is the month's table; rasters have their variable's name."""
 CATALOGUE = "catalog.json"
 
+_PIECES = 8
+"""Straight lines to an edge of a footprint; it is looked at, not measured."""
 _DECIMALS = 7
 """Of coordinates, in degrees: a centimetre, and the same digits from every version of PROJ."""
 
@@ -134,7 +136,7 @@ def _lineage(entry: Entry) -> str:
 
 def footprint(grid: Grid, window: Window) -> tuple[dict[str, Any], list[float]]:
     """The outline of a window as GeoJSON, cut at the antimeridian (RFC 7946), and its box."""
-    whole = shapely.Polygon(outline(grid, window))
+    whole = shapely.Polygon(outline(grid, window, _PIECES))
     west, south, east, north = (round(edge, _DECIMALS) for edge in whole.bounds)
     if east <= 180:
         return _rounded(mapping(whole)), [west, south, east, north]

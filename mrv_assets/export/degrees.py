@@ -53,13 +53,18 @@ def lonlat_bounds(grid: Grid, window: Window) -> tuple[float, float, float, floa
     return float(west), float(south), float(east), float(north)
 
 
-def outline(grid: Grid, window: Window) -> NDArray[np.float64]:
+def outline(grid: Grid, window: Window, pieces: int = _ALONG_EDGE) -> NDArray[np.float64]:
     """Longitude and latitude along a window's edge, WGS84 degrees, closed, counter-clockwise.
 
     East of the antimeridian longitudes go on beyond 180.
+
+    Args:
+        grid: Any grid.
+        window: Of it.
+        pieces: Into how many straight lines its longer edges are cut: they are curves in degrees.
     """
     west, south, east, north = grid.bounds(window)
-    edge = shapely.segmentize(shapely.box(west, south, east, north), max(east - west, north - south) / _ALONG_EDGE)
+    edge = shapely.segmentize(shapely.box(west, south, east, north), max(east - west, north - south) / pieces)
     x, y = shapely.get_coordinates(edge).T
     lon, lat = Transformer.from_crs(grid.crs, DEGREES, always_xy=True).transform(x, y)
     # A tile is a degree or two wide: more than half the Earth apart is on the other side of the antimeridian.
