@@ -130,7 +130,9 @@ class Month:
     @cached_property
     def indices(self) -> tuple[str, ...]:
         """Indices of the programme's missions, whether or not this month has them; the table's order."""
-        return index_names(read_schema(self.record.data / TABLE).names)
+        missions = self.record.document["plan"]["missions"].values()
+        ours = {name for mission in missions for name in mission["indices"]}
+        return tuple(name for name in index_names(read_schema(self.record.data / TABLE).names) if name in ours)
 
     @property
     def missing_indices(self) -> dict[str, str]:

@@ -93,6 +93,7 @@ def _document(plan: Plan, decided: Record | None) -> Json:
         "coverage": None,
         "min_coverage": plan.gate.min_coverage,
         "observations": [],
+        "unavailable": {},
         "parcels": [],
     }
 
