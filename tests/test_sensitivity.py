@@ -278,7 +278,7 @@ UNSEEN = {
             old="import Mission\n",
             new="import Mission\nfrom mrv_assets.missions.other import OTHER\n",
         ),
-        Edit(file="missions/known.py", old='{"sentinel2": SENTINEL2}', new='{"other": OTHER, "sentinel2": SENTINEL2}'),
+        Edit(file="missions/known.py", old='{"sentinel2": SENTINEL2,', new='{"other": OTHER, "sentinel2": SENTINEL2,'),
     ],
     "the version": [Edit(file="__init__.py", old=f'"{mrv_assets.__version__}"', new='"99.0"')],
 }

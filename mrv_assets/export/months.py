@@ -129,17 +129,16 @@ class Month:
 
     @cached_property
     def indices(self) -> tuple[str, ...]:
-        """Indices of the programme's missions, whether or not this month has them; the table's order."""
-        missions = self.record.document["plan"]["missions"].values()
-        ours = {name for mission in missions for name in mission["indices"]}
-        return tuple(name for name in index_names(read_schema(self.record.data / TABLE).names) if name in ours)
+        """Indices of all missions, whether or not this month has them; the table's order."""
+        return index_names(read_schema(self.record.data / TABLE).names)
 
     @property
     def missing_indices(self) -> dict[str, str]:
-        """Indices that the month has no raster of although its gate is open, with the reason."""
-        unknown = f"{self.used.mission} has none"
-        lacking = [name for name in self.indices if name not in self.arrays]
-        return {name: self.used.unavailable.get(name, unknown) for name in lacking} if self.has_values else {}
+        """Indices of its mission that the month has no raster of although its gate is open, with the reason."""
+        if not self.has_values:
+            return {}
+        names: list[str] = self.record.document["plan"]["missions"][self.used.mission]["indices"]
+        return {name: self.used.unavailable.get(name, "no raster") for name in names if name not in self.arrays}
 
     def pixels(self) -> BlockArrays:
         """The month's rasters as they are stored.
@@ -179,7 +178,7 @@ def read_month(lake: Lake, tile: str, month: str) -> Month:
 def _read(lake: Lake, record: Record) -> Month:
     output, plan = record.output, record.document["plan"]
     gates = {asset.partition("/")[0]: (asset, audit_hash) for asset, audit_hash in record.upstream.items()}
-    decided, raws = [], {}
+    decided, chains = [], {}
     for mission in plan["substitution"]:
         asset, audit_hash = gates[mission]
         gated = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
@@ -193,7 +192,7 @@ def _read(lake: Lake, record: Record) -> Month:
                 unavailable=dict(decision["unavailable"]),
             )
         )
-        raws[mission] = decision, _raw(lake, gated, mission)
+        chains[mission] = decision, gated
     found = {one.mission: one.status.value for one in decided}
     first_open = next((one for one in decided if one.status.open), None)
     stated = output["mission"], output["decisions"]
@@ -202,15 +201,15 @@ def _read(lake: Lake, record: Record) -> Month:
         where = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
         raise DamagedLake(where, f"it says {stated}, and the gates decided {found}")
     used = first_open or decided[0]
-    return Month(
-        lake=lake, record=record, decided=tuple(decided), used=used, scenes=tuple(_scenes(*raws[used.mission]))
-    )
+    decision, gated = chains[used.mission]
+    scenes = tuple(_scenes(decision, _raw(lake, gated)))
+    return Month(lake=lake, record=record, decided=tuple(decided), used=used, scenes=scenes)
 
 
-def _raw(lake: Lake, record: Record, mission: str) -> Record:
+def _raw(lake: Lake, record: Record) -> Record:
     """The raw tiles that a mission's record was made from."""
-    while record.upstream:
-        [(asset, audit_hash)] = [(a, h) for a, h in record.upstream.items() if a.startswith(f"{mission}/")]
+    while not record.document["asset"].endswith("/raw_tiles"):
+        [(asset, audit_hash)] = record.upstream.items()
         record = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
     return record
 

@@ -225,15 +225,15 @@ def test_an_index_that_only_some_months_have_is_null_in_the_others(place: Workpl
 
     first, second = (read_month(place.lake, TILE, month) for month in (PASSED, NO_NBR))
     table = pq.read_table(second.record.data / TABLE)
-    renamed = table.rename_columns([name.replace("evi_", "rvi_") for name in table.column_names])
+    renamed = table.rename_columns([name.replace("evi_", "savi_") for name in table.column_names])
     pq.write_table(renamed.replace_schema_metadata(table.schema.metadata), tmp_path / TABLE)
     other = replace(second, record=replace(second.record, data=tmp_path))
 
-    whole = all_rows([first, other], ["ndvi", "evi", "rvi"])
+    whole = all_rows([first, other], ["ndvi", "evi", "savi"])
 
     names = whole.column_names
     at = names.index("value_status") + 1
-    assert [name for name in names[at : at + 9] if name.endswith("_mean")] == ["ndvi_mean", "evi_mean", "rvi_mean"]
+    assert [name for name in names[at : at + 9] if name.endswith("_mean")] == ["ndvi_mean", "evi_mean", "savi_mean"]
     for row in whole.to_pylist():
         assert (row["evi_mean"] is None) == (row["month"] == NO_NBR or row["value_status"] != "ok")
-        assert (row["rvi_mean"] is None) == (row["month"] == PASSED or row["value_status"] != "ok")
+        assert (row["savi_mean"] is None) == (row["month"] == PASSED or row["value_status"] != "ok")

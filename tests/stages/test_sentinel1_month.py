@@ -25,13 +25,14 @@ assert isinstance(SENTINEL1.radiometry, Power)
 LOOKS = SENTINEL1.radiometry.looks
 CORNER = 10 * BLOCK
 """Row and column where block (10, 10), the tile's smallest, meets three others."""
-PARCEL = Box(row=CORNER, col=CORNER, height=30, width=30)
+PARCEL = Box(row=CORNER + 1, col=CORNER + 1, height=30, width=30)
+"""A pixel inside its block: a parcel that touches an edge makes the block beyond it active."""
 OTHERS = {
     "b": Box(row=CORNER - 12, col=CORNER + 4, height=8, width=8),
     "c": Box(row=CORNER - 12, col=CORNER - 12, height=8, width=8),
 }
 MARGIN = 60
-EVERYWHERE = Box(row=CORNER - MARGIN, col=CORNER - MARGIN, height=30 + 2 * MARGIN, width=30 + 2 * MARGIN)
+EVERYWHERE = Box(row=PARCEL.row - MARGIN, col=PARCEL.col - MARGIN, height=30 + 2 * MARGIN, width=30 + 2 * MARGIN)
 """Where scenes lie unless told otherwise."""
 WEST, EAST = (Box(row=PARCEL.row, col=PARCEL.col + step, height=30, width=15) for step in (0, 15))
 
@@ -137,6 +138,8 @@ def test_a_block_s_values_do_not_depend_on_which_neighbours_are_active(tmp_path:
 
     among = a_month(tmp_path / "among", look, boxes={"p": PARCEL, **OTHERS})
 
+    active = [record(place, "indices")["plan"]["active_blocks"] for place in (alone, among)]
+    assert active == [[[10, 10]], [[9, 9], [9, 10], [10, 10]]]
     block = Box(row=CORNER, col=CORNER, height=MARGIN, width=MARGIN)
     for stage, names in (("indices", ("vh_vv", "rvi")), ("masked_tiles", ("unclear_flags",))):
         for name in names:
