@@ -7,8 +7,8 @@ BENCH_INSTALLED := $(VENV)/.bench-installed
 CONFORMANCE_INSTALLED := $(VENV)/.conformance-installed
 BENCH_ARGS ?=
 POSTGIS := postgresql postgresql-postgis
-# Its months share the process's connections with whatever ran before, so it has a process of its own.
-ALONE := tests/stages/test_network_month.py
+# One more than there are cores: many tests wait for a server, a timeout or another process.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 .PHONY: demo test test-conformance postgis nightly ui check bench lock help
 help:
@@ -41,8 +41,7 @@ demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --ignore $(ALONE)
-	@$(BIN)/python -m pytest $(ALONE)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
 	@$(BIN)/python -m pytest tests/conformance
