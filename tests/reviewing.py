@@ -1,4 +1,4 @@
-"""Builders of months that the gate rejects and reviewers decide on: one small block, two reviewers with keys."""
+"""Builders of months that the gate rejects and reviewers decide on: one small block, reviewers with keys."""
 
 import shutil
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ PARCELS = {
 }
 """Half under cloud, and wholly: a quarter of the area is seen."""
 _CLOUDS = [(Box(row=CORNER + 30, col=CORNER + 40, height=10, width=10), CLOUD), (PARCELS["hidden"], CLOUD)]
-PEOPLE = {"Ana Pop": "lead reviewer", "Dan Ilie": "reviewer"}
+PEOPLE = {"Ana Pop": "lead reviewer", "Dan Ilie": "reviewer", "Eva Rus": "reviewer"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A programme of two reviewers whose months the gate has rejected."""
+    """A programme whose months the gate has rejected."""
 
     folder: Path
 
@@ -62,7 +62,7 @@ class Rejected:
 
 
 def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: Any) -> Rejected:
-    """Reject months of which a quarter was seen, with a programme that knows two reviewers."""
+    """Reject months of which a quarter was seen, with a programme that knows three reviewers."""
     scenes = [
         SceneSpec(id=f"{month}-10", when=f"{month}-10T09:30:00Z", box=SEEN, scl=shaded(SEEN, *_CLOUDS))
         for month in months
