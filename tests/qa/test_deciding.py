@@ -16,6 +16,7 @@ from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual import Statement, asserted, signed
 from mrv_assets.cli import main
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized
+from mrv_assets.lake.contents import partition_at
 from mrv_assets.lake.decisions import keep_decision
 from mrv_assets.qa.deciding import Verdict, decide_asserted, decide_signed
 from mrv_assets.qa.keys import new_key, read_key
@@ -248,13 +249,14 @@ def test_a_tampered_statement_is_found_and_counts_for_nothing(rejected: Rejected
     edited["statement"]["reason"] = "Something else."
 
     path.write_bytes(canonical(edited))
-    in_place = findings(rejected)
+    in_place, shown = findings(rejected), queue(rejected.place)["waiting"][0]["missions"][0]["decisions"]
     path.unlink()
     renamed = path.with_name(f"{sha256(canonical(edited))}.json")
     renamed.write_bytes(canonical(edited))
     decided(rejected, DAN)
 
     assert in_place == [(f"{MONTH}/decisions/{path.name}", "its name is its SHA-256")]
+    assert shown == []
     assert status(rejected) == "REJECTED"
     decided(rejected, ANA)
     assert status(rejected) == "APPROVED_MANUAL"
@@ -320,6 +322,25 @@ def test_an_approval_that_counts_too_few_is_found(rejected: Rejected) -> None:
 
     assert (f"{MONTH}/records/{rejected.gated().audit_hash}.json", "approved by") in found
     assert (f"{MONTH}/decisions/{path.name}", "its name is its SHA-256") in found
+
+
+@pytest.mark.parametrize("named", [[0], [0, 0], []])
+def test_a_record_that_approves_on_one_word_is_found(rejected: Rejected, named: list[int]) -> None:
+    """One that names fewer decisions than two reviewers', or one of them twice, was made by no version."""
+    decided(rejected, ANA)
+    decided(rejected, DAN)
+    approved = rejected.gated()
+    qa = approved.inputs["qa"]
+    inputs = {**approved.inputs, "qa": {**qa, "decisions": [qa["decisions"][number] for number in named]}}
+    partition = partition_at(rejected.place.lake.slot(GATED, TILE, MONTH))
+
+    sound = list(partition.decided.approval_findings(approved))
+    forged = list(
+        partition.decided.approval_findings(replace(approved, document={**approved.document, "inputs": inputs}))
+    )
+
+    assert sound == []
+    assert [finding.check for finding in forged] == ["approved by"]
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
