@@ -10,6 +10,7 @@ from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
+from mrv_assets.qa.deciding import Recorded
 from mrv_assets.science.zonal import overlaps
 from mrv_assets.workplace import PRODUCT, Workplace, published_of
 
@@ -117,6 +118,21 @@ def run_answer(place: Workplace, tile: str, month: str, done: Sequence["Ran"]) -
         "month": month,
         "assets": [{"asset": ran.asset, "outcome": ran.outcome, "audit_hash": ran.audit_hash} for ran in done],
         "left_out": [item for raw in raws for item in left_out(raw)],
+    }
+
+
+def decide_answer(recorded: Recorded, done: Sequence["Ran"]) -> Json:
+    """`mrv qa decide`: the decision, and what was materialized because of it."""
+    statement = recorded.statement.document
+    del statement["schema"]
+    return {
+        "decision": recorded.decision,
+        **statement,
+        "mission": recorded.mission,
+        "authenticated": recorded.authenticated,
+        "approved": recorded.approved,
+        "approvals_missing": recorded.approvals_missing,
+        "assets": [{"asset": ran.asset, "outcome": ran.outcome, "audit_hash": ran.audit_hash} for ran in done],
     }
 
 

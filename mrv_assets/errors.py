@@ -132,6 +132,17 @@ class ExportError(BadInputError):
         return f"{self.what} {self.value!r}: {self.reason}. {self.cure}."
 
 
+class DecisionRefused(BadInputError):
+    """A manual decision cannot be made as it was asked for."""
+
+    def __init__(self, what: str, value: str, reason: str, cure: str) -> None:
+        super().__init__(what, value, reason, cure)
+        self.what, self.value, self.reason, self.cure = what, value, reason, cure
+
+    def __str__(self) -> str:
+        return f"{self.what} {_SHORT.repr(self.value)}: {self.reason}. {self.cure}."
+
+
 class LakeMismatch(BadInputError):
     """The lake belongs to another programme or format."""
 

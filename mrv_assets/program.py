@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from mrv_assets.audit.manual import Reviewer, public_key
 from mrv_assets.errors import Problem, ProgramError, TileError
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
@@ -151,6 +152,50 @@ class Gate(BaseModel):
     )
 
 
+def _one_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise _wrong("it is not one plain line")
+    return value
+
+
+def _public_key(value: str) -> str:
+    if "PRIVATE" in value:
+        raise _wrong("it is a private key", "Make another with `mrv keys new`: this one is no secret any more")
+    try:
+        public_key(value)
+    except ValueError:
+        raise _wrong("it is no Ed25519 public key in PEM") from None
+    return value
+
+
+class ProgramReviewer(BaseModel):
+    """Who may decide on what the gate rejected."""
+
+    model_config = _FROZEN
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] = Field(
+        description="the reviewer's name, as decisions have it"
+    )
+    role: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] = Field(
+        description="the reviewer's role, such as lead reviewer"
+    )
+    public_key: Annotated[str, AfterValidator(_public_key)] = Field(
+        description="the public key that `mrv keys new` printed, with its BEGIN and END lines"
+    )
+
+    @property
+    def reviewer(self) -> Reviewer:
+        """The same as decisions are checked with."""
+        return Reviewer(name=self.name, role=self.role, public_key=self.public_key)
+
+
+def _each_once(reviewers: tuple[ProgramReviewer, ...]) -> tuple[ProgramReviewer, ...]:
+    known = [one.reviewer for one in reviewers]
+    for what, values in (("name", [one.name for one in known]), ("public key", [one.key_id for one in known])):
+        if len(set(values)) < len(values):
+            raise _wrong(f"two of them have the same {what}", "Each reviewer is one person with one key")
+    return reviewers
+
+
 class Program(BaseModel):
     """A programme: parcels, months, missions and thresholds."""
 
@@ -207,7 +252,15 @@ class Program(BaseModel):
         default_factory=dict,
         description="parcel ids with the tile that shall own them, such as {plot-7: 34VFM}; numbers go in quotes",
     )
+    reviewers: Annotated[tuple[ProgramReviewer, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+        default=(), description="a list of reviewers, each as `mrv keys new` prints it"
+    )
     _path: Path = PrivateAttr()
+
+    @property
+    def the_reviewers(self) -> tuple[Reviewer, ...]:
+        """Who may decide on what the gate rejected."""
+        return tuple(one.reviewer for one in self.reviewers)
 
     @property
     def path(self) -> Path:
@@ -253,6 +306,9 @@ def _counted(month: str) -> int:
 
 
 _MODELS: dict[str, type[BaseModel]] = {"months": Months, "baseline": Months, "grid": AnalysisGrid, "gate": Gate}
+
+
+_ITEMS: dict[str, type[BaseModel]] = {"missions": MissionSource, "reviewers": ProgramReviewer}
 
 
 def load_program(path: Path) -> Program:
@@ -426,9 +482,9 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _problem(detail: ErrorDetails) -> Problem:
     """One of pydantic's errors in our words."""
     loc = [part for part in detail["loc"] if part != "[key]"]
-    # Only substitution is a list; elsewhere a number is a name someone forgot to put in quotes.
-    is_list = loc[:1] == ["substitution"]
-    field = "".join(f"[{part}]" if is_list and i else f".{part}" for i, part in enumerate(loc)).lstrip(".")
+    # Only substitution and reviewers are lists; elsewhere a number is a name someone forgot to put in quotes.
+    is_list = loc[:1] in (["substitution"], ["reviewers"])
+    field = "".join(f"[{part}]" if is_list and i == 1 else f".{part}" for i, part in enumerate(loc)).lstrip(".")
     model, name = _described(loc)
     write = model.model_fields[name].description if name in model.model_fields else None
     context = detail.get("ctx", {})
@@ -438,7 +494,7 @@ def _problem(detail: ErrorDetails) -> Problem:
         case "extra_forbidden":
             known = list(model.model_fields)
             cure = f"{_nearest(name, known)}Known here: {', '.join(known)}"
-            return Problem(field=field, value=detail["input"], reason="there is no such key", cure=cure)
+            return Problem(field=field, value=_shown(detail["input"]), reason="there is no such key", cure=cure)
         case "mrv":
             cure = context.get("cure") or f"Write {write}"
             return Problem(field=field, value=_shown(detail["input"]), reason=context["reason"], cure=cure)
@@ -456,13 +512,15 @@ def _described(loc: Sequence[int | str]) -> tuple[type[BaseModel], str]:
     top = str(loc[0]) if loc else ""
     if len(loc) > 1 and top in _MODELS:
         return _MODELS[top], str(loc[1])
-    if len(loc) > 2 and top == "missions":
-        return MissionSource, str(loc[2])
+    if len(loc) > 2 and top in _ITEMS:
+        return _ITEMS[top], str(loc[2])
     return Program, top
 
 
 def _shown(value: object) -> object:
-    """A value fit for a message: never the password of a URL."""
+    """A value fit for a message: never the password of a URL, nor a private key."""
+    if isinstance(value, str) and "PRIVATE" in value:
+        return "***"
     return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import canonical
+from mrv_assets.audit.manual import Reviewer
 from mrv_assets.lake.arrays import RASTERS, BlockArrays
 from mrv_assets.lake.evidence import PREVIEW, decision_of
 from mrv_assets.lake.lake import Lake
@@ -102,7 +103,8 @@ def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) 
     for name in plan.substitution:
         *made, raw = chains[name]
         _lend(raw, other)
-        of_mission = replace(plan, mission=MISSIONS[name])
+        reviewers = _lend_decisions(made[0], other)
+        of_mission = replace(plan, mission=MISSIONS[name], reviewers=reviewers)
         for stage, record in zip(STAGES[1:], reversed(made), strict=True):
             yield record, run_stage(other, stage, of_mission, ()).record
     missions = tuple(MISSIONS[name] for name in plan.substitution)
@@ -183,6 +185,23 @@ def _lend(raw: Record, other: Lake) -> None:
     slot.record(raw.audit_hash).write_bytes(canonical(document))
     slot.head(1).write_bytes(canonical({"record": raw.audit_hash, "previous": None}))
     slot.data(raw.data.name).symlink_to(raw.data.resolve())
+
+
+def _lend_decisions(gated: Record, other: Lake) -> tuple[Reviewer, ...]:
+    """Put the manual decisions that a record counted into another lake; gives whose they are, by the record."""
+    if gated.decided_on is None:
+        return ()
+    document = gated.document
+    slot = other.slot(document["asset"], document["tile"], document["month"])
+    kept = gated.data.parents[1].resolve() / "decisions"
+    for name in gated.inputs["qa"]["decisions"]:
+        path = slot.decision(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((kept / path.name).read_bytes())
+    return tuple(
+        Reviewer(**{field: who[field] for field in ("name", "role", "public_key")})
+        for who in document["plan"]["reviewers"]
+    )
 
 
 def _compared(first: Record, second: Record) -> Compared:

@@ -111,7 +111,7 @@ def _nothing(wanted: Wanted, partitions: Sequence[Partition]) -> str:
 
 
 def _counted(partitions: Sequence[Partition]) -> Json:
-    counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "data"), 0))
+    counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "decisions", "data"), 0))
     for partition in partitions:
         counts.update({kind: len(names) for kind, names in partition.names.items()})
     return {

@@ -156,6 +156,7 @@ class Workplace:
                 speckle=program.speckle,
                 orbit_direction=program.orbit_direction,
             ),
+            reviewers=program.the_reviewers,
             workers=self.workers,
             dask_address=self.dask_address,
             force=force,
@@ -239,8 +240,9 @@ def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...])
             return indices(lake, plan)
         case "gated_tiles":
             from mrv_assets.stages.gated_tiles import gated_tiles
+            from mrv_assets.stages.manual import with_manual_decisions
 
-            return gated_tiles(lake, plan)
+            return with_manual_decisions(lake, plan, gated_tiles(lake, plan))
         case "monthly_proxies":
             from mrv_assets.stages.monthly_proxies import monthly_proxies
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from demo_lake import REPOSITORY, TILE, Demo, a_place, a_program, mrv, run_months
 from jsonschema import Draft202012Validator
@@ -75,11 +77,38 @@ def objects(part: Any) -> Iterator[dict[str, Any]]:
 
 def test_every_verb_that_answers_in_json_has_a_schema() -> None:
     """A new verb with --json gets a schema of its name."""
-    answering = {
-        f"{name}.json" for name, verb in verbs.commands.items() if any("--json" in p.opts for p in verb.params)
-    }
+    answering = {f"{name}.json" for name, verb in leaves(verbs) if any("--json" in p.opts for p in verb.params)}
 
     assert answering == set(SCHEMAS) - {"parcel-row.json"}
+
+
+def leaves(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every verb that does something, those of groups under both names: ``qa-list``."""
+    for name, verb in group.commands.items():
+        if isinstance(verb, click.Group):
+            yield from leaves(verb, f"{before}{name}-")
+        else:
+            yield f"{before}{name}", verb
+
+
+def test_keys_and_decisions(place: Workplace, tmp_path: Path) -> None:
+    """A key, a decision signed with it, and the queue that shows it, each in the form of its schema."""
+    folder = tmp_path / "programme"
+    shutil.copytree(place.program_path.parent, folder)
+    copy = a_place(folder / "program.yaml")
+    made = answered(copy, "keys", "new", str(tmp_path / "ana.pem"), "--name", "Ana Pop", "--role", "reviewer")
+    reviewer = {name: made[name] for name in ("name", "role", "public_key")}
+    program = yaml.safe_load(copy.program_path.read_text())
+    copy.program_path.write_text(yaml.safe_dump({**program, "reviewers": [reviewer]}))
+
+    decide = ("qa", "decide", TILE, REJECTED, "--approve", "--reason", "Typical.", "--key", str(tmp_path / "ana.pem"))
+    decided = answered(a_place(copy.program_path), *decide)
+    waiting = answered(a_place(copy.program_path), "qa", "list")
+
+    assert problems("keys-new", made) == problems("qa-decide", decided) == problems("qa-list", waiting) == []
+    assert (decided["approvals_missing"], decided["assets"]) == (1, [])
+    [item] = waiting["waiting"]
+    assert item["missions"][0]["decisions"][0]["decision"] == decided["decision"]
 
 
 def test_tiles(place: Workplace) -> None:

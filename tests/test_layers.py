@@ -32,6 +32,7 @@ RANK = {
     "stages": 5,
     "workplace": 6,
     "proof": 7,
+    "qa": 7,
     "rerun": 7,
     "drift": 7,
     "export": 7,

@@ -115,7 +115,9 @@ def test_the_cli_page_has_every_verb_and_option(verb: str) -> None:
     """A verb has a section of its own, which names each of its options and arguments."""
     text = section(CLI, f"mrv {verb}")
 
-    names = [name for parameter in verbs.commands[verb].params for name in _names(parameter)]
+    command = verbs.commands[verb]
+    leaves = command.commands.values() if isinstance(command, click.Group) else [command]
+    names = [name for leaf in leaves for parameter in leaf.params for name in _names(parameter)]
 
     assert [name for name in names if f"`{name}" not in text] == []
     assert set(re.findall(r"`(--[a-z-]+)", text)) <= set(names)

@@ -1,6 +1,6 @@
 """Runs started from the command line: Dagster's own in-process materialize, on the configured instance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,9 +31,15 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def materialize_tile_month(
-    instance: dg.DagsterInstance, settings: Settings, tile: str, month: str, *, force: bool = False
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    tile: str,
+    month: str,
+    *,
+    force: bool = False,
+    only: Sequence[str] | None = None,
 ) -> list[Ran]:
-    """Materialize every asset of a tile and month, in this process.
+    """Materialize every asset of a tile and month, or some of them, in this process.
 
     Args:
         instance: Told of what is done.
@@ -41,6 +47,7 @@ def materialize_tile_month(
         tile: Which tile.
         month: Which month.
         force: Compute even what is known.
+        only: Paths of the assets; all of them unless given.
 
     Raises:
         MrvError: As the stages raise them.
@@ -48,6 +55,7 @@ def materialize_tile_month(
     definitions = build_definitions(settings)
     result = dg.materialize(
         list(definitions.assets or []),  # type: ignore[arg-type]
+        selection=None if only is None else [dg.AssetKey(asset.split("/")) for asset in only],
         partition_key=partition_key(tile, month),
         instance=instance,
         resources=dict(definitions.resources or {}),

@@ -4,7 +4,7 @@ import dagster as dg
 
 from mrv_assets.assets.automation import JOB, monthly_schedule, new_scenes_sensor
 from mrv_assets.assets.factory import mission_assets, monthly_proxies_asset
-from mrv_assets.assets.jobs import register_tiles_job
+from mrv_assets.assets.jobs import record_qa_decision_job, register_tiles_job
 from mrv_assets.assets.resources import MrvResource
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.program import load_program
@@ -23,6 +23,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[*assets, monthly_proxies_asset(program)],
         jobs=[
             register_tiles_job,
+            record_qa_decision_job,
             dg.define_asset_job(
                 JOB,
                 selection=dg.AssetSelection.all(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import SCHEMA
 from mrv_assets.lake.content import differences
+from mrv_assets.lake.decided import Decided
 from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, RunDocument, digest_of, read
 from mrv_assets.lake.finding import Finding, shown
 from mrv_assets.lake.heads import Heads
@@ -22,6 +23,7 @@ _PLACES = {
     "heads": re.compile(r"heads/(?P<name>[0-9]{6})\.json"),
     "requests": re.compile(f"requests/(?P<name>{_DIGEST})\\.json"),
     "runs": re.compile(f"runs/(?P<name>[0-9]{{8}}T[0-9]{{6}}\\.[0-9]{{6}}Z-{_DIGEST})\\.json"),
+    "decisions": re.compile(f"decisions/(?P<name>{_DIGEST})\\.json"),
     "data": re.compile(f"data/(?P<name>{_DIGEST})/.+"),
 }
 _UPSTREAM = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
@@ -43,7 +45,7 @@ class Partition:
 
     slot: Slot
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Records, heads, requests, runs and data, sorted."""
+    """Records, heads, requests, runs, decisions and data, sorted."""
     unsafe: frozenset[str] = frozenset()
     """Data in which there is a link or a device: the walk tells of it, and nothing there is opened."""
     files: int = 0
@@ -96,6 +98,11 @@ class Partition:
         return Heads(slot=self.slot, numbers=[int(name) for name in self.names.get("heads", ())])
 
     @cached_property
+    def decided(self) -> Decided:
+        """The partition's manual decisions."""
+        return Decided(slot=self.slot, names=self.names.get("decisions", ()), records=self.records)
+
+    @cached_property
     def requests(self) -> dict[str, RequestDocument]:
         """The partition's requests that can be read, by digest."""
         found = {name: read(self.slot.request(name), RequestDocument).shape for name in self.names.get("requests", ())}
@@ -136,6 +143,8 @@ class Partition:
                 yield from self._request_findings(name)
             case "runs":
                 yield from self._run_findings(name)
+            case "decisions":
+                yield from self.decided.findings(name)
             case "data":
                 yield from self._data_findings(name)
 
@@ -158,6 +167,7 @@ class Partition:
             return
         yield from self._belongs(name, SCHEMA, record.document)
         yield from self._upstream_findings(name, record)
+        yield from self.decided.approval_findings(record)
         yield from self._named_by(name, record)
 
     def _belongs(self, name: str, schema: str, document: Json) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.audit.manual import SCHEMA as QA_SCHEMA
 from mrv_assets.audit.record import SCHEMA
 from mrv_assets.lake.layout import FORMAT
 from mrv_assets.lake.runs import RUN_SCHEMA
@@ -96,7 +97,45 @@ class RunDocument(BaseModel):
     stored: dict[str, StoredFile]
 
 
-Shape = TypeVar("Shape", LakeDocument, RecordDocument, HeadDocument, RequestDocument, RunDocument)
+class StatementDocument(BaseModel):
+    """What a reviewer states on a rejected record."""
+
+    model_config = _ONLY_THESE
+
+    of_schema: Literal[QA_SCHEMA] = Field(alias="schema")  # type: ignore[valid-type]
+    programme: str
+    asset: str
+    tile: str
+    month: str
+    record: Digest
+    verdict: Literal["approve", "reject"]
+    reviewer: Annotated[str, Field(min_length=1)]
+    role: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    evidence: list[str]
+    decided_at: str
+
+
+class SignatureDocument(BaseModel):
+    """Whose key signed it, and the signature in base64."""
+
+    model_config = _ONLY_THESE
+
+    key_id: Digest
+    sig: str
+
+
+class DecisionDocument(BaseModel):
+    """A manual decision; without a signature it is asserted and not authenticated."""
+
+    model_config = _ONLY_THESE
+    largest: ClassVar[int] = 100_000
+
+    statement: StatementDocument
+    signature: SignatureDocument | None
+
+
+Shape = TypeVar("Shape", LakeDocument, RecordDocument, HeadDocument, RequestDocument, RunDocument, DecisionDocument)
 
 
 @dataclass(frozen=True, kw_only=True)

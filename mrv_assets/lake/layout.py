@@ -16,7 +16,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Slot:
-    """The folder of one asset's partition: its data, records, runs, requests and heads."""
+    """The folder of one asset's partition: its data, records, runs, requests, heads and manual decisions."""
 
     root: Path
     asset: str
@@ -47,6 +47,10 @@ class Slot:
     def run(self, run_id: str) -> Path:
         """How a materialization came to be."""
         return self.folder / "runs" / f"{run_id}.json"
+
+    def decision(self, decision: str) -> Path:
+        """What a reviewer states on a record of this partition, by the SHA-256 of the file."""
+        return self.folder / "decisions" / f"{_checked('digest', decision)}.json"
 
     def head(self, number: int) -> Path:
         """Which record is current; the highest number wins."""

@@ -45,6 +45,12 @@ class Record:
         return {asset: audit_hash for asset, audit_hash in self.inputs.items() if "/" in asset}
 
     @property
+    def decided_on(self) -> str | None:
+        """Audit hash of the rejected record that this one approves by manual decisions; None for all others."""
+        manual = self.inputs.get("qa")
+        return str(manual["rejected"]) if isinstance(manual, dict) and "rejected" in manual else None
+
+    @property
     def evaluated(self) -> bool:
         """False for assets of a mission that was not needed, which hold the decision that made it so and no pixel."""
         return bool(self.output.get("status") != "NOT_EVALUATED")

@@ -89,14 +89,11 @@ def materialize(
         inputs=inputs,
     )
     known = _known(lake, plan, request)
-    if plan.known_only:
-        head = lake.head(asset, plan.tile, plan.month)
-        if known is None or head is None or head.record != known.audit_hash:
-            raise NotAnswered(asset, _other_parts(lake, plan, request))
+    if plan.known_only and (known is None or not (_is_current(lake, known) or _is_decided_on(lake, known))):
+        raise NotAnswered(asset, _other_parts(lake, plan, request))
     if known is not None and not plan.force:
-        now = datetime.now(UTC)
-        moved = lake.restore(known, _run(plan, Outcome.RESTORED, now, now))
-        outcome = Outcome.RESTORED if moved else Outcome.UNCHANGED
+        # Where the current record is a manual decision on it, whoever looks at decisions says which is to be current.
+        outcome = Outcome.UNCHANGED if _is_decided_on(lake, known) else _restored(lake, plan, known)
         log.info("%s %s %s: %s", asset, plan.tile, plan.month, outcome.value)
         return Materialized(record=known, outcome=outcome)
 
@@ -118,6 +115,41 @@ def materialize(
         (finished - started).total_seconds(),
     )
     return Materialized(record=kept, outcome=outcome)
+
+
+def settle(lake: Lake, plan: Plan, done: Materialized) -> Materialized:
+    """Make a record current again where a manual decision on it was, and is no longer.
+
+    Raises:
+        NotAnswered: Where that would have to be done and the plan only asks.
+    """
+    if _is_current(lake, done.record):
+        return done
+    if plan.known_only:
+        raise NotAnswered(done.record.document["asset"], ("inputs",))
+    return Materialized(record=done.record, outcome=_restored(lake, plan, done.record))
+
+
+def _restored(lake: Lake, plan: Plan, record: Record) -> Outcome:
+    now = datetime.now(UTC)
+    moved = lake.restore(record, _run(plan, Outcome.RESTORED, now, now))
+    return Outcome.RESTORED if moved else Outcome.UNCHANGED
+
+
+def _is_current(lake: Lake, record: Record) -> bool:
+    document = record.document
+    head = lake.head(document["asset"], document["tile"], document["month"])
+    return head is not None and head.record == record.audit_hash
+
+
+def _is_decided_on(lake: Lake, record: Record) -> bool:
+    """True when the partition's current record is a manual decision on this one."""
+    document = record.document
+    slot = document["asset"], document["tile"], document["month"]
+    head = lake.head(*slot)
+    if head is None or head.record == record.audit_hash:
+        return False
+    return lake.record(*slot, head.record).decided_on == record.audit_hash
 
 
 def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:

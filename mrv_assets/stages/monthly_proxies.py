@@ -295,7 +295,7 @@ def _rows(job: _Job, results: Sequence[_BlockResult]) -> list[Json]:
             row[f"{name}_std"] = _null(std)
             row[f"{name}_valid_area_ha"] = _null(valid_share * area_ha)
         row["method_version"] = METHOD_VERSION
-        row["qa_decision_id"] = None
+        row["qa_decision_id"] = " ".join(one["decision"] for one in decision.get("manual", ())) or None
         rows.append(row)
     return rows
 
@@ -314,8 +314,9 @@ def _value_status(job: _Job, parcel: int, has_value: bool) -> str:
         # What was not looked at might still decide the month.
         return "pending" if GateStatus.NOT_EVALUATED.value in job.statuses.values() else "no_data"
     gate, mission, first = job.decision["parcels"][parcel], job.chosen.mission, job.missions[0]
-    # A threshold of zero lets a parcel pass that nobody saw.
-    if not gate["passed"] or gate["valid_fraction"] == 0:
+    # A threshold of zero lets a parcel pass that nobody saw; who approves a month approves what was seen of it.
+    approved = job.decision["status"] == GateStatus.APPROVED_MANUAL.value
+    if not (gate["passed"] or approved) or gate["valid_fraction"] == 0:
         return "below_coverage"
     native_pixels = job.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2
     if mission.name != first.name and native_pixels < job.min_native_pixels:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.manual import Reviewer
 from mrv_assets.missions.bandpass import Bandpass
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block
@@ -96,6 +97,8 @@ class Plan:
     min_native_pixels: int
     """A parcel with fewer native pixels of a substitute than this gets no value from it."""
     treatment: Treatment = Treatment()
+    reviewers: tuple[Reviewer, ...] = ()
+    """Who may approve what the gate rejected; a record states those of them that it counted."""
     workers: int = 1
     """Blocks worked on at once; no part of any identity."""
     dask_address: str | None = None
