@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
-CONFORMANCE_INSTALLED := $(VENV)/.conformance-installed
+# The server of the conformance tests wants other versions than we do.
+CONFORMANCE := .venv-conformance
+CONFORMANCE_INSTALLED := $(CONFORMANCE)/.installed
 BENCH_ARGS ?=
 POSTGIS := postgresql postgresql-postgis
 # One more than there are cores: many tests wait for a server, a timeout or another process.
@@ -34,7 +36,9 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
 	@touch $@
 
 $(CONFORMANCE_INSTALLED): $(INSTALLED) requirements-conformance.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-conformance.lock
+	@$(PYTHON) -m venv --clear $(CONFORMANCE)
+	@$(BIN)/uv pip install --quiet --python $(CONFORMANCE)/bin/python --compile-bytecode --require-hashes -r requirements-conformance.lock
+	@$(BIN)/uv pip install --quiet --python $(CONFORMANCE)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(INSTALLED)
@@ -44,7 +48,7 @@ test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
-	@$(BIN)/python -m pytest tests/conformance
+	@$(CONFORMANCE)/bin/python -m pytest tests/conformance
 
 # PostgreSQL is no wheel: it is the system's, installed where we may, and else asked for.
 postgis:
@@ -72,4 +76,4 @@ bench: $(BENCH_INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group dev -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group bench -c requirements.lock -o requirements-bench.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group conformance -c requirements.lock -o requirements-conformance.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml --group dev --group conformance -o requirements-conformance.lock
