@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
@@ -42,6 +43,8 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     if table.num_rows >= MOST_ROWS:
         reason = f"{table.num_rows} rows are more than the {MOST_ROWS - 1} of an Excel sheet"
         raise ExportError("--as", "xlsx", reason, "Name a --tile or --month, or export as csv or geoparquet")
+    # Before a sheet is begun: openpyxl leaves one that is not finished to the garbage collector.
+    _require_texts_fit(table)
     book = Workbook(write_only=True)
     book.properties.creator = "mrv_assets"
     book.properties.created = _NO_TIME
@@ -58,6 +61,14 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     made = io.BytesIO()
     book.save(made)
     path.write_bytes(_without_times(made))
+
+
+def _require_texts_fit(table: pa.Table) -> None:
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    longest = max((pc.max(pc.utf8_length(column)).as_py() or 0 for column in texts), default=0)
+    if longest > LONGEST_TEXT:
+        reason = f"a text of {longest} characters is longer than the {LONGEST_TEXT} of an Excel cell"
+        raise ExportError("--as", "xlsx", reason, "Give the parcel a shorter id, or export as csv or geoparquet")
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
@@ -88,9 +99,6 @@ def _sheet(
 
 
 def _cell(sheet: Any, value: Any, number_format: str, *, bold: bool = False) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        reason = f"a text of {len(value)} characters is longer than the {LONGEST_TEXT} of an Excel cell"
-        raise ExportError("--as", "xlsx", reason, "Give the parcel a shorter id, or export as csv or geoparquet")
     if isinstance(value, float):
         # openpyxl writes sixteen digits, and a double may need seventeen to be read as the same one.
         cell = WriteOnlyCell(sheet, repr(value))
