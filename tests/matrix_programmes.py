@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from block_scenes import CLOUD, CORNER, SHADOW, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import a_copied_catalogue, a_program
+from mission_scenes import a_programme_with, around, sentinel1
 from numpy.typing import NDArray
 
 from mrv_assets.science.blocks import BLOCK
@@ -15,7 +16,12 @@ MONTH = "2018-07"
 
 def programmes(folder: Path) -> tuple[Path, ...]:
     """The programme files, each in a folder with its catalogue; nothing in them says where they lie."""
-    return (_real_pixels(folder / "real"), _six_blocks(folder / "blocks"), _coarse(folder / "coarse"))
+    return (
+        _real_pixels(folder / "real"),
+        _six_blocks(folder / "blocks"),
+        _coarse(folder / "coarse"),
+        _radar(folder / "radar"),
+    )
 
 
 def _real_pixels(folder: Path) -> Path:
@@ -50,6 +56,21 @@ def _coarse(folder: Path) -> Path:
     ]
     grid = {"crs": "utm", "resolution_m": 60}
     return a_programme_of(folder, scenes, boxes, gate={"min_coverage": 0.5}, grid=grid).program_path
+
+
+def _radar(folder: Path) -> Path:
+    """Backscatter under speckle, which is filtered; one block."""
+    corner = 10 * BLOCK
+    parcel = Box(row=corner + 100, col=corner + 100, height=30, width=30)
+    grid = around(parcel, margin=60, pixel=10, offset=0)
+    looks = []
+    for number in range(2):
+        vv, vh = (
+            (mean * np.random.default_rng(number).gamma(4.4, 1 / 4.4, (grid.height, grid.width))).astype(np.float32)
+            for mean in (0.1, 0.02)
+        )
+        looks.append(sentinel1(f"s{number}", grid, when=f"2018-07-{number + 10}T04:40:00Z", vv=vv, vh=vh))
+    return a_programme_with(folder, "sentinel1", looks, {"p": parcel}).program_path
 
 
 def rough(seed: int, box: Box) -> dict[str, NDArray[np.uint16]]:
