@@ -100,15 +100,18 @@ def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
 def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) -> Iterator[tuple[Record, Record]]:
     """Each record of a month but those of raw tiles, with what the same stage makes in another lake."""
     plan = replace(_plan(monthly, next(iter(chains.values()))[0]), treatment=_treatment(chains.values()))
+    signers: dict[str, Reviewer] = {}
     for name in plan.substitution:
         *made, raw = chains[name]
         _lend(raw, other)
         reviewers = _lend_decisions(made[0], other)
+        signers |= {who.key_id: who for who in reviewers}
         of_mission = replace(plan, mission=MISSIONS[name], reviewers=reviewers)
         for stage, record in zip(STAGES[1:], reversed(made), strict=True):
             yield record, run_stage(other, stage, of_mission, ()).record
     missions = tuple(MISSIONS[name] for name in plan.substitution)
-    yield monthly, run_stage(other, PRODUCT, plan, missions).record
+    of_all = replace(plan, reviewers=tuple(signers.values()))
+    yield monthly, run_stage(other, PRODUCT, of_all, missions).record
 
 
 def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:

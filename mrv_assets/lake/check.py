@@ -185,7 +185,7 @@ class Partition:
     def _upstream_findings(self, name: str, record: Record) -> Iterator[Finding]:
         # A mission that was not needed has raw tiles made from the decision that says so.
         from_scenes = self.slot.asset.endswith(_FROM_SCENES)
-        if record.evaluated and bool(record.upstream) == from_scenes:
+        if (record.evaluated and bool(record.upstream)) if from_scenes else not record.upstream:
             yield Finding(
                 object=name,
                 check="was made from",

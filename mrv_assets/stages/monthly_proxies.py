@@ -59,7 +59,8 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
     """
     gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **plan.decision_rules) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
-    _require_same_decisions(decisions, gated)
+    for mission in missions:
+        _require_still_holds(plan, mission, decisions[mission.name], gated)
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
     # With no mission open, the first one's measurements say how far the month was from passing.
     decision = decisions[(chosen or missions[0]).name]
@@ -157,22 +158,28 @@ class _BlockResult:
     piece: Piece
 
 
-def _require_same_decisions(decisions: Mapping[str, Json], gated: Mapping[str, Record]) -> None:
-    """Refuse a mission that was not evaluated because of a decision which has since been replaced.
+def _require_still_holds(plan: Plan, mission: Mission, decision: Json, gated: Mapping[str, Record]) -> None:
+    """Refuse a decision on a mission that this programme, or the decision on another mission, has overtaken.
 
     Raises:
         StaleUpstream: With what has to be materialized again.
     """
-    for name, decision in decisions.items():
-        earlier = decision.get("earlier")
-        if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
-            document = gated[name].document
-            raise StaleUpstream(
-                document["asset"],
-                document["tile"],
-                document["month"],
-                f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced",
-            )
+    record = gated[mission.name]
+    if not record.evaluated:
+        require(record, **plan.substitution_rules)
+    earlier = decision.get("earlier")
+    signers = {who["key_id"]: who["name"] for who in record.document["plan"].get("reviewers", ())}
+    gone = [name for key_id, name in signers.items() if key_id not in {who.key_id for who in plan.reviewers}]
+    reason = None
+    if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
+        reason = f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced"
+    elif record.evaluated and plan.forbids(mission):
+        reason = "it is a radar's, and the programme does not allow one to stand in now"
+    elif gone:
+        reason = f"it was approved by {', '.join(gone)}, no reviewer of the programme now"
+    if reason is not None:
+        document = record.document
+        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
 
 
 def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:

@@ -7,9 +7,8 @@ from mrv_assets.audit.graph import Step, steps_digest
 from mrv_assets.lake.evidence import DECISION, decision_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
-from mrv_assets.missions.mission import Power
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.materialize import Materialized, materialize, upstream
+from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
 from mrv_assets.stages.own_code import source as source_of
 from mrv_assets.stages.plan import Plan
 
@@ -35,30 +34,27 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
         StaleUpstream: When it was made under another programme.
     """
     if before is None:
-        decided = None if _forbidden(plan) else _open_earlier(lake, plan)
-        if decided is None and not _forbidden(plan):
+        forbidden = plan.forbids(plan.the_mission)
+        decided = None if forbidden else _open_earlier(lake, plan)
+        if decided is None and not forbidden:
             return None
     else:
         decided = lake.current(plan.asset(before), plan.tile, plan.month)
         if decided.evaluated:
             return None
+        require(decided, **plan.manifest(**plan.substitution_rules, **plan.decision_rules))
     document = _document(plan, decided)
     return materialize(
         lake,
         plan,
         plan.asset(stage),
         stage=__name__,
-        manifest=plan.manifest(allow_sar=plan.allow_sar, substitution=list(plan.substitution), **plan.decision_rules),
+        manifest=plan.manifest(**plan.substitution_rules, **plan.decision_rules),
         graph=steps_digest((Step(name="not evaluated", function=_document, reads=("decision",)),), source_of),
         inputs={} if decided is None else {decided.document["asset"]: decided.audit_hash},
         reads=[] if decided is None else [decided],
         produce=lambda folder: _produced(document, folder),
     )
-
-
-def _forbidden(plan: Plan) -> bool:
-    stands_in = bool(plan.earlier_missions)
-    return stands_in and isinstance(plan.the_mission.radiometry, Power) and not plan.allow_sar
 
 
 def _open_earlier(lake: Lake, plan: Plan) -> Record | None:

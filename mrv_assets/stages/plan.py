@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual import Reviewer
 from mrv_assets.missions.bandpass import Bandpass
-from mrv_assets.missions.mission import Mission
+from mrv_assets.missions.mission import Mission, Power
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
 
@@ -140,6 +140,16 @@ class Plan:
             "snow_is_clear": self.treatment.snow_is_clear,
             "parcels": self.parcels.identity,
         }
+
+    @property
+    def substitution_rules(self) -> Json:
+        """Who stands in for whom: what says that a mission is not needed records it, and whoever reads that asks."""
+        return {"allow_sar": self.allow_sar, "substitution": list(self.substitution)}
+
+    def forbids(self, mission: Mission) -> bool:
+        """Whether a mission is a radar that would stand in for others without the programme's leave."""
+        stands_in = mission.name != self.substitution[0]
+        return stands_in and isinstance(mission.radiometry, Power) and not self.allow_sar
 
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""

@@ -15,7 +15,7 @@ from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, rej
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual import Statement, asserted, signed
 from mrv_assets.cli import main
-from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized
+from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.contents import partition_at
 from mrv_assets.lake.decisions import keep_decision
 from mrv_assets.qa.deciding import Verdict, decide_asserted, decide_signed
@@ -236,6 +236,9 @@ def test_an_approval_ends_with_its_reviewer(rejected: Rejected) -> None:
     ana, *_ = rejected.place.program.the_reviewers
     rejected.change(reviewers=[{"name": ana.name, "role": ana.role, "public_key": ana.public_key}])
     assert rejected.place.current_hashes(TILE, MONTH) is None
+    # Nor does the product alone take the approval that the lake still holds.
+    with pytest.raises(StaleUpstream, match=f"approved by {DAN}"):
+        rejected.place.materialize(PRODUCT, rejected.place.plan(TILE, MONTH))
     again(rejected)
 
     assert (status(rejected), rejected.gated().audit_hash) == ("REJECTED", before)

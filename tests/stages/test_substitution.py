@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from demo_lake import a_place, a_program, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
+from tampering import findings, put
 
 from mrv_assets.answers import explain_answer
 from mrv_assets.errors import NotEvaluated, StaleUpstream
@@ -239,6 +241,56 @@ def test_a_decision_that_was_replaced_excuses_nobody(archive: tuple[Path, Archiv
 
     run_months(place, [CLEAR])
     assert statuses(place, CLEAR) == ["PASSED", "NOT_EVALUATED"]
+
+
+def a_changed(place: Workplace, **fields: Any) -> Workplace:
+    """The same lake under a programme with other fields."""
+    document = yaml.safe_load(place.program_path.read_text())
+    place.program_path.write_text(yaml.safe_dump({**document, **fields}))
+    return replace(place)
+
+
+def test_leave_that_was_taken_back_lets_no_radar_in(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
+    """The lake still holds a radar's open gate: the product alone does not take it, and the month waits again."""
+    place = a_programme(tmp_path, archive, missions=("sentinel2", "sentinel1"), allow_sar=True)
+    run_months(place, [DARK])
+    strict = a_changed(place, allow_sar=False)
+
+    with pytest.raises(StaleUpstream, match=r"sentinel1/gated_tiles.*does not allow"):
+        strict.materialize("monthly_proxies", strict.plan(TILE, DARK))
+
+    run_months(strict, [DARK])
+    assert {(row["value_status"], row["mission"]) for row in rows(strict, DARK).values()} == {("pending", None)}
+
+
+@pytest.mark.parametrize("stage", ["aligned_tiles", "monthly_proxies"])
+def test_another_order_of_missions_excuses_nobody(
+    archive: tuple[Path, Archive, Json], tmp_path: Path, stage: str
+) -> None:
+    """Landsat was not needed behind Sentinel-2; in front of it it is, whichever asset is materialized alone."""
+    place = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
+    run_months(place, [CLEAR])
+    turned = a_changed(place, substitution=["landsat", "sentinel2"])
+    mission = turned.missions[0] if stage in STAGES else None
+
+    with pytest.raises(StaleUpstream, match=r"another substitution"):
+        turned.materialize(stage, turned.plan(TILE, CLEAR, mission))
+
+    run_months(turned, [CLEAR])
+    assert statuses(turned, CLEAR) == ["PASSED", "NOT_EVALUATED"]
+
+
+def test_a_record_of_nothing_is_found_though_it_says_it_was_not_needed(ran: Workplace, tmp_path: Path) -> None:
+    """Only raw tiles may be made from no record; a later asset that names none was made by no stage."""
+    shutil.copytree(ran.lake_path, tmp_path / "lake")
+    lake = replace(ran, lake_path=tmp_path / "lake").lake
+    record = lake.current("landsat/indices", TILE, CLEAR)
+    records = lake.slot("landsat/indices", TILE, CLEAR).folder / "records"
+    put(records, {**record.document, "inputs": {}})
+
+    found = findings(tmp_path / "lake", asset="landsat/indices", month=CLEAR)
+
+    assert "was made from" in {one["check"] for one in found}
 
 
 def test_an_edited_not_evaluated_decision_decides_nothing(ran: Workplace, tmp_path: Path) -> None:
