@@ -1,17 +1,16 @@
 """A server between us and an API: it keeps a log, gives smaller pages, and lets things happen between two of them."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import cast
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-from stac_servers import Asked, Json
+from stac_servers import Asked, Json, QuietHandler, serving
 
 
 def nothing(asked: Asked) -> None:
@@ -92,30 +91,12 @@ def forwarding(
         methods: By which it is searched.
     """
     server = Forwarder(upstream, page_items, before, methods)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-    def _answer(self) -> None:
+class _Handler(QuietHandler):
+    def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, answered = cast("Forwarder", self.server).answer(self.command, self.path, body, self.headers["Host"])
         self.send_response(status)

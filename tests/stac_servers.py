@@ -177,31 +177,48 @@ def stac_server(
         tls: To serve https.
     """
     server = StacServer(items, page_items=page_items, twist=twist, counts=counts, tls=tls)
+    with serving(server):
+        yield server
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a server answer, in a thread of its own, until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield server
+        yield
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers GET and POST alike, by ``answer``, and says nothing of it."""
+
     protocol_version = "HTTP/1.1"
     # Else the second of two small writes waits for the first one's acknowledgement.
     disable_nagle_algorithm = True
 
+    def answer(self) -> None:
+        """Answer the request that has been read."""
+        raise NotImplementedError
+
     def do_GET(self) -> None:
-        self._answer()
+        """Answer."""
+        self.answer()
 
     def do_POST(self) -> None:
-        self._answer()
+        """Answer."""
+        self.answer()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
-    def _answer(self) -> None:
+
+class _Handler(QuietHandler):
+    def answer(self) -> None:
         server, url = cast("StacServer", self.server), urlsplit(self.path)
         length = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(length)) if length else {}
