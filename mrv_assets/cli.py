@@ -490,7 +490,7 @@ def _prefix(settings: Settings) -> str:
 
 def _checked_settings() -> Settings:
     """The deployment's settings, its programme checked whole: every problem in one answer."""
-    from mrv_assets.program import check_program
+    from mrv_assets.program_file import check_program
 
     settings = current()
     check_program(settings.program_path)

@@ -13,7 +13,8 @@ from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
-from mrv_assets.program import Program, load_program
+from mrv_assets.program import Program
+from mrv_assets.program_file import load_program
 from mrv_assets.science.blocks import active_blocks
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha256, project

@@ -14,7 +14,8 @@ from program_builders import a_document, a_feature, a_geojson, a_program_file
 from mrv_assets.errors import Problem, ProgramError
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.known import MISSIONS
-from mrv_assets.program import Program, check_program, load_program
+from mrv_assets.program import Program
+from mrv_assets.program_file import check_program, load_program
 from mrv_assets.science.speckle import FILTERS
 
 

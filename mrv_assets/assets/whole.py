@@ -7,7 +7,7 @@ from mrv_assets.assets.factory import mission_assets, monthly_proxies_asset
 from mrv_assets.assets.jobs import record_qa_decision_job, register_tiles_job
 from mrv_assets.assets.resources import MrvResource
 from mrv_assets.missions.known import MISSIONS
-from mrv_assets.program import load_program
+from mrv_assets.program_file import load_program
 from mrv_assets.settings import Settings
 
 

@@ -9,7 +9,7 @@ import yaml
 from program_builders import a_document, a_program_file
 
 from mrv_assets.errors import DecisionRefused, ProgramError
-from mrv_assets.program import load_program
+from mrv_assets.program_file import load_program
 from mrv_assets.qa.keys import new_key, programme_lines, read_key
 
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIPj\n-----END PRIVATE KEY-----\n"
