@@ -243,6 +243,12 @@ def decode_tile(header: Header, index: int, data: bytes) -> NDArray[Any]:
     stored = np.dtype(f"{header.tiff.order}{dtype.kind}{dtype.itemsize}")
     shape = tile_shape(header, index)
     size = shape[0] * shape[1] * dtype.itemsize
+    if header.compression == LZW:
+        # Only such files need the compiler.
+        from mrv_assets.science.lzw import lzw_is_sound
+
+        if not lzw_is_sound(data, size):
+            raise ValueError("a code of its LZW stream names nothing")
     raw = data if header.compression == UNCOMPRESSED else _DECOMPRESS[header.compression](data, out=size)
     if len(raw) != size:
         raise ValueError(f"{len(raw)} bytes instead of {size}")

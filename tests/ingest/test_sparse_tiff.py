@@ -355,6 +355,15 @@ def test_lzw_ends_where_its_tile_is_full() -> None:
     np.testing.assert_array_equal(decode_tile(header, 0, tiles[0]), values, strict=True)
 
 
+def test_lzw_that_names_what_it_never_defined_is_refused() -> None:
+    """A decoder would take what lies in memory for it, and give other pixels each time."""
+    header, _ = published(geotiff_bytes(pixels(32, 64), compress="lzw"))
+    clear_then_an_entry = int(f"{256:09b}{65:09b}{256:09b}{300:09b}".ljust(40, "0"), 2).to_bytes(5, "big")
+
+    with pytest.raises(HeaderRefused, match=r"undecodable.* names nothing"):
+        sparse_tiff(header, {0: clear_then_an_entry})
+
+
 def test_metadata_that_names_other_files_is_left_behind(tmp_path: Path) -> None:
     """GDAL reads a file named there in place of pixels: whoever opens the lake's copy would read it."""
     elsewhere = a_geotiff(tmp_path / "elsewhere.tif", np.full((32, 32), 777, "uint16"))
