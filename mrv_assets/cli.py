@@ -15,11 +15,16 @@ import click
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError, MrvError, NotMaterialized
-from mrv_assets.settings import Settings, current, demo_settings, ensure_dagster_home
+from mrv_assets.settings import (
+    Settings,
+    current,
+    demo_settings,
+    ensure_dagster_home,
+    simulated_settings,
+    variables_for,
+)
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from mrv_assets.workplace import Workplace
 
 DONE, FINDING, MISUSE = 0, 1, 2
@@ -210,32 +215,21 @@ def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
 )
 @as_json_option
 def demo(into: Path | None, as_json: bool) -> None:
-    """The main job on real Sentinel-2 pixels shipped with the project: twelve months, six parcels."""
-    from mrv_assets.assets.partitions import register_tiles
-    from mrv_assets.assets.runs import dagster_instance, materialize_tile_month
-    from mrv_assets.demo.shown import demo_answer, demo_page
+    """The main job on real Sentinel-2 pixels shipped with the project, and a month on each way out on simulated ones.
+
+    Twelve months, six parcels. Then four simulated months: Sentinel-2 is enough, Landsat stands in, two reviewers
+    approve, and one stays refused.
+    """
+    from mrv_assets.demo.running import run_demo
+    from mrv_assets.demo.shown import demo_page
 
     settings = demo_settings(into)
-    started = time.monotonic()
-    place = _workplace(settings)
-    click.echo(f"Programme: {place.program_path}\nLake: {place.lake_path}", err=True)
-    reused = 0
-    todo = [(tile, month) for tile in place.tiles for month in place.months]
-    with dagster_instance(settings) as instance:
-        register_tiles(instance, place.program, place.tiles)
-        for number, (tile, month) in enumerate(todo, 1):
-            began = time.monotonic()
-            known = _is_current(instance, place, tile, month)
-            if not known:
-                materialize_tile_month(instance, settings, tile, month)
-            reused += known
-            seconds = time.monotonic() - began
-            outcome = "reused" if known else "done"
-            click.echo(f"[{number:2}/{len(todo)}] {tile} {month} {outcome} ({seconds:.1f} s)", err=True)
-    answer = demo_answer(place, time.monotonic() - started, reused)
+    # What a command needs is what it needs before a run names its own Dagster home.
+    before, before_simulated = _prefix(settings), _prefix(simulated_settings(settings))
+    answer = run_demo(settings, lambda text: click.echo(text, err=True))
     if as_json:
         return _print_json(answer)
-    click.echo("\n" + demo_page(answer, place, _prefix(settings)))
+    click.echo("\n" + demo_page(answer, before, before_simulated))
     return None
 
 
@@ -481,11 +475,7 @@ class _Progress:
 
 def _prefix(settings: Settings) -> str:
     """What to write before a command so that it works on these settings, in this folder."""
-    return (
-        ""
-        if current() == settings
-        else f"MRV_PROGRAM={shlex.quote(str(settings.program_path))} MRV_LAKE={shlex.quote(str(settings.lake))} "
-    )
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in variables_for(settings).items())
 
 
 def _checked_settings() -> Settings:
@@ -508,16 +498,6 @@ def _workplace(settings: Settings) -> "Workplace":
         hosts=settings.hosts,
         buckets=settings.buckets,
         loopback=settings.loopback,
-    )
-
-
-def _is_current(instance: "dg.DagsterInstance", place: "Workplace", tile: str, month: str) -> bool:
-    """True when every asset's request is answered in the lake and Dagster has heard of it."""
-    from mrv_assets.assets.runs import has_heard_of
-
-    hashes = place.current_hashes(tile, month)
-    return hashes is not None and all(
-        has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
     )
 
 

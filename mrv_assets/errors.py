@@ -294,3 +294,17 @@ class ArchiveError(BadInputError):
 
     def __str__(self) -> str:
         return f"Simulated archive, {self.what} {_SHORT.repr(self.value)}: {self.cure}."
+
+
+class DemoFolderError(BadInputError):
+    """The folder of the demo's simulated programme holds something else than this version makes."""
+
+    def __init__(self, folder: str, file: str, reason: str) -> None:
+        super().__init__(folder, file, reason)
+        self.folder, self.file, self.reason = folder, file, reason
+
+    def __str__(self) -> str:
+        return (
+            f"Folder {self.folder} of the demo's simulated programme, {self.file}: {self.reason}. "
+            "Move the folder away, or name another place with --into, and run `mrv demo` again: it makes a new one."
+        )

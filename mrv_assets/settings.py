@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mrv_assets.errors import SettingError
@@ -75,6 +76,35 @@ def demo_settings(
     # MRV_LAKE is the lake of the programme that is current, which may be another.
     mine = environ if _program(environ, folder) == DEMO_PROGRAM else {**environ, "MRV_LAKE": ""}
     return _settings(environ, DEMO_PROGRAM, _lake(mine, folder, DEMO_PROGRAM))
+
+
+def simulated_settings(demo: Settings) -> Settings:
+    """The settings of the demo's simulated programme: a folder of its own beside the demo's lake.
+
+    Its Dagster home is its own too, whatever ``DAGSTER_HOME`` says: both programmes have assets of the same names.
+    """
+    folder = demo.lake.parent / "simulated"
+    return replace(demo, program_path=folder / "program.yaml", lake=folder / "lake", dagster_home=folder / "dagster")
+
+
+def variables_for(
+    settings: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> dict[str, str]:
+    """The variables to set so that a command works on a programme and lake; none where it does already.
+
+    Args:
+        settings: The programme, its lake and its Dagster home.
+        environ: Variables; of this process by default.
+        folder: Where the command is to run; the working directory by default.
+    """
+    environ = os.environ if environ is None else environ
+    wanted = {"MRV_PROGRAM": str(settings.program_path), "MRV_LAKE": str(settings.lake)}
+    with suppress(SettingError):
+        if current(environ, folder) == settings:
+            return {}
+    if _dagster_home(environ, settings.lake) != settings.dagster_home:
+        wanted["DAGSTER_HOME"] = str(settings.dagster_home)
+    return wanted
 
 
 def ensure_dagster_home(settings: Settings, template: Path = DAGSTER_YAML) -> Path:

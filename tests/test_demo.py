@@ -104,8 +104,26 @@ def test_a_second_demo_computes_nothing(again: tuple[Demo, dict[str, object]], d
 
     assert (answer["partitions"], answer["reused"]) == (12, 12)
     assert evidence(copy.folder / "lake") == evidence(demo.folder / "lake")
-    runs = [sorted(p.name for p in one.folder.glob("lake/**/runs/*.json")) for one in (copy, demo)]
+    runs = [sorted(p.name for p in one.folder.glob("**/lake/**/runs/*.json")) for one in (copy, demo)]
     assert runs[0] == runs[1]
+
+
+def test_a_second_demo_simulates_and_decides_nothing(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+    """The same scenes, keys, programme, decisions and picture; all four months are reused."""
+    copy, answer = again
+
+    simulated = answer["simulated"]
+    assert isinstance(simulated, dict)
+    assert (simulated["partitions"], simulated["reused"]) == (4, 4)
+    of_both = [
+        {
+            path.relative_to(one.folder).as_posix(): path.read_bytes()
+            for path in (one.folder / "simulated").rglob("*")
+            if path.is_file() and "dagster" not in path.parts
+        }
+        for one in (copy, demo)
+    ]
+    assert of_both[0] == of_both[1]
 
 
 def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
@@ -127,5 +145,9 @@ def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, 
 
 
 def test_the_demo_leaves_nothing_outside_its_folder(demo: Demo) -> None:
-    """Lake and Dagster home, both where ``--into`` says; the command ran in this folder."""
-    assert {path.name for path in demo.folder.iterdir()} == {"lake", "dagster"}
+    """Lakes and Dagster homes, all where ``--into`` says; the command ran in this folder."""
+    assert {path.name for path in demo.folder.iterdir()} == {"lake", "dagster", "simulated", ".simulated.lock"}
+    assert {path.name for path in (demo.folder / "simulated").iterdir()} == {
+        *("program.yaml", "parcels.geojson", "truth.json", "made_by.json", "months.png"),
+        *("catalogue", "keys", "lake", "dagster"),
+    }

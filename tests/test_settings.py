@@ -15,7 +15,9 @@ from mrv_assets.settings import (
     current,
     demo_settings,
     ensure_dagster_home,
+    simulated_settings,
     subscription_key,
+    variables_for,
 )
 
 
@@ -164,6 +166,37 @@ def test_the_demo_goes_where_it_is_told(tmp_path: Path) -> None:
 
     assert settings.lake == tmp_path / "there" / "lake"
     assert settings.dagster_home == tmp_path / "there" / "dagster"
+
+
+def test_the_simulated_programme_is_beside_the_demos_lake_with_a_dagster_home_of_its_own(tmp_path: Path) -> None:
+    """Both have assets of the same names, so one home would show one's months as the other's."""
+    for environ in ({}, {"DAGSTER_HOME": "/srv/dagster"}):
+        settings = simulated_settings(demo_settings(Path("there"), environ, tmp_path))
+
+        folder = tmp_path / "there" / "simulated"
+        assert settings.program_path == folder / "program.yaml"
+        assert settings.lake == folder / "lake"
+        assert settings.dagster_home == folder / "dagster"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"DAGSTER_HOME": "/srv/dagster"},
+        {"MRV_PROGRAM": "mine.yaml", "MRV_LAKE": "/data/mine"},
+        {"MRV_PROGRAM": "mine.yaml", "MRV_LAKE": "s3://bucket/mine", "MRV_WORKERS": "3"},
+    ],
+)
+def test_commands_get_the_variables_they_need_and_no_others(environ: dict[str, str], tmp_path: Path) -> None:
+    """What a page prints before a command makes that command work on what the page shows, from the same shell."""
+    demo = demo_settings(None, environ, tmp_path)
+    for settings in (demo, simulated_settings(demo)):
+        needed = variables_for(settings, environ, tmp_path)
+
+        assert current({**environ, **needed}, tmp_path) == settings
+    assert ("DAGSTER_HOME" in needed) == ("DAGSTER_HOME" in environ)
+    assert (variables_for(demo, environ, tmp_path) == {}) == ("MRV_PROGRAM" not in environ)
 
 
 def some_settings(home: Path) -> Settings:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from mrv_assets.settings import Settings
 
@@ -22,6 +22,7 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     hosts: list[str] = Field(default_factory=list)
     buckets: list[str] = Field(default_factory=list)
     loopback: bool = False
+    _place: "Workplace | None" = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> "MrvResource":
@@ -37,7 +38,12 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     def workplace(self) -> "Workplace":
-        """The programme and its lake, opened."""
+        """The programme and its lake, opened once a run: parcels are read and put into tiles for all its steps."""
+        if self._place is None:
+            self._place = self._opened()
+        return self._place
+
+    def _opened(self) -> "Workplace":
         # Definitions load without the numerical stack; a run needs it.
         from mrv_assets.workplace import Workplace
 

@@ -1,15 +1,18 @@
 """Runs started from the command line: Dagster's own in-process materialize, on the configured instance."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
 
 from mrv_assets.assets.factory import FORCE_TAG
-from mrv_assets.assets.partitions import partition_key
+from mrv_assets.assets.partitions import partition_key, register_tiles
+from mrv_assets.assets.resources import MrvResource
 from mrv_assets.assets.whole import build_definitions
 from mrv_assets.settings import Settings, ensure_dagster_home
+from mrv_assets.workplace import Workplace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,44 @@ def materialize_tile_month(
         name = shown.asset_key.to_user_string()
         ran.append(Ran(asset=name, outcome=_text(shown, "outcome"), audit_hash=_text(shown, "audit_hash")))
     return ran
+
+
+def materialize_all(settings: Settings, say: Callable[[str], None], note: str = "") -> int:
+    """Materialize every tile and month of a programme, but those that are as they would be made now.
+
+    Args:
+        settings: The programme and its lake.
+        say: Told of each tile and month when it is done.
+        note: What to say of all of them.
+
+    Returns:
+        How many were there already.
+
+    Raises:
+        MrvError: As the stages raise them.
+    """
+    place = MrvResource.of(settings).workplace()
+    todo = [(tile, month) for tile in place.tiles for month in place.months]
+    reused = 0
+    with dagster_instance(settings) as instance:
+        register_tiles(instance, place.program, place.tiles)
+        for number, (tile, month) in enumerate(todo, 1):
+            began = time.monotonic()
+            known = _is_current(instance, place, tile, month)
+            if not known:
+                materialize_tile_month(instance, settings, tile, month)
+            reused += known
+            outcome = "reused" if known else "done"
+            say(f"[{number:2}/{len(todo)}] {tile} {month} {note}{outcome} ({time.monotonic() - began:.1f} s)")
+    return reused
+
+
+def _is_current(instance: dg.DagsterInstance, place: Workplace, tile: str, month: str) -> bool:
+    """True when every asset's request is answered in the lake and Dagster has heard of it."""
+    hashes = place.current_hashes(tile, month)
+    return hashes is not None and all(
+        has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
+    )
 
 
 def has_heard_of(instance: dg.DagsterInstance, asset: str, tile: str, month: str, audit_hash: str) -> bool:

@@ -1,4 +1,4 @@
-"""The demo's last page: parcels by month, refusals with reasons, audit hashes, what to do next."""
+"""The demo's page: parcels by month, refusals with reasons, audit hashes, what to do next."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from mrv_assets.answers import table_rows
 from mrv_assets.audit.canonical import Json
+from mrv_assets.demo.simulated_shown import next_commands, simulated_section
 from mrv_assets.lake.evidence import decision_of
 from mrv_assets.workplace import PRODUCT, Workplace
 
@@ -27,6 +28,7 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
                     "status": decision["status"],
                     "reasons": decision["reasons"],
                     "coverage": decision["coverage"],
+                    "min_coverage": decision["min_coverage"],
                     "observations": len(decision["observations"]),
                     "unavailable": decision["unavailable"],
                     "audit_hash": monthly.audit_hash,
@@ -42,9 +44,8 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
     }
 
 
-def demo_page(answer: Json, place: Workplace, prefix: str) -> str:
-    """The answer as a page for a terminal; ``prefix`` makes a command work on this lake."""
-    threshold = place.program.gate.min_coverage
+def demo_page(answer: Json, prefix: str, simulated_prefix: str) -> str:
+    """The answer as a page for a terminal; the prefixes make a command work on the real and on the simulated lake."""
     parcels = tabulate(
         [
             [
@@ -69,7 +70,7 @@ def demo_page(answer: Json, place: Workplace, prefix: str) -> str:
                 m["month"],
                 ", ".join(m["reasons"]),
                 f"{m['coverage']:.3f}",
-                f"{threshold:.2f}",
+                f"{m['min_coverage']:.2f}",
                 m["observations"],
             ]
             for m in answer["months"]
@@ -91,6 +92,8 @@ def demo_page(answer: Json, place: Workplace, prefix: str) -> str:
             _unavailable(answer["months"]),
             f"{answer['partitions']} tile-months, {answer['reused']} of them reused, in {answer['seconds']} s. "
             f"Lake: {answer['lake']}",
+            simulated_section(answer["simulated"]),
+            next_commands(answer["simulated"], simulated_prefix),
             "Next:\n"
             f"  {prefix}{'.venv/bin/mrv ui' if prefix else 'make ui'}\n      the lineage, in the browser\n"
             f"  {prefix}{_explain(answer)}\n      one number, back to its scenes",

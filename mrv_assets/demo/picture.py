@@ -1,0 +1,46 @@
+"""A picture of the demo's simulated months side by side: NDVI where it counts, grey where it does not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.demo.simulated_shown import decides
+from mrv_assets.lake.evidence import PREVIEW
+from mrv_assets.workplace import PRODUCT, Workplace
+
+FILE = "months.png"
+SIDE_PX, GAP_PX, TITLE_PX = 208, 8, 34
+_WHITE, _BLACK = (255, 255, 255), (24, 24, 24)
+
+
+def store_picture(place: Workplace, months: Sequence[Json], folder: Path, *, again: bool) -> Path:
+    """Put the picture into a folder; one that is there is drawn anew only when asked for. Gives its path."""
+    path = folder / FILE
+    if again or not path.exists():
+        making = folder / f".{FILE}"
+        picture(place, months).save(making, format="PNG", optimize=True)
+        making.replace(path)
+    return path
+
+
+def picture(place: Workplace, months: Sequence[Json]) -> Image.Image:
+    """The months' pictures in a row, each under what decided it; RGB. North is up.
+
+    Args:
+        place: The simulated programme and its lake.
+        months: As `mrv demo` answers them.
+    """
+    size = (GAP_PX + len(months) * (SIDE_PX + GAP_PX), GAP_PX + TITLE_PX + SIDE_PX + GAP_PX)
+    canvas = Image.new("RGB", size, _WHITE)
+    draw = ImageDraw.Draw(canvas)
+    for number, month in enumerate(months):
+        left = GAP_PX + number * (SIDE_PX + GAP_PX)
+        title = f"SIMULATED {month['month']}, {month['gate_status']}\n{decides(month)}"
+        draw.multiline_text((left, GAP_PX), title, fill=_BLACK)
+        record = place.lake.record(PRODUCT, month["tile"], month["month"], month["audit_hash"])
+        with Image.open(record.data / PREVIEW) as preview:
+            square = preview.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST)
+        canvas.paste(square, (left, GAP_PX + TITLE_PX))
+    return canvas

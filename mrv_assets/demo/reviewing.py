@@ -1,0 +1,46 @@
+"""The demo's two reviewers, who do not exist: both approve one month, once, with keys that the demo made."""
+
+from pathlib import Path
+
+from mrv_assets.audit.manual import APPROVE, is_signed_by
+from mrv_assets.demo.inputs import KEYS
+from mrv_assets.lake.decisions import decisions_on
+from mrv_assets.qa.deciding import Verdict, decide_signed, follows
+from mrv_assets.science.gate import GateStatus
+from mrv_assets.workplace import Workplace
+
+MISSION = "sentinel2"
+REASON = "SIMULATED decision of the demo: what was seen of each stand is typical of it."
+EVIDENCE = "truth.json beside the demo's simulated programme"
+
+
+def reviewed(place: Workplace, folder: Path, tile: str, month: str) -> list[str]:
+    """Let each reviewer approve a month that the gate rejected, who has not decided on it yet.
+
+    Args:
+        place: The simulated programme and its lake.
+        folder: Where the keys are.
+        tile: Which tile.
+        month: Which month; in the lake.
+
+    Returns:
+        The assets to materialize because of it; none where nobody had to decide.
+    """
+    todo: list[str] = []
+    for reviewer in place.program.the_reviewers:
+        gated = place.lake.current(f"{MISSION}/gated_tiles", tile, month)
+        if gated.output["status"] != GateStatus.REJECTED.value:
+            break
+        if any(is_signed_by(decision, reviewer) for decision in decisions_on(place.lake, gated)):
+            continue
+        wanted = Verdict(
+            tile=tile,
+            month=month,
+            mission=MISSION,
+            verdict=APPROVE,
+            reason=REASON,
+            evidence=(EVIDENCE,),
+            record=gated.audit_hash,
+        )
+        todo = follows(place, decide_signed(place, wanted, folder / KEYS[reviewer.name]))
+    return todo
