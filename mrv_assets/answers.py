@@ -1,6 +1,6 @@
 """What each `mrv` verb answers, as a JSON document; the command line prints it or renders it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
+from mrv_assets.missions.known import MISSIONS
 from mrv_assets.qa.deciding import Recorded
 from mrv_assets.science.zonal import overlaps
 from mrv_assets.workplace import PRODUCT, Workplace, published_of
@@ -176,22 +177,17 @@ def explain_answer(place: Workplace, parcel_id: str, month: str) -> Json:
 def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Json:
     place.plan(tile, month)
     traced = _trace(place.lake, tile, month)
-    name = traced.monthly.output["mission"] or place.missions[0].name
-    gated, *_, raw = traced.chains[name]
-    decision = decision_of(gated)
-    observations = observations_of(raw)
+    monthly, row = traced.monthly, table_row(traced.monthly, parcel_id)
+    name = monthly.output["mission"] or place.missions[0].name
+    used = monthly.missions_used or (name,)
     decisions = {mission: decision_of(chain[0]) for mission, chain in traced.chains.items()}
-    scenes = {s["id"]: s for o in observations for s in o["scenes"]}
     return {
         "tile": tile,
-        "row": table_row(traced.monthly, parcel_id),
+        "row": row,
         "gate": {
             "mission": name,
-            "status": decision["status"],
-            "reasons": decision["reasons"],
-            "coverage": decision["coverage"],
-            "min_coverage": decision["min_coverage"],
-            "audit_hash": gated.audit_hash,
+            **{part: decisions[name][part] for part in ("status", "reasons", "coverage", "min_coverage")},
+            "audit_hash": traced.chains[name][0].audit_hash,
         },
         "missions": [
             {
@@ -199,36 +195,57 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
                 "status": decisions[mission.name]["status"],
                 "reasons": decisions[mission.name]["reasons"],
                 "coverage": decisions[mission.name]["coverage"],
+                "used": mission.name in monthly.missions_used,
+                "share": row.get(f"{mission.name}_share"),
                 "audit_hash": traced.chains[mission.name][0].audit_hash,
             }
             for mission in place.missions
         ],
-        "unavailable": decision["unavailable"],
+        "unavailable": _unavailable({mission: decisions[mission] for mission in used}),
         "scenes": [
-            {
-                "id": scene,
-                "datetime": observation["datetime"],
-                "clear_of_parcels": observation["clear_of_parcels"],
-                "used": observation["used"],
-                "offset_rule": scenes[scene]["offset_rule"],
-                "files": {
-                    band: {"href": file["href"], "checksum": file["checksum"], "cog_tiles": file["fetched"]}
-                    for band, file in scenes[scene]["bands"].items()
-                },
-            }
-            for observation in decision["observations"]
-            for scene in observation["scenes"]
+            scene for mission in used for scene in _scenes(mission, decisions[mission], traced.chains[mission][-1])
         ],
-        "left_out": left_out(raw),
+        "left_out": [item for mission in used for item in left_out(traced.chains[mission][-1])],
         "records": [
             {
                 "asset": record.document["asset"],
                 "audit_hash": record.audit_hash,
                 "reproduced": place.lake.reproductions(record),
             }
-            for record in [traced.monthly, *traced.chains[name]]
+            for record in [monthly, *(record for mission in used for record in traced.chains[mission])]
         ],
     }
+
+
+def _unavailable(decisions: Mapping[str, Json]) -> Json:
+    """Indices that no mission of some could compute, each with the first one's reason."""
+    lacking = {name: decision["unavailable"] for name, decision in decisions.items()}
+    computed = {index for name in lacking for index in MISSIONS[name].indices if index not in lacking[name]}
+    found: Json = {}
+    for reasons in lacking.values():
+        found = {**{index: reason for index, reason in reasons.items() if index not in computed}, **found}
+    return found
+
+
+def _scenes(mission: str, decision: Json, raw: Record) -> list[Json]:
+    """The scenes of a mission's month, in order of time."""
+    known = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
+    return [
+        {
+            "mission": mission,
+            "id": scene,
+            "datetime": observation["datetime"],
+            "clear_of_parcels": observation["clear_of_parcels"],
+            "used": observation["used"],
+            "offset_rule": known[scene]["offset_rule"],
+            "files": {
+                band: {"href": file["href"], "checksum": file["checksum"], "cog_tiles": file["fetched"]}
+                for band, file in known[scene]["bands"].items()
+            },
+        }
+        for observation in decision["observations"]
+        for scene in observation["scenes"]
+    ]
 
 
 def _trace(lake: Lake, tile: str, month: str) -> _Traced:

@@ -16,20 +16,34 @@ def explained(answer: Json) -> str:
 
 def _part(answer: Json, part: Json) -> str:
     row, gate = part["row"], part["gate"]
+    used = [one for one in part["missions"] if one["used"]] or [{**gate, "share": None}]
     return "\n\n".join(
         [
             f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
-            _values(row, MISSIONS[gate["mission"]].indices, part["unavailable"]),
+            _values(row, [one["mission"] for one in used], part["unavailable"]),
             f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
+            f"{_shares(used)}"
             f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
-            f"needed {gate['min_coverage']:.2f}\n"
-            f"Tile gate: {gate['status']} on {gate['mission']}, clear {gate['coverage']:.4f} of the parcels' area, "
-            f"needed {gate['min_coverage']:.2f}" + (f" ({', '.join(gate['reasons'])})" if gate["reasons"] else ""),
+            f"needed {gate['min_coverage']:.2f}\n" + "\n".join(_gate(one, gate["min_coverage"]) for one in used),
             _scenes(part),
             "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n" + _records(part),
         ]
     )
+
+
+def _gate(one: Json, min_coverage: float) -> str:
+    reasons = f" ({', '.join(one['reasons'])})" if one["reasons"] else ""
+    return (
+        f"Tile gate: {one['status']} on {one['mission']}, clear {one['coverage']:.4f} of the parcels' area, "
+        f"needed {min_coverage:.2f}{reasons}"
+    )
+
+
+def _shares(used: Sequence[Json]) -> str:
+    """What each mission gave, where there are several."""
+    given = [f"{one['mission']} {one['share']:.4f}" for one in used if one["share"] is not None]
+    return f"Pixels of the parcel's area from {', '.join(given)}\n" if len(used) > 1 else ""
 
 
 def _records(part: Json) -> str:
@@ -45,14 +59,15 @@ def _passed(fraction: float, threshold: float) -> str:
     return "passed" if reaches(fraction, threshold) else "below"
 
 
-def _values(row: Json, names: Sequence[str], unavailable: Json) -> str:
+def _values(row: Json, missions: Sequence[str], unavailable: Json) -> str:
     lines = []
-    for name in names:
+    for name in dict.fromkeys(name for mission in missions for name in MISSIONS[mission].indices):
         mean = row.get(f"{name}_mean")
         if mean is not None:
             shown = f"{mean:.4f}, spatial std {row[f'{name}_std']:.4f}, over {row[f'{name}_valid_area_ha']:.4f} ha"
         else:
-            shown = f"null ({unavailable.get(name, row['value_status'])})"
+            status = "no valid pixel" if row["value_status"] == "ok" else row["value_status"]
+            shown = f"null ({unavailable.get(name, status)})"
         lines.append(f"{name.upper():<5} {shown}")
     return "\n".join(lines)
 
@@ -60,8 +75,13 @@ def _values(row: Json, names: Sequence[str], unavailable: Json) -> str:
 def _scenes(part: Json) -> str:
     if not part["scenes"] and not part["left_out"]:
         return "Scenes: none this month"
-    shown = [[s["datetime"], s["id"], f"{s['clear_of_parcels']:.3f}", len(s["files"])] for s in part["scenes"]]
-    table = tabulate(shown, headers=["time", "scene", "clear", "files"], disable_numparse=True)
+    several = len({scene["mission"] for scene in part["scenes"]}) > 1
+    shown = [
+        [*([s["mission"]] if several else []), s["datetime"], s["id"], f"{s['clear_of_parcels']:.3f}", len(s["files"])]
+        for s in part["scenes"]
+    ]
+    headers = [*(["mission"] if several else []), "time", "scene", "clear", "files"]
+    table = tabulate(shown, headers=headers, disable_numparse=True)
     unused = [f"not used {s['id']}: below min_scene_clear" for s in part["scenes"] if not s["used"]]
     left_out = [f"left out {item['id']}: {item['code']}, {item['detail']}" for item in part["left_out"]]
     return "\n".join([table, *unused, *left_out])

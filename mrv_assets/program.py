@@ -219,6 +219,11 @@ class Program(BaseModel):
     allow_sar: bool = Field(
         default=False, description="whether a radar may stand in where no optical mission saw enough: true or false"
     )
+    fusion: bool = Field(
+        default=False,
+        description="whether gaps of an optical mission are filled from the next one, pixel by pixel, and a radar's "
+        "indices stand beside: true or false",
+    )
     min_native_pixels: int = Field(
         default=9,
         ge=0,

@@ -95,6 +95,15 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             cure="Leave it out",
         )
     order = document.get("substitution")
+    first = (order if isinstance(order, list) else named)[:1]
+    radars = [name for name, mission in MISSIONS.items() if mission.radar]
+    if document.get("fusion") is True and first and first[0] in radars:
+        yield Problem(
+            field="fusion",
+            value=True,
+            reason=f"it fills gaps of optical missions, and the first mission, {first[0]}, is a radar",
+            cure="Begin substitution with an optical mission, or leave fusion out",
+        )
     if not isinstance(order, list) or not named:
         return
     texts = [name for name in order if isinstance(name, str)]

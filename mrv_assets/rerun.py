@@ -159,6 +159,8 @@ def _plan(monthly: Record, gated: Record) -> Plan:
         substitution=tuple(stated["substitution"]),
         allow_sar=stated["allow_sar"],
         min_native_pixels=stated["min_native_pixels"],
+        # Records of before there was such a thing do not say that there was none.
+        fusion=stated.get("fusion", False),
         workers=os.cpu_count() or 1,
     )
 

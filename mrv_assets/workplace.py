@@ -151,6 +151,7 @@ class Workplace:
             substitution=program.substitution,
             allow_sar=program.allow_sar,
             min_native_pixels=program.min_native_pixels,
+            fusion=program.fusion,
             treatment=Treatment(
                 snow_is_clear=program.snow_is_clear,
                 bandpass=BANDPASSES.get(program.bandpass),

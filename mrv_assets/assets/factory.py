@@ -56,8 +56,10 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
     names = list(_STAGES)
     upstream = names[: names.index(stage)][-1:]
     key = dg.AssetKey([mission.name, stage])
-    # A mission is searched only when the gate of the one before it is closed: that has to be decided first.
-    earlier = program.substitution[: program.substitution.index(mission.name)][-1:] if not upstream else ()
+    # A mission is searched only when the gate of the one before it is closed: that has to be decided first. With fusion
+    # none waits for another.
+    waits = not upstream and not program.fusion
+    earlier = program.substitution[: program.substitution.index(mission.name)][-1:] if waits else ()
 
     @dg.asset(
         key=key,
@@ -102,7 +104,7 @@ def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
         partitions_def=tile_months(program),
         group_name="products",
         description="Monthly composite of each index and one row per parcel, from the first mission whose gate "
-        "is open. What the gate rejected is null here.",
+        "is open; with fusion its gaps are filled from the next. What the gate rejected is null here.",
         kinds={"parquet", "zarr"},
         owners=OWNERS,
         code_version=stage_code("mrv_assets.stages.monthly_proxies")[:16],

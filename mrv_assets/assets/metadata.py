@@ -44,6 +44,7 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
             first = {
                 "gate_status": ", ".join(f"{m} {s}" for m, s in document["output"]["decisions"].items()),
                 "mission": document["output"]["mission"] or "none",
+                **_fusion(document["output"].get("fusion")),
             }
             last = {
                 "parcels": document["output"]["table"]["rows"],
@@ -59,6 +60,14 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
         "parameters": dg.MetadataValue.json(_short(document["plan"])),
         "path": dg.MetadataValue.path(str(done.path)),
     }
+
+
+def _fusion(said: Json | None) -> Metadata:
+    """Of a month with fusion: what each mission gave of the parcels' area, and the radar beside."""
+    if said is None:
+        return {}
+    shares = {f"{one['mission']}_share": one["share"] for one in said["sources"]}
+    return {**shares, "beside": said["beside"] or "none"}
 
 
 def _gate(decision: Json) -> tuple[Metadata, Metadata]:

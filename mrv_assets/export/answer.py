@@ -109,6 +109,7 @@ def _month(month: Month) -> Json:
         "month": month.month,
         "audit_hash": month.record.audit_hash,
         "mission": month.used.mission if month.has_values else None,
+        "missions": list(month.missions),
         "substituted": month.substituted,
         "gate_status": month.used.status.value,
     }

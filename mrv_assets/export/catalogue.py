@@ -106,6 +106,7 @@ def _item(entry: Entry) -> pystac.Item:
             "mrv:tile": month.tile,
             "mrv:month": month.month,
             "mrv:mission": month.used.mission if month.has_values else None,
+            "mrv:missions": list(month.missions),
             "mrv:substituted": month.substituted,
             "mrv:gate": [
                 {"mission": one.mission, "status": one.status.value, "reasons": list(one.reasons)}
@@ -122,12 +123,12 @@ def _item(entry: Entry) -> pystac.Item:
 
 
 def _lineage(entry: Entry) -> str:
-    month = entry.month
+    month, missions = entry.month, ", ".join(entry.month.missions)
     if not month.has_values:
         return f"No values: {'; '.join(map(str, month.decided))}."
     resampled = any(raster.grid.crs != month.grid.crs for raster in entry.rasters)
     return (
-        f"{len(month.scenes)} scenes of {month.used.mission} on the grid of MGRS tile {month.tile}; what was not clear "
+        f"{len(month.scenes)} scenes of {missions} on the grid of MGRS tile {month.tile}; what was not clear "
         f"masked; indices; the gate; per-pixel {month.composite} of the month; parcels by exact pixel fractions. "
         f"{month.record.document['asset']} record {month.record.audit_hash}."
         + (f" Pixels resampled to {entry.rasters[0].grid.crs}: not the audited numbers." if resampled else "")

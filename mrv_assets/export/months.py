@@ -15,7 +15,9 @@ from mrv_assets.lake.evidence import decision_of, observations_of
 from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
 from mrv_assets.lake.table import TABLE, index_names, read_schema
+from mrv_assets.missions.known import MISSIONS
 from mrv_assets.science.blocks import BLOCK
+from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.workplace import PRODUCT
@@ -23,7 +25,7 @@ from mrv_assets.workplace import PRODUCT
 if TYPE_CHECKING:
     import xarray as xr
 
-N_OBS = "n_obs"
+N_OBS, SOURCE = "n_obs", "source"
 STD = "_std"
 """End of the name of the array with an index's standard deviation over time."""
 
@@ -64,9 +66,11 @@ class Month:
     decided: tuple[Decided, ...]
     """In the order of substitution."""
     used: Decided
-    """Of the mission the values come from; where there are none, of the first."""
+    """Of the month's mission, which the values come from; where there are none, of the first."""
+    others: tuple[Decided, ...]
+    """Of those that fill its gaps, and of a radar beside it; with fusion."""
     scenes: tuple[SourceScene, ...]
-    """Of the observations that count, in order of time."""
+    """Of the observations that count, by mission and in order of time."""
 
     @property
     def tile(self) -> str:
@@ -99,6 +103,21 @@ class Month:
         return self.has_values and self.used != self.decided[0]
 
     @property
+    def missions(self) -> tuple[str, ...]:
+        """All that it has values of, the month's mission first."""
+        return (self.used.mission, *(one.mission for one in self.others)) if self.has_values else ()
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it says of each pixel which mission it is from."""
+        return self.has_values and SOURCE in self.record.output["rasters"]["arrays"]
+
+    @property
+    def source_meaning(self) -> str:
+        """What the numbers in that raster mean: a mission's place in the order of substitution."""
+        return ", ".join(f"{number} {one.mission}" for number, one in enumerate(self.decided, 1))
+
+    @property
     def resolution_m(self) -> float:
         """Pixel size of the grid, metres."""
         return float(self.record.document["plan"]["resolution_m"])
@@ -124,7 +143,7 @@ class Month:
     @cached_property
     def arrays(self) -> tuple[str, ...]:
         """Names of the rasters that hold pixels of an index, means before their standard deviations."""
-        names = [name for name in self.record.output["rasters"]["arrays"] if name != N_OBS]
+        names = [name for name in self.record.output["rasters"]["arrays"] if name not in (N_OBS, SOURCE)]
         return tuple(name for name in names if self.has_values)
 
     @cached_property
@@ -134,11 +153,17 @@ class Month:
 
     @property
     def missing_indices(self) -> dict[str, str]:
-        """Indices of its mission that the month has no raster of although its gate is open, with the reason."""
+        """Indices of its missions that the month has no raster of although their gates are open, with the reason."""
         if not self.has_values:
             return {}
-        names: list[str] = self.record.document["plan"]["missions"][self.used.mission]["indices"]
-        return {name: self.used.unavailable.get(name, "no raster") for name in names if name not in self.arrays}
+        stated = self.record.document["plan"]["missions"]
+        # Of the first that could have it, if several lack one.
+        return {
+            name: one.unavailable.get(name, "no raster")
+            for one in reversed((self.used, *self.others))
+            for name in stated[one.mission]["indices"]
+            if name not in self.arrays
+        }
 
     def pixels(self) -> BlockArrays:
         """The month's rasters as they are stored.
@@ -194,16 +219,31 @@ def _read(lake: Lake, record: Record) -> Month:
         )
         chains[mission] = decision, gated
     found = {one.mission: one.status.value for one in decided}
-    first_open = next((one for one in decided if one.status.open), None)
-    stated = output["mission"], output["decisions"]
-    if stated != (first_open.mission if first_open else None, found) or plan["block_px"] != BLOCK:
+    choice = choose(
+        [MISSIONS[one.mission] for one in decided],
+        {one.mission: one.status for one in decided},
+        fusion=plan.get("fusion", False),
+        allow_sar=plan["allow_sar"],
+    )
+    used = tuple(mission.name for mission in choice.used)
+    stated = record.missions_used, output["decisions"]
+    if stated != (used, found) or plan["block_px"] != BLOCK:
         # The gate's word counts, whatever the monthly record says of it.
         where = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
         raise DamagedLake(where, f"it says {stated}, and the gates decided {found}")
-    used = first_open or decided[0]
-    decision, gated = chains[used.mission]
-    scenes = tuple(_scenes(decision, _raw(lake, gated)))
-    return Month(lake=lake, record=record, decided=tuple(decided), used=used, scenes=scenes)
+    first, *others = [one for name in used for one in decided if one.mission == name] or decided[:1]
+    return Month(
+        lake=lake,
+        record=record,
+        decided=tuple(decided),
+        used=first,
+        others=tuple(others),
+        scenes=tuple(
+            scene
+            for one in (first, *others)
+            for scene in _scenes(chains[one.mission][0], _raw(lake, chains[one.mission][1]))
+        ),
+    )
 
 
 def _raw(lake: Lake, record: Record) -> Record:

@@ -16,7 +16,7 @@ from rasterio.windows import Window as Pixels
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.export.degrees import degrees_grid, pixel_area_m2
-from mrv_assets.export.months import N_OBS, STD, Month
+from mrv_assets.export.months import N_OBS, SOURCE, STD, Month
 from mrv_assets.export.wanted import Resampling, Wanted
 from mrv_assets.lake.arrays import BlockArrays
 from mrv_assets.science.blocks import BLOCK
@@ -63,12 +63,12 @@ def raster_grid(month: Month, wanted: Wanted) -> Grid:
 
 
 def variables(month: Month, indices: tuple[str, ...]) -> list[str]:
-    """What is exported of a month: mean and standard deviation of each index that it has, and the observations.
+    """What is exported of a month: mean and standard deviation of each index that it has, observations, and sources.
 
     Empty where the gate is closed, or the month has none of the indices.
     """
     names = [name for index in indices for name in (index, f"{index}{STD}") if name in month.arrays]
-    return [*names, N_OBS] if names else []
+    return [*names, N_OBS, *([SOURCE] if month.has_source else [])] if names else []
 
 
 def write_rasters(month: Month, wanted: Wanted, names: list[str], folder: Path, scratch: Path) -> Iterator[Raster]:
@@ -93,7 +93,7 @@ def write_rasters(month: Month, wanted: Wanted, names: list[str], folder: Path, 
             variable=name,
             grid=grid,
             dtype=str(opened[name].dtype),
-            # A count is never missing: where nobody looked it is 0.
+            # A count is never missing, nor where a pixel is from: where nobody looked both are 0.
             nodata=float("nan") if float_values else None,
             unit=str(attrs.get("units", "1")),
             description=f"{name}: {attrs.get('long_name', name)}",
@@ -184,6 +184,7 @@ def _tags(raster: Raster, month: Month, wanted: Wanted) -> dict[str, str]:
         "mrv_tile": month.tile,
         "mrv_month": month.month,
         "mrv_mission": month.used.mission,
+        **({"mrv_sources": month.source_meaning} if month.has_source else {}),
         "mrv_gate_status": month.used.status.value,
         "mrv_substituted": str(month.substituted).lower(),
         "mrv_composite": month.composite,

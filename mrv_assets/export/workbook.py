@@ -53,7 +53,7 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     columns = [(name, str(meaning(name)[0]), meaning(name)[1] or None, meaning(name)[2]) for name in names]
     _sheet(book, COLUMNS, ("column", "type", "unit", "meaning"), (24, 10, 8, 90), iter(columns))
     decided = [
-        (m.tile, m.month, m.used.mission if m.has_values else None, "; ".join(map(str, m.decided)), m.record.audit_hash)
+        (m.tile, m.month, ", ".join(m.missions) or None, "; ".join(map(str, m.decided)), m.record.audit_hash)
         for m in months
     ]
     headers = ("tile", "month", "values from", "gate", "audit hash of monthly_proxies")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import SCHEMA
+from mrv_assets.lake.admitted import admitted_findings
 from mrv_assets.lake.content import differences
 from mrv_assets.lake.decided import Decided
 from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, RunDocument, digest_of, read
@@ -168,6 +169,7 @@ class Partition:
         yield from self._belongs(name, SCHEMA, record.document)
         yield from self._upstream_findings(name, record)
         yield from self.decided.approval_findings(record)
+        yield from admitted_findings(self.slot, record)
         yield from self._named_by(name, record)
 
     def _belongs(self, name: str, schema: str, document: Json) -> Iterator[Finding]:

@@ -51,6 +51,18 @@ class Record:
         return str(manual["rejected"]) if isinstance(manual, dict) and "rejected" in manual else None
 
     @property
+    def missions_used(self) -> tuple[str, ...]:
+        """Missions that a month has values of, by its own word, the month's first; none for other assets.
+
+        A forged record may say anything.
+        """
+        found = [self.output.get("mission")]
+        match self.output.get("fusion"):
+            case {"sources": list(sources), "beside": beside}:
+                found += [*(one.get("mission") for one in sources if isinstance(one, dict)), beside]
+        return tuple(dict.fromkeys(str(mission) for mission in found if mission is not None))
+
+    @property
     def evaluated(self) -> bool:
         """False for assets of a mission that was not needed, which hold the decision that made it so and no pixel."""
         return bool(self.output.get("status") != "NOT_EVALUATED")

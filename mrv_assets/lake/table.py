@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.optical import OPTICAL
 
 TABLE = "parcels.parquet"
 """Of monthly_proxies: one row per parcel."""
@@ -28,15 +29,24 @@ _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
     "valid_fraction": (pa.float64(), "1", "area with at least one clear observation / parcel area"),
     "n_obs": (pa.int64(), "1", "observations with any clear pixel in the parcel"),
     "max_gap_days": (pa.float64(), "d", "longest interval without one, month start and end included"),
-    "mission": (pa.string(), "", "mission the values come from; null when the gate is closed"),
+    "mission": (pa.string(), "", "the month's mission, which the values come from; null when the gate is closed"),
     "substituted": (pa.bool_(), "", "true when not the programme's first mission"),
-    "comparable": (pa.bool_(), "", "true when from the programme's first mission"),
-    "resolution_m": (pa.float64(), "m", "finest native pixel size of the mission"),
+    "comparable": (pa.bool_(), "", "true when from the programme's first mission and no other"),
+    "resolution_m": (pa.float64(), "m", "finest native pixel size of the mission, the coarsest of several"),
     "uncertainty_factor": (
         pa.float64(),
         "1",
         "by how much to widen the uncertainty of a mean: native pixel size over the first mission's, 1 at least",
     ),
+    "fused": (pa.bool_(), "", "true when another than the month's mission gave the parcel pixels"),
+    **{
+        f"{name}_share": (
+            pa.float64(),
+            "1",
+            f"area whose pixels are from {name} / parcel area; null where its pixels could not be taken",
+        )
+        for name in OPTICAL
+    },
     "gate_status": (pa.string(), "", "decision on the tile-month"),
     "value_status": (pa.string(), "", "ok, below_coverage, below_native_pixels, no_data, pending or unavailable"),
     "method_version": (pa.string(), "", "changes when a column's meaning does"),

@@ -29,7 +29,7 @@ def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
         Float32 variables with dims (time, y, x), NaN where missing, lazy; ``mrv_audit_hash`` in the attributes.
         ``aligned_tiles``: reflectance, unitless, and quality bands undecoded. ``masked_tiles``: the same where
         clear, with ``unclear_flags``. ``indices`` and ``gated_tiles``: the indices. ``monthly_proxies``: the
-        month's rasters, dims (y, x).
+        month's rasters, dims (y, x); with fusion ``source``, uint8, is the mission of each pixel, by ``flag_values``.
 
     Raises:
         NotMaterialized: When the partition is not in the lake.

@@ -209,6 +209,11 @@ class Mission:
     """Reasons whose edges the product misses, so that the programme's dilation is for them."""
 
     @property
+    def radar(self) -> bool:
+        """Whether it measures the echo of its own waves: its indices compare with no optical one."""
+        return isinstance(self.radiometry, Power)
+
+    @property
     def offset_evidence(self) -> OffsetEvidence | None:
         """How its pixels tell one offset from another; None where there is nothing to tell."""
         change = self.radiometry.offset_change if isinstance(self.radiometry, Reflectance) else None
@@ -216,7 +221,7 @@ class Mission:
 
     def needs_halo(self, name: str) -> bool:
         """Whether a band's pixels around a block decide about pixels in it: quality is dilated, speckle filtered."""
-        return name in self.quality or isinstance(self.radiometry, Power)
+        return name in self.quality or self.radar
 
 
 def described(value: object) -> Any:

@@ -101,11 +101,14 @@ def decide_asserted(place: Workplace, wanted: Verdict, reviewer: str, role: str)
 
 
 def follows(place: Workplace, recorded: Recorded) -> list[str]:
-    """The assets to materialize after a decision: its mission's gate, all of later missions, and the product."""
+    """The assets to materialize after a decision: its mission's gate, all of later missions, and the product.
+
+    With fusion later missions were needed before and are needed still.
+    """
     if not recorded.approved:
         return []
     names = [mission.name for mission in place.missions]
-    later = names[names.index(recorded.mission) + 1 :]
+    later = [] if place.program.fusion else names[names.index(recorded.mission) + 1 :]
     return [
         f"{recorded.mission}/{STAGES[-1]}",
         *(f"{name}/{stage}" for name in later for stage in STAGES),

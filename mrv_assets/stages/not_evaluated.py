@@ -21,7 +21,8 @@ SAR_NOT_ALLOWED = "sar_not_allowed"
 def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Materialized | None:
     """Materialize a stage of a mission that is not needed; None where the mission has to be evaluated.
 
-    raw_tiles asks the programme, then the gate of the mission before; each later stage follows the one before it.
+    raw_tiles asks the programme, then the gate of the mission before; each later stage follows the one before it. With
+    fusion every mission is needed: those behind an open one may fill its gaps.
 
     Args:
         lake: Where the earlier decision is.
@@ -58,7 +59,9 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
 
 
 def _open_earlier(lake: Lake, plan: Plan) -> Record | None:
-    """The nearest decision of the missions before that says one of them is open; None where none is."""
+    """The nearest decision of the missions before that says one of them is open; None where none is, or excuses."""
+    if plan.fusion:
+        return None
     for earlier in reversed(plan.earlier_missions):
         decided = upstream(lake, plan, f"{earlier}/gated_tiles", **plan.decision_rules)
         decision = decision_of(decided)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual import Reviewer
 from mrv_assets.missions.bandpass import Bandpass
-from mrv_assets.missions.mission import Mission, Power
+from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
 
@@ -96,6 +96,8 @@ class Plan:
     """Whether a radar may stand in for optical missions."""
     min_native_pixels: int
     """A parcel with fewer native pixels of a substitute than this gets no value from it."""
+    fusion: bool = False
+    """Whether gaps of the month's mission are filled from those behind it, and a radar's indices stand beside."""
     treatment: Treatment = Treatment()
     reviewers: tuple[Reviewer, ...] = ()
     """Who may approve what the gate rejected; a record states those of them that it counted."""
@@ -144,12 +146,15 @@ class Plan:
     @property
     def substitution_rules(self) -> Json:
         """Who stands in for whom: what says that a mission is not needed records it, and whoever reads that asks."""
-        return {"allow_sar": self.allow_sar, "substitution": list(self.substitution)}
+        return {"allow_sar": self.allow_sar, "fusion": self.fusion, "substitution": list(self.substitution)}
 
     def forbids(self, mission: Mission) -> bool:
-        """Whether a mission is a radar that would stand in for others without the programme's leave."""
-        stands_in = mission.name != self.substitution[0]
-        return stands_in and isinstance(mission.radiometry, Power) and not self.allow_sar
+        """Whether a mission is a radar that would stand in for others without the programme's leave.
+
+        With fusion none would: its indices stand beside those of the others, and that needs no leave.
+        """
+        stands_in = mission.name != self.substitution[0] and not self.fusion
+        return stands_in and mission.radar and not self.allow_sar
 
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""
