@@ -92,6 +92,9 @@ def _shown(decision: Json, reviewers: tuple[Reviewer, ...]) -> Json:
 def _would_pass(mission: Json) -> list[str]:
     """What would open one mission's gate."""
     name = mission["mission"]
+    if GateStatus(mission["status"]).open:
+        # With fusion a radar is decided on whatever the programme says.
+        return [f"{name}: its gate is open, and `allow_sar: true` in the programme lets it give the month"]
     if mission["status"] != GateStatus.REJECTED.value:
         return []
     ways = [f"{name}: {mission['coverage_missing_points']:.1f} points more of the parcels' area seen clear"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from demo_lake import a_place, a_program, rows, run_months
+from demo_lake import REPOSITORY, a_place, a_program, python, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 from tampering import findings, put
 
@@ -16,6 +16,7 @@ from mrv_assets.answers import explain_answer
 from mrv_assets.errors import NotEvaluated, StaleUpstream
 from mrv_assets.lake.evidence import decision_of
 from mrv_assets.lake.view import open_view
+from mrv_assets.proof import write_proofs
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.truth import truth
@@ -176,6 +177,19 @@ def test_an_explanation_names_the_decision_on_every_mission(ran: Workplace) -> N
     )
     assert part["gate"]["mission"] == "landsat"
     assert part["scenes"]
+
+
+@pytest.mark.parametrize("month", list(CHOSEN))
+def test_a_number_of_a_month_with_missions_not_needed_has_a_proof(ran: Workplace, tmp_path: Path, month: str) -> None:
+    """The checker follows the decision that excused a mission as it follows all others."""
+    [(file, audit_hash)] = write_proofs(
+        ran.lake, explain_answer(ran, next(iter(rows(ran, month))), month), tmp_path / "proof.json"
+    )
+
+    done = python("-I", str(REPOSITORY / "docs" / "check_proof.py"), str(file), audit_hash, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "ok   pixels for each value, and for no other" in done.stdout
 
 
 def test_a_radar_stands_in_only_where_that_is_allowed(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
