@@ -1,34 +1,58 @@
-"""The simulated part of `mrv demo`, killed -9 before its N-th step that gives a name to something.
-
-``python demo_driver.py INTO N PART``: steps count whose path has PART in it; N = 0: it lives.
-"""
+"""The simulated part of `mrv demo` in processes that kill themselves -9 before a step that gives something a name."""
 
 import itertools
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.running import run_simulated
 from mrv_assets.settings import demo_settings, simulated_settings
 
 STEPS = ("os.rename", "os.link", "os.mkdir")
 
 
-def die_before(number: int, part: str) -> None:
-    """From now on this process dies before so many such steps are done."""
+def server() -> ForkServerContext:
+    """A server that has imported everything and forks a process a run: killing one costs no imports."""
+    context = multiprocessing.get_context("forkserver")
+    stages = ["raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles", "monthly_proxies"]
+    context.set_forkserver_preload([__name__, *(f"mrv_assets.stages.{stage}" for stage in stages)])
+    return context
+
+
+def make(folder: Path) -> None:
+    """Make the folder."""
+    make_inputs(folder)
+
+
+def run(folder: Path) -> None:
+    """Do all that `mrv demo` does with it."""
+    run_simulated(simulated_settings(demo_settings(folder.parent)), lambda _: None)
+
+
+def exit_code(
+    context: ForkServerContext, work: Callable[[Path], None], folder: Path, before: int = 0, part: str = ""
+) -> int | None:
+    """Work on the folder in a process that dies before its N-th step whose path has a part in it; 0: it lives."""
+    process = context.Process(target=partial(_do, work, folder, before, part))
+    process.start()
+    process.join(300)
+    return process.exitcode
+
+
+def _do(work: Callable[[Path], None], folder: Path, before: int, part: str) -> None:
     steps = itertools.count(1)
 
     def announced(event: str, args: tuple[Any, ...]) -> None:
         creates = event == "open" and bool((args[2] or 0) & os.O_CREAT)
-        if (creates or event in STEPS) and part in "|".join(map(str, args[:2])) and next(steps) == number:
+        if (creates or event in STEPS) and part in "|".join(map(str, args[:2])) and next(steps) == before:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(announced)
-
-
-if __name__ == "__main__":
-    into, number, part = sys.argv[1:]
-    die_before(int(number), part)
-    run_simulated(simulated_settings(demo_settings(Path(into))), print)
+    work(folder)

@@ -8,9 +8,11 @@ import dagster as dg
 import pytest
 from demo_lake import a_program
 
+from mrv_assets.assets.resources import MrvResource
 from mrv_assets.assets.whole import build_definitions
 from mrv_assets.errors import ProgramError
 from mrv_assets.settings import current
+from mrv_assets.workplace import Workplace
 
 MISSION = ("raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles")
 
@@ -124,3 +126,25 @@ def test_a_broken_programme_fails_with_all_its_problems(tmp_path: Path) -> None:
 
     with pytest.raises(ProgramError, match=r"2 problems(.|\n)*months(.|\n)*min_coverage"):
         definitions_of(program)
+
+
+def test_a_run_opens_the_programme_once_and_the_next_one_opens_it_anew(tmp_path: Path) -> None:
+    """All steps of a run work on one reading of programme and parcels; what changed since is the next run's."""
+    seen: list[Workplace] = []
+
+    @dg.asset
+    def first(mrv: MrvResource) -> None:
+        seen.append(mrv.workplace())
+
+    @dg.asset(deps=[first])
+    def second(mrv: MrvResource) -> None:
+        seen.append(mrv.workplace())
+
+    mrv = MrvResource.of(current({"MRV_PROGRAM": str(a_program(tmp_path))}, tmp_path))
+
+    for _ in range(2):
+        dg.materialize([first, second], resources={"mrv": mrv})
+
+    assert seen[0] is seen[1]
+    assert seen[2] is seen[3]
+    assert seen[0] is not seen[2]

@@ -1,21 +1,19 @@
 """The folder of the simulated programme: whole or not there, never written over, and told when it is another's."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from demo_lake import REPOSITORY, TILE, Demo, a_place, mrv, python, rows
+from demo_driver import exit_code, make, run, server
+from demo_lake import TILE, Demo, a_place, mrv, rows
 
 from mrv_assets.cli import verbs
 from mrv_assets.demo.ground import APPROVED
-from mrv_assets.demo.inputs import check_inputs, make_inputs
+from mrv_assets.demo.inputs import KEYS, check_inputs, make_inputs
 from mrv_assets.errors import DemoFolderError
 
-DRIVER = REPOSITORY / "tests" / "demo_driver.py"
-DECISIONS = "lake/**/decisions/[!.]*.json"
 MADE = (*("program.yaml", "parcels.geojson", "truth.json", "made_by.json"), "catalogue", "keys")
 
 
@@ -39,37 +37,43 @@ def copy(demo: Demo, tmp_path: Path) -> Path:
 # --- killed at any instant ----------------------------------------------------------------------------------------
 
 
-def test_a_killed_demo_ends_well_when_it_is_run_again(tmp_path: Path) -> None:
-    """Killed -9 over the scenes, over the second key, before the folder has its name, between the decisions and after.
-
-    Each time the next one goes on: the folder is whole or not there, keys are made once, and nobody decides twice.
-    """
-    folder = tmp_path / "simulated"
-
-    def killed(before: int, part: str) -> None:
-        done = python(str(DRIVER), str(tmp_path), str(before), part, cwd=tmp_path)
-        assert done.returncode == -9, done.stderr
+def test_a_folder_is_whole_or_not_there(demo: Demo, tmp_path: Path) -> None:
+    """Killed -9 over the scenes, over the second key, and just before the folder gets its name; then made at last."""
+    folder, context = tmp_path / "simulated", server()
 
     for before, part in ((40, "catalogue"), (2, ".pem"), (1, f"{tmp_path}/simulated")):
-        killed(before, part)
+        assert exit_code(context, make, folder, before, part) == -9
         assert not folder.exists()
-    # Each decision is written under another name first: the second one's is the third such step.
-    killed(3, "decisions/.")
-    keys = made(folder)
-    decided = list(folder.glob(DECISIONS))
-    assert len(decided) == 1
-    killed(1, f"gated_tiles/{TILE}/{APPROVED.month}/heads")
-    assert len(list(folder.glob(DECISIONS))) == 2
-    done = python(str(DRIVER), str(tmp_path), "0", "", cwd=tmp_path)
+    folder.mkdir()
+    check_inputs(folder)
+    make_inputs(folder)
 
-    assert done.returncode == 0, done.stderr
-    assert made(folder) == keys
-    assert {path.name for path in tmp_path.iterdir()} == {"simulated", ".simulated.lock"}
-    decisions = list(folder.glob(DECISIONS))
-    assert len(decisions) == 2
-    assert set(decided) <= set(decisions)
-    place = a_place(folder / "program.yaml")
-    assert {row["gate_status"] for row in rows(place, APPROVED.month).values()} == {"APPROVED_MANUAL"}
+    check_inputs(folder)
+    mine, theirs = made(folder), made(demo.folder / "simulated")
+    assert sorted(mine) == sorted(theirs)
+    assert {name for name in mine if mine[name] != theirs[name]} == {"program.yaml", *KEYS.values()}
+    assert [path.name for path in tmp_path.iterdir()] == ["simulated"]
+
+
+def test_nobody_decides_twice_and_what_was_decided_is_followed(demo: Demo, tmp_path: Path) -> None:
+    """Killed -9 between the two decisions, and again when both are there and nothing has followed."""
+    folder, context = Path(shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")), server()
+    decisions = folder / "lake" / "sentinel2" / "gated_tiles" / TILE / APPROVED.month / "decisions"
+    shutil.rmtree(decisions)
+
+    # Each decision is written under another name first: the second one's is the third such step.
+    assert exit_code(context, run, folder, 3, "decisions/.") == -9
+    first = {path.name for path in decisions.glob("[!.]*")}
+    assert len(first) == 1
+    assert exit_code(context, run, folder, 1, f"gated_tiles/{TILE}/{APPROVED.month}/heads") == -9
+    both = {path.name for path in decisions.glob("[!.]*")}
+    assert len(both) == 2
+    assert exit_code(context, run, folder) == 0
+
+    assert first < both == {path.name for path in decisions.glob("[!.]*")}
+    assert made(folder) == made(demo.folder / "simulated")
+    found = rows(a_place(folder / "program.yaml"), APPROVED.month).values()
+    assert {(row["gate_status"], row["value_status"]) for row in found} == {("APPROVED_MANUAL", "ok")}
 
 
 # --- another's ----------------------------------------------------------------------------------------------------
@@ -90,7 +94,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], None]:
     ("name", "change"),
     [
         ("program.yaml", edited("program.yaml", "min_coverage: 0.65", "min_coverage: 0.05")),
-        ("parcels.geojson", edited("parcels.geojson", "22.", "23.")),
+        ("parcels.geojson", edited("parcels.geojson", "45.6", "45.7")),
         ("made_by.json", edited("made_by.json", '"demo.ground": "', '"demo.ground": "0')),
         ("keys/simulated-b.pem", lambda folder: (folder / "keys" / "simulated-b.pem").unlink()),
         ("program.yaml", lambda folder: shutil.copy(folder / "keys/simulated-a.pem", folder / "keys/simulated-b.pem")),
@@ -123,14 +127,3 @@ def test_a_folder_of_that_name_that_is_not_the_demos_is_left_alone(tmp_path: Pat
     assert done.returncode == 2
     assert str(tmp_path / "simulated") in done.stderr
     assert [path.name for path in tmp_path.rglob("*")] == ["simulated", "mine.txt"]
-
-
-def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
-    """As one that is not there."""
-    (tmp_path / "simulated").mkdir()
-    check_inputs(tmp_path / "simulated")
-
-    make_inputs(tmp_path / "simulated")
-
-    check_inputs(tmp_path / "simulated")
-    assert json.loads((tmp_path / "simulated" / "truth.json").read_bytes())["rows"]
