@@ -1,7 +1,6 @@
 """kill -9 at ten random instants, then a re-run: nothing torn is ever visible, the records are an undisturbed run's."""
 
 import json
-import multiprocessing
 import random
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from demo_lake import TILE, a_place, a_program, evidence, run_months, run_months_in_process
+from forked import a_server
 
 from mrv_assets.audit.canonical import digest
 from mrv_assets.lake.lake import Lake
@@ -27,10 +27,7 @@ SEED = 20180701
 @pytest.fixture(scope="module")
 def server() -> ForkServerContext:
     """A server that has imported everything and forks a process a run: killing one costs no imports."""
-    context = multiprocessing.get_context("forkserver")
-    stages = ["raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles", "monthly_proxies"]
-    context.set_forkserver_preload(["demo_lake", *(f"mrv_assets.stages.{stage}" for stage in stages)])
-    return context
+    return a_server()
 
 
 @pytest.fixture(scope="module")
