@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import forked
 import yaml
 
 from mrv_assets.answers import table_rows
@@ -73,7 +74,19 @@ class Demo:
 
 
 def mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the `mrv` command as a user does; gives its exit code and both outputs."""
+    """Run what the `mrv` command runs, in a process of its own; gives its exit code and both outputs."""
+    return forked.run(_mrv, *arguments, cwd=cwd, **environment)
+
+
+def _mrv(*arguments: str) -> None:
+    from mrv_assets.cli import main
+
+    sys.argv = ["mrv", *arguments]
+    main()
+
+
+def installed_mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed `mrv` command as a user does, in a new interpreter."""
     return _run([str(BIN / "mrv"), *arguments], cwd, environment)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo_lake import a_place, python
+import forked
+import month_driver
+from demo_lake import a_place
 
 import mrv_assets
 from mrv_assets.audit.code import Source
@@ -17,7 +19,6 @@ from mrv_assets.workplace import PRODUCT, STAGES, Workplace
 Json = dict[str, Any]
 
 PACKAGE = Path(mrv_assets.__file__).parent
-DRIVER = Path(__file__).resolve().parent / "month_driver.py"
 ASSETS = (*(f"sentinel2/{stage}" for stage in STAGES), PRODUCT)
 
 
@@ -126,12 +127,11 @@ class Workshop:
         """
         place = a_place(self.program, self.folder / "lakes" / lake)
         assert not place.lake_path.exists()
-        done = python(
-            str(DRIVER),
+        done = forked.run(
+            month_driver.run,
             *(str(self.program), str(place.lake_path), self.tile, self.month),
+            *(str(folder) for folder in (self.code, *path)),
             cwd=self.folder,
-            PYTHONPATH=":".join(str(folder) for folder in (self.code, *path)),
-            PYTHONDONTWRITEBYTECODE="1",
             NUMBA_CACHE_DIR=str(self.folder / "kernels"),
         )
         assert done.returncode == 0, done.stderr

@@ -1,27 +1,40 @@
-"""Every stage of one tile and month in a process of its own, by whatever ``mrv_assets`` comes first on its path.
+"""Every stage of one tile and month by an edited copy of the package, in a forked process."""
 
-``python month_driver.py PROGRAM LAKE TILE MONTH`` prints one JSON document: the package that ran, and the record of
-each asset by its audit hash.
-"""
-
+import importlib
 import json
 import sys
 from pathlib import Path
 
-import mrv_assets
-from mrv_assets.workplace import Workplace
 
+def run(program: str, lake: str, tile: str, month: str, *path: str) -> None:
+    """Run the month, and print as JSON what ran, and the record of each asset by its audit hash.
 
-def run(program: str, lake: str, tile: str, month: str) -> dict[str, object]:
-    """Run the month, and say what ran and what came out."""
+    Args:
+        program: The programme file.
+        lake: Where to.
+        tile: Which tile.
+        month: Which month.
+        path: Folders that come before everything installed; the package in them is run.
+    """
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mrv_assets"]:
+        del sys.modules[name]
+    sys.path[:0] = path
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+
+    import numba
+
+    # Its variables are other ones now than when it was imported.
+    numba.config.reload_config()
+
+    import mrv_assets
+    from mrv_assets.workplace import Workplace
+
     place = Workplace(program_path=Path(program), lake_path=Path(lake))
     done = dict(place.run(tile, month))
-    return {
+    found = {
         "package": mrv_assets.__file__,
         "hashes": {asset: one.audit_hash for asset, one in done.items()},
         "records": {asset: one.record.document for asset, one in done.items()},
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(*sys.argv[1:])))
+    print(json.dumps(found))

@@ -1,6 +1,5 @@
 """Processes that do the same at the same moment, and what each of them saw."""
 
-import multiprocessing
 import sys
 import traceback
 from dataclasses import dataclass
@@ -31,13 +30,6 @@ class Racer:
     """Audit hash of each asset."""
     error: str | None
     """What went wrong, with its traceback."""
-
-
-def a_server() -> ForkServerContext:
-    """A server that has imported the stages and forks a process a racer."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"mrv_assets.stages.{stage}" for stage in (*STAGES, PRODUCT)])
-    return context
 
 
 def race(

@@ -1,7 +1,6 @@
 """kill -9 at ten random instants, then a re-run: nothing torn is ever visible, the records are an undisturbed run's."""
 
 import json
-import multiprocessing
 import random
 import time
 from dataclasses import dataclass
@@ -12,13 +11,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from demo_lake import TILE, a_place, a_program, evidence, run_months, run_months_in_process
+import yaml
+from block_scenes import MONTH
+from demo_lake import TILE, a_place, evidence, run_months, run_months_in_process
+from forked import a_server
+from small_month import MIDDLE, a_small_month
 
 from mrv_assets.audit.canonical import digest
 from mrv_assets.lake.lake import Lake
 
-# A month that passes, with five observations, and one that has no scenes.
-MONTHS = ("2018-07", "2018-12")
+# A month that passes, with three observations and one refused, and one that has no scenes.
+MONTHS = (MONTH, "2018-08")
 EMPTY = MONTHS[1:]
 KILLS = 10
 SEED = 20180701
@@ -27,16 +30,17 @@ SEED = 20180701
 @pytest.fixture(scope="module")
 def server() -> ForkServerContext:
     """A server that has imported everything and forks a process a run: killing one costs no imports."""
-    context = multiprocessing.get_context("forkserver")
-    stages = ["raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles", "monthly_proxies"]
-    context.set_forkserver_preload(["demo_lake", *(f"mrv_assets.stages.{stage}" for stage in stages)])
-    return context
+    return a_server()
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's programme."""
-    return a_program(tmp_path_factory.mktemp("programme"))
+    """A small programme: it is not the pixels that take names."""
+    place = a_small_month(tmp_path_factory.mktemp("programme"))
+    program = yaml.safe_load(place.program_path.read_text())
+    months = {"start": MONTHS[0], "end": MONTHS[-1]}
+    place.program_path.write_text(yaml.safe_dump({**program, "months": months}))
+    return place.program_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,4 +171,4 @@ def check_everything_opens(lake: Lake) -> None:
             opened = lake.open(asset, tile, month)
             for variable in opened.data_vars.values():
                 # A corner of the ground that was seen; all of it would be 10980 pixels square.
-                variable.isel(y=slice(9340, 9348), x=slice(9050, 9058)).load()
+                variable.isel(y=slice(MIDDLE, MIDDLE + 8), x=slice(MIDDLE, MIDDLE + 8)).load()

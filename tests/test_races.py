@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import evidence, run_months
-from racing import ASSETS, GAVE_UP, Racer, a_server, race
+from forked import a_server
+from racing import ASSETS, GAVE_UP, Racer, race
 
 from mrv_assets.workplace import Workplace
 

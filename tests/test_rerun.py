@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
+import watched_mrv
 import yaml
 from block_scenes import MONTH, TILE
-from demo_lake import REPOSITORY, mrv, python, run_months
+from demo_lake import mrv, run_months
 from rerun_builders import (
     Edit,
     both,
@@ -33,7 +35,6 @@ from mrv_assets.workplace import PRODUCT, Workplace
 RAW, ALIGNED, MASKED, INDICES, GATED, _ = ASSETS
 AGAIN = ASSETS[1:]
 """What is computed again."""
-WATCHED = str(REPOSITORY / "tests" / "watched_mrv.py")
 
 Json = dict[str, Any]
 
@@ -98,7 +99,7 @@ def test_a_lake_that_cannot_be_written_to_is_enough(place: Workplace, lake: Path
     for path, mode in permissions.items():
         path.chmod(mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
 
-    done = python(WATCHED, str(lake), "verify", "--rerun", "--json", cwd=lake.parent)
+    done = forked.run(watched_mrv.run, str(lake), "verify", "--rerun", "--json", cwd=lake.parent)
 
     for path, mode in permissions.items():
         path.chmod(mode)
@@ -112,7 +113,7 @@ def test_the_watch_would_have_seen_a_step(lake: Path) -> None:
     """What the test above rests on: where the temporary folder is in the lake, the first step towards it is seen."""
     before = snapshot(lake)
 
-    done = python(WATCHED, str(lake), "verify", str(lake), "--rerun", cwd=lake.parent, TMPDIR=str(lake))
+    done = forked.run(watched_mrv.run, str(lake), "verify", str(lake), "--rerun", cwd=lake.parent, TMPDIR=str(lake))
 
     assert done.returncode == CHANGED
     assert f" {lake}/" in done.stderr.splitlines()[-1]

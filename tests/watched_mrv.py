@@ -1,6 +1,7 @@
 """The `mrv` command, ended by the first step that would change anything beneath a folder.
 
-``python tests/watched_mrv.py FOLDER verify ...``; exit code 99 says which step it was.
+It runs in a process of its own: ``forked.run(watched_mrv.run, FOLDER, "verify", ...)``; exit code 99 says that a step
+was seen, and stderr which.
 """
 
 import os
@@ -39,9 +40,10 @@ def _real(path: "str | os.PathLike[str]") -> str:
     return str(entry.parent.resolve() / entry.name)
 
 
-if __name__ == "__main__":
-    watched, *sys.argv[1:] = sys.argv[1:]
+def run(folder: str, *arguments: str) -> None:
+    """Run the command."""
     from mrv_assets.cli import main
 
-    watch(Path(watched))
+    sys.argv = ["mrv", *arguments]
+    watch(Path(folder))
     main()

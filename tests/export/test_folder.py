@@ -1,16 +1,18 @@
 """An export is whole or not there, is never over anything, never in a lake, and never of altered data."""
 
 import json
-import multiprocessing
 import shutil
 import signal
 from hashlib import sha256
 from pathlib import Path
 
+import forked
 import pytest
+import watched_mrv
 from block_scenes import TILE
-from demo_lake import a_place, evidence, mrv, python
+from demo_lake import a_place, evidence, mrv
 from export_months import NO_NBR, PASSED, REJECTED, Export, export_until, exported
+from forked import a_server
 from tampering import flip
 
 from mrv_assets.audit.canonical import canonical
@@ -209,10 +211,10 @@ def test_a_removed_head_is_refused(place: Workplace, tmp_path: Path) -> None:
 
 def test_exports_change_nothing_in_the_lake(place: Workplace, tmp_path: Path) -> None:
     """The command ends at its first step that would change anything beneath the lake; it ends as it should."""
-    watched = Path(__file__).parents[1] / "watched_mrv.py"
     environment = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    export = (str(place.lake_path), "export", "out", "--as", "stac")
 
-    done = python(str(watched), str(place.lake_path), "export", "out", "--as", "stac", cwd=tmp_path, **environment)
+    done = forked.run(watched_mrv.run, *export, cwd=tmp_path, **environment)
 
     assert done.returncode == 0, done.stderr
     assert "12 rows: 2 below_coverage, 4 no_data, 6 ok" in done.stdout
@@ -242,14 +244,13 @@ def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export,
     """Killed -9 at steps from the first to the last: the folder is whole or not there, and the next is as ever."""
     export("stac", month=PASSED, indices=["ndvi"])
     whole = contents(tmp_path / "out")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["export_months", "mrv_assets.export.catalogue", "mrv_assets.lake.view"])
+    server = a_server()
 
     def died(name: str, step: int | None) -> tuple[Path, int]:
         folder = tmp_path / name / "out"
         folder.parent.mkdir()
-        said, tell = context.Pipe(duplex=False)
-        process = context.Process(target=export_until, args=(place.program_path, folder, tell, step))
+        said, tell = server.Pipe(duplex=False)
+        process = server.Process(target=export_until, args=(place.program_path, folder, tell, step))
         process.start()
         process.join(120)
         assert process.exitcode == (0 if step is None else -signal.SIGKILL)
