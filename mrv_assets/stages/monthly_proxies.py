@@ -32,6 +32,7 @@ from mrv_assets.stages.masked_tiles import UNCLEAR
 from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
 from mrv_assets.stages.plan import Plan, TileParcels
 from mrv_assets.stages.preview import store_preview
+from mrv_assets.stages.standing import require_every_mission, require_standing
 
 ASSET = "monthly_proxies"
 METHOD_VERSION = "1"
@@ -57,10 +58,12 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         plan: The tile and month; names no mission.
         missions: The programme's missions, in the order of substitution.
     """
+    require_every_mission(plan, missions)
     gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **plan.decision_rules) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
     for mission in missions:
         _require_still_holds(plan, mission, decisions[mission.name], gated)
+        require_standing(lake, plan, gated[mission.name], GateStatus(decisions[mission.name]["status"]))
     chosen = next((m for m in missions if GateStatus(decisions[m.name]["status"]).open), None)
     # With no mission open, the first one's measurements say how far the month was from passing.
     decision = decisions[(chosen or missions[0]).name]
@@ -97,7 +100,7 @@ def monthly_proxies(lake: Lake, plan: Plan, missions: tuple[Mission, ...]) -> Ma
         ),
         graph=topology(graph),
         inputs={f"{name}/gated_tiles": record.audit_hash for name, record in gated.items()},
-        reads=read,
+        reads=[*gated.values(), *read],
         produce=lambda folder: computed(plan, graph(folder)),
     )
 
