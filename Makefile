@@ -9,14 +9,16 @@ CONFORMANCE := .venv-conformance
 CONFORMANCE_INSTALLED := $(CONFORMANCE)/.installed
 BENCH_ARGS ?=
 POSTGIS := postgresql postgresql-postgis
+CHROMIUM := chromium
 # One more than there are cores: many tests wait for a server, a timeout or another process.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
-.PHONY: demo test test-conformance postgis nightly ui check bench lock help
+.PHONY: demo test test-conformance postgis chromium nightly ui check bench lock help
 help:
 	@echo "make demo    run the main job on real Sentinel-2 pixels, and print results"
 	@echo "make test    run every test"
 	@echo "make test-conformance  the search against stac-fastapi-pgstac on a PostgreSQL of its own"
+	@echo "make chromium  the browser that tests of the UI want; make test gets it where it may"
 	@echo "make nightly 50,000 hostile files and items, some twenty minutes"
 	@echo "make ui      Dagster UI on http://127.0.0.1:3000 over the demo lake"
 	@echo "make check   ruff and mypy --strict"
@@ -44,7 +46,9 @@ $(CONFORMANCE_INSTALLED): $(INSTALLED) requirements-conformance.lock
 demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
+# Without a browser its tests are skipped, and say why.
 test: $(INSTALLED)
+	@$(MAKE) --no-print-directory chromium || echo "The tests of the UI in a browser are skipped." >&2
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
@@ -56,6 +60,13 @@ postgis:
 	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "PostgreSQL with PostGIS is needed; run: sudo apt-get install $(POSTGIS)" >&2; exit 1; }; \
 	echo "Installing PostgreSQL and PostGIS (once)" >&2; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(POSTGIS) >/dev/null
+
+# Nor is a browser.
+chromium:
+	@command -v chromium >/dev/null && exit; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "Chromium is needed; run: sudo apt-get install $(CHROMIUM)" >&2; exit 1; }; \
+	echo "Installing Chromium (once)" >&2; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CHROMIUM) >/dev/null
 
 # The fuzz tests of `make test`, with 25 times as many examples.
 nightly: $(INSTALLED)

@@ -186,7 +186,8 @@ def _lend(raw: Record, other: Lake) -> None:
     slot = other.slot(document["asset"], document["tile"], document["month"])
     for path in (slot.record(raw.audit_hash), slot.head(1), slot.data(raw.data.name)):
         path.parent.mkdir(parents=True)
-    (slot.folder / "runs").symlink_to(raw.data.parents[1].resolve() / "runs")
+    for folder in ("runs", "requests"):
+        (slot.folder / folder).symlink_to(raw.data.parents[1].resolve() / folder)
     slot.record(raw.audit_hash).write_bytes(canonical(document))
     slot.head(1).write_bytes(canonical({"record": raw.audit_hash, "previous": None}))
     slot.data(raw.data.name).symlink_to(raw.data.resolve())

@@ -5,7 +5,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from mrv_assets.assets.partitions import register_tiles
+from mrv_assets.assets.partitions import partition_key, register_tiles
 from mrv_assets.assets.resources import MrvResource
 
 
@@ -26,14 +26,14 @@ def register_tiles_job() -> None:
 class QaDecision(dg.Config):
     """What somebody states on a tile-month that the gate rejected."""
 
-    tile: str
-    month: str
+    tile: str = Field(description="MGRS tile, such as 34TER.")
+    month: str = Field(description="UTC month, YYYY-MM, in quotes.")
     mission: str | None = Field(default=None, description="The first that is REJECTED unless named.")
-    verdict: Literal["approve", "reject"]
-    reviewer: str
-    role: str
-    reason: str
-    evidence: list[str] = Field(default_factory=list)
+    verdict: Literal["approve", "reject"] = Field(description="Neither changes the month: nobody signs here.")
+    reviewer: str = Field(description="Who states it, by name.")
+    role: str = Field(description="The reviewer's role, such as lead reviewer.")
+    reason: str = Field(description="Why, for whoever audits it.")
+    evidence: list[str] = Field(default_factory=list, description="What it rests on, such as field report 7.")
 
 
 @dg.op(description="Write a manual decision that nobody signed: asserted, not authenticated.")
@@ -50,6 +50,24 @@ def write_asserted_decision(context: dg.OpExecutionContext, mrv: MrvResource, co
         evidence=tuple(config.evidence),
     )
     recorded = decide_asserted(mrv.workplace(), wanted, config.reviewer, config.role)
+    statement = recorded.statement
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=statement.asset.split("/"),
+            partition=partition_key(config.tile, config.month),
+            description=f"{statement.verdict} by {statement.reviewer}: asserted, not authenticated",
+            metadata={
+                "manual_decision": f"{statement.verdict}: asserted, not authenticated, counts for nothing",
+                "gate_status": "REJECTED, as before",
+                "reviewer": f"{statement.reviewer}, {statement.role}",
+                "reason": statement.reason,
+                "evidence": ", ".join(statement.evidence) or "none",
+                "record": statement.record,
+                "decision": recorded.decision,
+                "to_sign": f"mrv qa decide {config.tile} {config.month} --{statement.verdict} --reason ... --key ...",
+            },
+        )
+    )
     context.log.info(
         "%s by %s is asserted, not authenticated, and counts for nothing until signed: decision %s",
         config.verdict,

@@ -189,8 +189,10 @@ def read_month(lake: Lake, tile: str, month: str) -> Month:
     Raises:
         NotMaterialized: When the month is not in the lake.
         DamagedLake: When anything of it is not as its record says; with the first thing that is not.
+        StaleUpstream: When a decision that it follows from has since been replaced.
     """
     record = lake.current(PRODUCT, tile, month)
+    lake.require_current_upstream(record)
     _require_verified(lake, record)
     try:
         return _read(lake, record)

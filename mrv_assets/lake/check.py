@@ -112,10 +112,7 @@ class Partition:
     @cached_property
     def _asked(self) -> dict[str, str]:
         """Digest of the request that each sound record answers."""
-        return {
-            audit_hash: digest({name: value for name, value in record.document.items() if name != "output"})
-            for audit_hash, record in self.records.items()
-        }
+        return {audit_hash: record.request for audit_hash, record in self.records.items()}
 
     @cached_property
     def _answers(self) -> set[str]:
@@ -239,6 +236,15 @@ class Partition:
                 expected=f"the request of record {record.audit_hash}",
                 found="no file that can be read",
                 cure=self._again,
+            )
+        elif record.audit_hash in self.heads.once_current - self._answers:
+            # One that was not reproducible answers nothing either, and was never current.
+            yield Finding(
+                object=name,
+                check="answers its request",
+                expected=f"a request that names record {record.audit_hash}",
+                found=self.requests[request].record,
+                cure="No run makes such a record current. Find out who did, and materialize the month again.",
             )
 
     def _head_findings(self) -> Iterator[Finding]:

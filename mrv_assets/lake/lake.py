@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 from mrv_assets.durable import write_once
-from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
+from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible, StaleUpstream
 from mrv_assets.lake.files import publish, set_aside, staging
 from mrv_assets.lake.layout import FORMAT, Slot
 from mrv_assets.lake.records import Head, Record, documents, read_document
@@ -92,7 +92,7 @@ class Lake:
         """One record of a partition, checked against its audit hash.
 
         Raises:
-            DamagedLake: When the bytes are missing or are not the ones the audit hash names.
+            DamagedLake: When the bytes are missing, are not the ones the audit hash names, or are another partition's.
         """
         slot = self.slot(asset, tile, month)
         path = slot.record(audit_hash)
@@ -104,15 +104,26 @@ class Lake:
         if sha256(data) != audit_hash:
             raise DamagedLake(name, "the record's bytes are not the ones its audit hash names")
         document = json.loads(data)
+        stated = tuple(str(document[part]) for part in ("asset", "tile", "month"))
+        if stated != (asset, tile, month):
+            # Its name fits wherever it is copied to: a decision on one month says nothing of any other.
+            raise DamagedLake(name, f"the record is of {' '.join(stated)}, and was copied here")
         return Record(audit_hash, document, slot.data(digest(document["output"])))
 
     def require_sound(self, record: Record) -> None:
         """Refuse data that is not, byte for byte, what a run wrote: nothing is computed from altered evidence.
 
         Raises:
-            DamagedLake: With the first file that is altered, missing or added.
+            DamagedLake: With the first file that is altered, missing or added; or where no run made the record.
         """
         document = record.document
+        slot = self.slot(document["asset"], document["tile"], document["month"])
+        answered = _answered(slot.request(record.request))
+        if answered != record.audit_hash:
+            raise DamagedLake(
+                str(slot.record(record.audit_hash).relative_to(self.root)),
+                f"no run made it: what it answers is answered by {answered or 'no record'}",
+            )
         runs = self.runs(document["asset"], document["tile"], document["month"])
         stored = [run["stored"] for run in runs if run["data"] == record.data.name and run["head"] is None]
         name = str(record.data.relative_to(self.root))
@@ -121,16 +132,33 @@ class Lake:
         for path, expected, found in altered_files(record.data, stored, remembered=True):
             raise DamagedLake(f"{name}/{path}", f"its SHA-256 is {found} and must be {expected}")
 
+    def require_current_upstream(self, record: Record) -> None:
+        """Refuse what was made from records of which another has become current since: a gate that closed, say.
+
+        Raises:
+            StaleUpstream: With the first of them.
+        """
+        document = record.document
+        tile, month = document["tile"], document["month"]
+        for asset, audit_hash in record.upstream.items():
+            head = self.head(asset, tile, month)
+            if head is None or head.record != audit_hash:
+                reason = f"it was made from a record of {asset} that has since been replaced"
+                raise StaleUpstream(document["asset"], tile, month, reason)
+
     def answer(self, asset: str, tile: str, month: str, request_digest: str) -> Record | None:
         """The record that answered this very request before, if its data is still there.
 
         Raises:
-            DamagedLake: When the answer or its record is damaged.
+            DamagedLake: When the answer or its record is damaged, or the record answers another request.
         """
         path = self.slot(asset, tile, month).request(request_digest)
         if not path.exists():
             return None
         record = self.record(asset, tile, month, read_document(path, self.root)["record"])
+        if record.request != request_digest:
+            name = str(path.relative_to(self.root))
+            raise DamagedLake(name, f"it names record {record.audit_hash}, which answers another request")
         return record if record.data.is_dir() else None
 
     def reproductions(self, record: Record) -> int:
@@ -173,13 +201,20 @@ class Lake:
         answered = canonical({"record": audit_hash})
         if not write_once(slot.request(request_digest), answered):
             first = _answered(slot.request(request_digest))
-            if first is None or not slot.record(first).exists():
-                # What it says is no record: an unreadable answer is none.
+            if first is None or not self._answers(slot, first, request_digest):
+                # What it says is no answer: an unreadable one is none, nor is a record of another request.
                 _write_exactly(slot.request(request_digest), answered)
             elif first != audit_hash:
                 raise NotReproducible(slot.asset, slot.tile, slot.month, first, audit_hash)
         self._point(slot, audit_hash)
         return self.record(slot.asset, slot.tile, slot.month, audit_hash)
+
+    def _answers(self, slot: Slot, audit_hash: str, request_digest: str) -> bool:
+        """Whether a sound record of the partition answers a request."""
+        try:
+            return self.record(slot.asset, slot.tile, slot.month, audit_hash).request == request_digest
+        except (DamagedLake, ValueError):
+            return False
 
     def restore(self, record: Record, run: Run) -> bool:
         """Make a known record the current one again; False when it already is. History stays."""
@@ -189,8 +224,7 @@ class Lake:
         if number is None:
             return False
         # After the head it tells of: a head that is missing later is missed because of it.
-        request = digest({name: value for name, value in document.items() if name != "output"})
-        self._write_run(slot, request, record, number, run, {})
+        self._write_run(slot, record.request, record, number, run, {})
         return True
 
     def _publish(self, staged: Path, record: Record, stored: Mapping[str, Json]) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.errors import DamagedLake
 
 
@@ -37,6 +37,11 @@ class Record:
         """What it was made from: upstream audit hashes, or scenes."""
         inputs: Json = self.document["inputs"]
         return inputs
+
+    @property
+    def request(self) -> str:
+        """Digest of the request that it answers: all of it but the output."""
+        return digest({name: value for name, value in self.document.items() if name != "output"})
 
     @property
     def upstream(self) -> dict[str, str]:

@@ -34,6 +34,8 @@ def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
     Raises:
         NotMaterialized: When the partition is not in the lake.
         GateRefused: For gated tiles that the gate rejected.
+        StaleUpstream: For monthly proxies of a decision that has since been replaced.
+        DamagedLake: For gated tiles of a decision that no run made.
         NotEvaluated: For a mission that was not needed.
         ValueError: For raw tiles, whose scenes lie on grids of their own: see :func:`open_raw_band`.
     """
@@ -46,8 +48,11 @@ def open_parcels(lake: Lake, tile: str, month: str) -> gpd.GeoDataFrame:
 
     Raises:
         NotMaterialized: When the partition is not in the lake.
+        StaleUpstream: When a decision that it follows from has since been replaced.
     """
-    return gpd.read_parquet(lake.current("monthly_proxies", tile, month).data / TABLE)
+    record = lake.current("monthly_proxies", tile, month)
+    lake.require_current_upstream(record)
+    return gpd.read_parquet(record.data / TABLE)
 
 
 def open_raw_band(lake: Lake, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
@@ -109,8 +114,10 @@ def _open_record(lake: Lake, record: Record) -> xr.Dataset:
             if not GateStatus(decision["status"]).open:
                 tile, month = record.document["tile"], record.document["month"]
                 raise GateRefused(asset, tile, month, tuple(decision["reasons"]))
+            lake.require_sound(record)
             return _open_record(lake, _upstream(lake, record, f"{mission}/indices"))
         case _:
+            lake.require_current_upstream(record)
             return _zarr(record.data / RASTERS)
 
 

@@ -16,6 +16,7 @@ from mrv_assets.stages.gated_tiles import chain
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.materialize import require, upstream
 from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.standing import require_every_mission, require_standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +83,14 @@ def open_missions(
     Raises:
         NotMaterialized: When a mission has no decision.
         StaleUpstream: When one no longer holds.
+        ValueError: When the missions are not the plan's.
     """
+    require_every_mission(plan, missions)
     gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **plan.decision_rules) for m in missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
     for mission in missions:
         _require_still_holds(plan, mission, decisions[mission.name], gated)
+        require_standing(lake, plan, gated[mission.name], GateStatus(decisions[mission.name]["status"]))
     choice = choose(
         missions,
         {name: GateStatus(decision["status"]) for name, decision in decisions.items()},
@@ -105,7 +109,7 @@ def open_missions(
         sources=tuple(opened[mission.name] for mission in choice.sources),
         beside=None if choice.beside is None else opened[choice.beside.name],
     )
-    return found, gated, [record for records in read.values() for record in records]
+    return found, gated, [*gated.values(), *(record for records in read.values() for record in records)]
 
 
 def _require_still_holds(plan: Plan, mission: Mission, decision: Json, gated: Mapping[str, Record]) -> None:

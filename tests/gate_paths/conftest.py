@@ -1,0 +1,20 @@
+"""What tests of ways around the gate stand on."""
+
+from pathlib import Path
+
+import pytest
+from shut_months import a_copy, shut_and_open
+
+from mrv_assets.workplace import Workplace
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A month that the gate rejected and one that it passed. Nothing changes it."""
+    return shut_and_open(tmp_path_factory.mktemp("shut") / "programme")
+
+
+@pytest.fixture
+def place(untouched: Workplace, tmp_path: Path) -> Workplace:
+    """A copy of it, to be changed."""
+    return a_copy(untouched, tmp_path / "programme")

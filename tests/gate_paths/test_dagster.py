@@ -1,0 +1,273 @@
+"""Runs that leave the gate out, go around it, or pick up after a failure: what it rejected stays out of each."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from block_scenes import TILE
+from demo_lake import REPOSITORY, dagster, evidence, mrv, python
+from shut_months import (
+    GATED,
+    IN_OPEN,
+    IN_SHUT,
+    MISSION_ASSETS,
+    OPEN,
+    SHUT,
+    a_copy,
+    current,
+    edited,
+    folder_of,
+    leaves_nothing,
+    materialized,
+    refused,
+    republished,
+    shut_and_open,
+    values,
+    without_product,
+)
+
+from mrv_assets.assets.partitions import MONTH, partition_key, register_tiles
+from mrv_assets.assets.partitions import TILE as TILE_KEY
+from mrv_assets.assets.runs import materialize_tile_month
+from mrv_assets.assets.whole import build_definitions
+from mrv_assets.errors import NotMaterialized, StaleUpstream
+from mrv_assets.settings import Settings
+from mrv_assets.settings import current as settings_of
+from mrv_assets.workplace import PRODUCT, Workplace
+
+CLOUDED_OPEN = replace(IN_OPEN, id="reprocessed", scl=IN_SHUT.scl)
+"""What the catalogue offers of the open month once its scene has been processed again: half of it under cloud."""
+
+
+def where(place: Workplace) -> dict[str, str]:
+    """The variables that name a programme and its lake."""
+    return {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+
+
+def settings(place: Workplace) -> Settings:
+    """A programme's deployment."""
+    return settings_of(where(place), place.program_path.parent)
+
+
+@pytest.fixture
+def instance(untouched: Workplace) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance that knows the programme's tile."""
+    with dg.DagsterInstance.ephemeral() as made:
+        register_tiles(made, untouched.program, untouched.tiles)
+        yield made
+
+
+def select(place: Workplace, instance: dg.DagsterInstance, *assets: str, month: str = SHUT) -> None:
+    """Materialize a selection of assets, as the UI and Dagster's command do; an error is raised as it is."""
+    materialize_tile_month(instance, settings(place), TILE, month, only=assets)
+
+
+# --- selections -------------------------------------------------------------------------------------------------------
+
+
+def test_the_product_alone_of_a_rejected_month_has_no_values(place: Workplace, instance: dg.DagsterInstance) -> None:
+    """The run succeeds: that there are none is what it says."""
+    select(without_product(place), instance, PRODUCT)
+
+    assert values(place) == {}
+    record = current(place, PRODUCT)
+    assert (record.output["mission"], record.output["decisions"]) == (None, {"sentinel2": "REJECTED"})
+
+
+def test_the_product_alone_behind_another_threshold_is_refused(place: Workplace, instance: dg.DagsterInstance) -> None:
+    """The programme was edited to let the month pass: the decision is of the old one, and the run says what to do."""
+    edited(without_product(place), gate={"min_coverage": 0.1})
+
+    with refused(place, StaleUpstream, r"another gate than the programme has now.*mrv run --tile 34TER --month"):
+        select(place, instance, PRODUCT)
+
+
+def test_dagsters_own_command_says_why_it_was_refused(place: Workplace, tmp_path: Path) -> None:
+    """`dagster asset materialize --select monthly_proxies` after the edit: a failure, with the cure in its output."""
+    edited(without_product(place), gate={"min_coverage": 0.1})
+    deployed = {**where(place), "DAGSTER_HOME": str(tmp_path / "home")}
+    told = mrv("tiles", cwd=tmp_path, **deployed)
+    selected = ("--select", PRODUCT, "--partition", f"{SHUT}|{TILE}", "-m", "mrv_assets.definitions")
+
+    with leaves_nothing(place):
+        done = dagster("asset", "materialize", *selected, cwd=tmp_path, **deployed)
+
+    assert (told.returncode, done.returncode) == (0, 1), told.stderr
+    assert "another gate than the programme has now" in done.stderr
+    assert f"mrv run --tile {TILE} --month {SHUT}" in done.stderr
+
+
+def test_a_month_whose_gate_was_left_out_is_refused(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """Everything but the decision is there: without it there is nothing to go by."""
+    place = shut_and_open(tmp_path / "programme", run=())
+    select(place, instance, *MISSION_ASSETS[:-1])
+
+    with refused(place, NotMaterialized, r"sentinel2/gated_tiles 34TER 2018-07 is not in the lake\. Run: mrv run"):
+        select(place, instance, PRODUCT)
+
+
+def test_a_selection_without_the_gate_brings_in_no_new_pixel(place: Workplace, instance: dg.DagsterInstance) -> None:
+    """The sky was clear when the gate passed it; now it is not, and nobody has asked the gate.
+
+    Without the gate between them nothing orders product and indices: if it comes first, it is what it was; if it comes
+    last, it is refused, as it is alone.
+    """
+    before = current(place, PRODUCT, OPEN)
+    republished(place, IN_SHUT, CLOUDED_OPEN)
+
+    with suppress(StaleUpstream):
+        select(place, instance, *MISSION_ASSETS[:-1], PRODUCT, month=OPEN)
+
+    assert current(place, PRODUCT, OPEN) == before
+    with refused(place, StaleUpstream, r"gated_tiles 34TER 2018-08: .*sentinel2/indices that has since been replaced"):
+        select(place, instance, PRODUCT, month=OPEN)
+    select(place, instance, GATED, PRODUCT, month=OPEN)
+    assert (current(place, GATED, OPEN).output["status"], values(place, OPEN)) == ("REJECTED", {})
+
+
+@pytest.mark.parametrize("stages", range(1, 5), ids=lambda count: MISSION_ASSETS[count - 1])
+def test_upstream_that_changed_since_shuts_the_product(place: Workplace, stages: int) -> None:
+    """Whichever of a passed month's assets was made anew alone: its decision is no longer on what the month is."""
+    republished(place, IN_SHUT, CLOUDED_OPEN)
+    materialized(place, *MISSION_ASSETS[:stages], month=OPEN)
+
+    with refused(place, StaleUpstream, f"a record of {MISSION_ASSETS[stages - 1]} that has since been replaced"):
+        materialized(place, PRODUCT, month=OPEN)
+
+
+# --- runs that pick up after a failure --------------------------------------------------------------------------------
+
+
+def the_job() -> dg.JobDefinition:
+    """The job of every asset; Dagster keeps the first that it is given, so a run says itself where its lake is."""
+    return build_definitions(settings_of({})).resolve_job_def("tile_month")
+
+
+def executed(
+    place: Workplace, instance: dg.DagsterInstance, month: str, options: Any = None
+) -> tuple[str, bool, list[str]]:
+    """Execute the job, or a run of it again; gives the run, whether it succeeded, and what it materialized."""
+    deployed = {"program_path": str(place.program_path), "lake_path": str(place.lake_path)}
+    tags = {
+        "dagster/partition": str(partition_key(TILE, month)),
+        f"dagster/partition/{MONTH}": month,
+        f"dagster/partition/{TILE_KEY}": TILE,
+    }
+    with dg.execute_job(
+        dg.reconstructable(the_job),
+        instance=instance,
+        tags=tags,
+        run_config={"resources": {"mrv": {"config": deployed}}},
+        reexecution_options=options,
+    ) as result:
+        made = [event.asset_key for event in result.all_events if event.is_step_materialization]
+        return result.run_id, result.success, [key.to_user_string() for key in made if key]
+
+
+@pytest.fixture
+def failed(untouched: Workplace, tmp_path: Path) -> Iterator[tuple[Workplace, dg.DagsterInstance, str]]:
+    """A run of the open month that passed the gate and failed at the product, whose folder could not be made."""
+    place = without_product(a_copy(untouched, tmp_path / "programme"), OPEN)
+    in_the_way = folder_of(place, PRODUCT, OPEN)
+    in_the_way.write_text("no folder")
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home"), {"telemetry": {"enabled": False}}) as instance:
+        register_tiles(instance, place.program, place.tiles)
+        run, success, made = executed(place, instance, OPEN)
+        assert (success, made) == (False, list(MISSION_ASSETS))
+        in_the_way.unlink()
+        yield place, instance, run
+
+
+def test_a_run_executed_again_from_its_failure_asks_the_gate_of_today(
+    failed: tuple[Workplace, dg.DagsterInstance, str],
+) -> None:
+    """It passed in the run that failed and was rejected since: the step that is executed again lets nothing in."""
+    place, instance, run = failed
+    materialized(republished(place, IN_SHUT, CLOUDED_OPEN), *MISSION_ASSETS, month=OPEN)
+
+    _, success, made = executed(place, instance, OPEN, dg.ReexecutionOptions.from_failure(run, instance))
+
+    assert (success, made) == (True, [PRODUCT])
+    assert (current(place, GATED, OPEN).output["status"], values(place, OPEN)) == ("REJECTED", {})
+
+
+def test_a_step_of_a_failed_run_alone_is_refused_where_the_sky_has_changed(
+    failed: tuple[Workplace, dg.DagsterInstance, str],
+) -> None:
+    """Only the product is executed again, behind new raw tiles that the gate has not seen."""
+    place, instance, run = failed
+    materialized(republished(place, IN_SHUT, CLOUDED_OPEN), MISSION_ASSETS[0], month=OPEN)
+    only = dg.ReexecutionOptions(parent_run_id=run, step_selection=[PRODUCT])
+
+    with leaves_nothing(place):
+        again, success, made = executed(place, instance, OPEN, only)
+
+    assert (success, made) == (False, [])
+    said = [str(entry.dagster_event.event_specific_data) for entry in instance.all_logs(again) if entry.dagster_event]
+    assert any("sentinel2/raw_tiles that has since been replaced" in one for one in said)
+
+
+def test_a_run_executed_again_from_its_failure_lets_in_what_passed(
+    failed: tuple[Workplace, dg.DagsterInstance, str],
+) -> None:
+    """Where nothing has changed the values come in: nothing here is shut by accident."""
+    place, instance, run = failed
+
+    _, success, made = executed(place, instance, OPEN, dg.ReexecutionOptions.from_failure(run, instance))
+
+    assert (success, made) == (True, [PRODUCT])
+    assert values(place, OPEN) != {}
+
+
+# --- executors --------------------------------------------------------------------------------------------------------
+
+DRIVER = REPOSITORY / "tests" / "executor_driver.py"
+
+
+def by_executors(place: Workplace, month: str, *names: str) -> dict[str, Any]:
+    """What each executor did with the gate and the product of a month."""
+    home = place.program_path.parent / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    done = python(str(DRIVER), month, *names, cwd=place.program_path.parent, DAGSTER_HOME=str(home), **where(place))
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_no_executor_lets_a_rejected_month_in(place: Workplace) -> None:
+    """In one process, in processes of their own, on dask workers, with blocks on a cluster: computed, and no value."""
+    names = ("in_process", "multiprocess", "dask", "blocks_on_a_cluster")
+    before = evidence(place.lake_path)
+
+    answer = by_executors(place, SHUT, *names)
+
+    assert {name: one["status"] for name, one in answer.items()} == dict.fromkeys(names, "SUCCESS"), answer
+    assert {name: one["materialized"] for name, one in answer.items()} == {name: [GATED, PRODUCT] for name in names}
+    assert place.lake.reproductions(current(place, PRODUCT)) == len(names)
+    assert values(place) == {}
+    assert evidence(place.lake_path) == before
+
+
+def test_an_executor_that_goes_on_behind_a_failed_gate_lets_nothing_in(tmp_path: Path) -> None:
+    """Dask's executor starts the product though the gate's step failed: the product finds no decision, and says so."""
+    place = shut_and_open(tmp_path / "programme", run=())
+    materialized(place, *MISSION_ASSETS[:-1])
+    shutil.rmtree(current(place, "sentinel2/masked_tiles").data)
+
+    with leaves_nothing(place):
+        answer = by_executors(place, SHUT, "in_process", "dask")
+
+    assert {name: (one["status"], one["materialized"]) for name, one in answer.items()} == {
+        "in_process": ("FAILURE", []),
+        "dask": ("FAILURE", []),
+    }
+    assert set(answer["in_process"]["failed"]) == {"sentinel2__gated_tiles"}
+    assert "sentinel2/gated_tiles 34TER 2018-07 is not in the lake" in answer["dask"]["failed"][PRODUCT]
