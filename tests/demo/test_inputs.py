@@ -1,6 +1,7 @@
 """The folder of the simulated programme: whole or not there, never written over, and told when it is another's."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from demo_lake import TILE, Demo, a_place, mrv, rows
 
 from mrv_assets.cli import verbs
 from mrv_assets.demo.ground import APPROVED
-from mrv_assets.demo.inputs import KEYS, check_inputs, make_inputs
+from mrv_assets.demo.inputs import KEYS, check_inputs, make_inputs, sole_user
 from mrv_assets.errors import DemoFolderError
 
 MADE = (*("program.yaml", "parcels.geojson", "truth.json", "made_by.json"), "catalogue", "keys")
@@ -127,3 +128,20 @@ def test_a_folder_of_that_name_that_is_not_the_demos_is_left_alone(tmp_path: Pat
     assert done.returncode == 2
     assert str(tmp_path / "simulated") in done.stderr
     assert [path.name for path in tmp_path.rglob("*")] == ["simulated", "mine.txt"]
+
+
+def test_of_two_demos_one_waits(tmp_path: Path) -> None:
+    """While one works on the folder another keeps out of it, and comes in when the first is done or dead."""
+    folder, came_in = tmp_path / "simulated", threading.Event()
+
+    def another() -> None:
+        with sole_user(folder):
+            came_in.set()
+
+    waiting = threading.Thread(target=another)
+    with sole_user(folder):
+        waiting.start()
+        before = came_in.wait(0.5)
+    waiting.join(30)
+
+    assert (before, came_in.is_set()) == (False, True)
