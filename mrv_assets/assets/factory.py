@@ -140,7 +140,11 @@ def result_of(place: "Workplace", done: Materialized, key: dg.AssetKey) -> dg.Ma
                 # A mission that was not needed fails nobody.
                 passed=metadata["gate_status"] in ("PASSED", "APPROVED_MANUAL", "NOT_EVALUATED"),
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={name: metadata[name] for name in shown if name in metadata},
+                # Its tab shows the newest evaluation of all partitions, and does not say of which.
+                metadata={
+                    "tile_month": f"{done.record.document['tile']} {done.record.document['month']}",
+                    **{name: metadata[name] for name in shown if name in metadata},
+                },
             )
         ]
     return dg.MaterializeResult(

@@ -55,16 +55,12 @@ def write_asserted_decision(context: dg.OpExecutionContext, mrv: MrvResource, co
         dg.AssetObservation(
             asset_key=statement.asset.split("/"),
             partition=partition_key(config.tile, config.month),
-            description=f"{statement.verdict} by {statement.reviewer}: asserted, not authenticated",
+            # Dagster shows it above the gate's own word: few rows, and none that could be taken for that.
             metadata={
-                "manual_decision": f"{statement.verdict}: asserted, not authenticated, counts for nothing",
-                "gate_status": "REJECTED, as before",
-                "reviewer": f"{statement.reviewer}, {statement.role}",
-                "reason": statement.reason,
-                "evidence": ", ".join(statement.evidence) or "none",
-                "record": statement.record,
-                "decision": recorded.decision,
-                "to_sign": f"mrv qa decide {config.tile} {config.month} --{statement.verdict} --reason ... --key ...",
+                "asserted": f"{statement.verdict} by {statement.reviewer}, {statement.role}: "
+                "not authenticated, counts for nothing",
+                "asserted_reason": "; ".join([statement.reason, *statement.evidence]),
+                "asserted_decision": recorded.decision,
             },
         )
     )
