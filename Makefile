@@ -45,7 +45,7 @@ demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
 	@$(CONFORMANCE)/bin/python -m pytest tests/conformance
