@@ -49,7 +49,7 @@ demo: $(INSTALLED)
 # Without a browser its tests are skipped, and say why.
 test: $(INSTALLED)
 	@$(MAKE) --no-print-directory chromium || echo "The tests of the UI in a browser are skipped." >&2
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
 	@$(CONFORMANCE)/bin/python -m pytest tests/conformance

@@ -16,11 +16,25 @@ OURS = ("MRV_", "DAGSTER_")
 REAL_DATA = "MRV_REAL_DATA"
 """The one variable meant for the tests themselves."""
 LOOPBACK = ("127.", "::1", "localhost")
+LONGEST = (
+    *("test_determinism.py", "test_crash.py", "test_readme.py", "test_sensitivity.py", "test_mutations.py"),
+    *("assets/test_dagster_runs.py", "test_tamper.py", "export/test_folder.py", "stages/test_substitution.py"),
+    *("test_programme_sensitivity.py", "test_rerun.py", "test_independent.py", "qa/test_deciding.py"),
+    *("qa/test_tampered.py", "test_tamper_missions.py", "test_races.py", "test_force.py", "test_json_answers.py"),
+)
+"""Files that take longest, the longest first."""
 LISTED = pytest.StashKey[list[str]]()
 
 # Examples of all fuzz tests together (fuzzing.py); loaded for no other test. Hypothesis has a profile "ci" of its own.
 settings.register_profile("fuzz", max_examples=2_000)
 settings.register_profile("nightly", max_examples=50_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first: where several processes share them, none ends long after the others."""
+    tests = Path(__file__).parent
+    place = {tests / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(autouse=True)

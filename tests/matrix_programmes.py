@@ -1,4 +1,4 @@
-"""Programmes that between them run every kernel, spread over several blocks; one month each."""
+"""Programmes that between them run every kernel and every way to decide, spread over several blocks; a month each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ from block_scenes import CLOUD, CORNER, SHADOW, Box, SceneSpec, a_programme_of, 
 from demo_lake import a_copied_catalogue, a_program
 from mission_scenes import a_programme_with, around, sentinel1
 from numpy.typing import NDArray
+from reviewing import months_to_reject
+from standing_in import months_of
 
 from mrv_assets.science.blocks import BLOCK
 
@@ -21,6 +23,8 @@ def programmes(folder: Path) -> tuple[Path, ...]:
         _six_blocks(folder / "blocks"),
         _coarse(folder / "coarse"),
         _radar(folder / "radar"),
+        _substitute(folder / "substitute"),
+        _approved(folder / "approved"),
     )
 
 
@@ -71,6 +75,16 @@ def _radar(folder: Path) -> Path:
         )
         looks.append(sentinel1(f"s{number}", grid, when=f"2018-07-{number + 10}T04:40:00Z", vv=vv, vh=vh))
     return a_programme_with(folder, "sentinel1", looks, {"p": parcel}).program_path
+
+
+def _substitute(folder: Path) -> Path:
+    """Landsat, interpolated, stands in for Sentinel-2, made comparable with it; a radar was not needed."""
+    return months_of(folder, {MONTH: "landsat"}, bandpass="hls-s2a").program_path
+
+
+def _approved(folder: Path) -> Path:
+    """A month to reject, beside it the keys of reviewers who approve it."""
+    return months_to_reject(folder).place.program_path
 
 
 def rough(seed: int, box: Box) -> dict[str, NDArray[np.uint16]]:

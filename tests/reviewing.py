@@ -30,7 +30,7 @@ PEOPLE = {"Ana Pop": "lead reviewer", "Dan Ilie": "reviewer", "Eva Rus": "review
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A programme whose months the gate has rejected."""
+    """A programme whose months the gate rejects."""
 
     folder: Path
 
@@ -61,13 +61,13 @@ class Rejected:
         path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **fields}))
 
 
-def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: Any) -> Rejected:
-    """Reject months of which a quarter was seen, with a programme that knows three reviewers."""
+def months_to_reject(folder: Path, months: Sequence[str] = (MONTH,), **changed: Any) -> Rejected:
+    """Months of which a quarter was seen, not yet materialized, in a programme that knows three reviewers."""
     scenes = [
         SceneSpec(id=f"{month}-10", when=f"{month}-10T09:30:00Z", box=SEEN, scl=shaded(SEEN, *_CLOUDS))
         for month in months
     ]
-    place = a_programme_of(folder, scenes, PARCELS, **changed)
+    a_programme_of(folder, scenes, PARCELS, **changed)
     made = Rejected(folder=folder)
     reviewers = [
         reviewer
@@ -75,10 +75,16 @@ def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: A
         for reviewer in yaml.safe_load(programme_lines(new_key(made.key(name), name, role)))["reviewers"]
     ]
     made.change(reviewers=reviewers, months={"start": months[0], "end": months[-1]})
+    return made
+
+
+def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: Any) -> Rejected:
+    """The same, and the gate has rejected them."""
+    made = months_to_reject(folder, months, **changed)
     for month in months:
         for _ in made.place.run(TILE, month):
             pass
-    assert place.lake_path.is_dir()
+    assert made.place.lake_path.is_dir()
     return made
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,17 @@ Records = dict[str, dict[str, Json]]
 
 DRIVER = REPOSITORY / "tests" / "materialize_driver.py"
 PACKAGE = Path(mrv_assets.__file__).parent
-PROGRAMMES = {"real": "sentinel2", "blocks": "sentinel2", "coarse": "sentinel2", "radar": "sentinel1"}
-"""With the mission of each."""
+PROGRAMMES = {
+    **dict.fromkeys(("real", "blocks", "coarse"), ("sentinel2",)),
+    "radar": ("sentinel1",),
+    "substitute": ("sentinel2", "landsat", "sentinel1"),
+}
+"""With the missions of each."""
+DECIDED = ("sentinel2/gated_tiles", PRODUCT)
+"""What rests on a manual decision."""
 KERNELS = 16
 """How many the package has at least: those that stages call, and those that kernels call."""
+ALONE = "1 thread"
 FUSED = re.compile(r"\bv?fn?m(?:add|sub)\w*")
 """x86's mnemonics for a * b + c that is rounded once instead of twice, scalar or packed."""
 
@@ -57,31 +64,21 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     made = materialize(
         programmes(first),
         first / "lakes",
-        "--assembly",
-        str(assembly),
+        *("--threads", "1", "--assembly", str(assembly)),
         PYTHONPATH=str(clone),
         PYTHONHASHSEED="0",
         NUMBA_CACHE_DIR=str(folder / "numba"),
     )
     moved = first.rename(folder / "moved")
     assert made["package"] == str(clone / "mrv_assets")
-    assert outcomes(made["programmes"]) == {"computed"}
+    records = made["ways"][ALONE]["programmes"]
+    assert outcomes(records) == {"computed"}
     return Baseline(
-        records=made["programmes"],
+        records=records,
         programs=tuple(sorted(moved.glob("*/program.yaml"))),
         lakes=moved / "lakes",
         assembly=assembly,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """What differs from the baseline, besides where everything lies."""
-
-    arguments: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    spread: int = 1
-    """Threads or worker processes that share the blocks."""
 
 
 def an_older_cpu() -> dict[str, str]:
@@ -95,22 +92,26 @@ def an_older_cpu() -> dict[str, str]:
     }
 
 
-VARIANTS = {
-    "hash seed": Variant(environment={"PYTHONHASHSEED": "12345"}),
-    "2 threads": Variant(arguments=("--workers", "2"), spread=2),
-    "4 threads": Variant(arguments=("--workers", "4"), spread=4),
-    "cluster of 1": Variant(arguments=("--cluster", "1"), spread=1),
-    "cluster of 3": Variant(arguments=("--cluster", "3"), spread=3),
-}
+WAYS = {ALONE: 1, "2 threads": 2, "4 threads": 4, "cluster of 1": 1, "cluster of 3": 3}
+"""With how many threads or worker processes share the blocks."""
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-def test_how_it_is_run_changes_no_record(variant: Variant, baseline: Baseline, tmp_path: Path) -> None:
-    """Other hashes of strings, more threads, a cluster: the same bytes; and the blocks were really spread."""
-    made = materialize(baseline.programs, tmp_path, *variant.arguments, **variant.environment)
+@pytest.fixture(scope="module")
+def under_another_seed(baseline: Baseline, tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """The programmes, materialized in every way by the installed package, strings hashed otherwise."""
+    threads = [f"--threads={number}" for name, number in WAYS.items() if "thread" in name]
+    clusters = [f"--cluster={number}" for name, number in WAYS.items() if "cluster" in name]
+    lakes = tmp_path_factory.mktemp("ways")
+    return materialize(baseline.programs, lakes, *threads, *clusters, PYTHONHASHSEED="12345")
 
-    assert made["package"] == str(PACKAGE)
-    assert made["spread"] == variant.spread
+
+@pytest.mark.parametrize("way", WAYS)
+def test_how_it_is_run_changes_no_record(way: str, baseline: Baseline, under_another_seed: Json) -> None:
+    """Under another hash seed, by more threads, on a cluster: the same bytes; and the blocks were really spread."""
+    made = under_another_seed["ways"][way]
+
+    assert under_another_seed["package"] == str(PACKAGE)
+    assert made["spread"] == WAYS[way]
     check_the_same(baseline.records, made["programmes"])
     assert outcomes(made["programmes"]) == {"computed"}
 
@@ -120,33 +121,37 @@ def test_another_clone_makes_the_same_records(baseline: Baseline, tmp_path: Path
     clone = a_clone(tmp_path / "a clone elsewhere")
 
     made = materialize(
-        baseline.programs, tmp_path / "lakes", PYTHONPATH=str(clone), NUMBA_CACHE_DIR=str(tmp_path / "numba")
+        baseline.programs,
+        tmp_path / "lakes",
+        "--threads=1",
+        PYTHONPATH=str(clone),
+        NUMBA_CACHE_DIR=str(tmp_path / "numba"),
     )
 
     assert made["package"] == str(clone / "mrv_assets")
-    check_the_same(baseline.records, made["programmes"])
-    assert outcomes(made["programmes"]) == {"computed"}
+    check_the_same(baseline.records, made["ways"][ALONE]["programmes"])
+    assert outcomes(made["ways"][ALONE]["programmes"]) == {"computed"}
 
 
 def test_another_cpu_makes_the_same_records(baseline: Baseline, tmp_path: Path) -> None:
     """Kernels compiled for any x86-64, and libraries that hold back what this CPU could do."""
     numba_cache = tmp_path / "numba"
 
-    made = materialize(baseline.programs, tmp_path, **an_older_cpu(), NUMBA_CACHE_DIR=str(numba_cache))
+    made = materialize(baseline.programs, tmp_path, "--threads=1", **an_older_cpu(), NUMBA_CACHE_DIR=str(numba_cache))
 
     assert list(numba_cache.rglob("*.nbc"))
-    check_the_same(baseline.records, made["programmes"])
-    assert outcomes(made["programmes"]) == {"computed"}
+    check_the_same(baseline.records, made["ways"][ALONE]["programmes"])
+    assert outcomes(made["ways"][ALONE]["programmes"]) == {"computed"}
 
 
 def test_a_lake_that_was_moved_reproduces_every_record(baseline: Baseline, tmp_path: Path) -> None:
     """Programme, catalogue and lake lie elsewhere than when it was made: computed again, nothing differs."""
     lakes = shutil.copytree(baseline.lakes, tmp_path / "lakes")
 
-    made = materialize(baseline.programs, lakes)
+    made = materialize(baseline.programs, lakes, "--threads=1")
 
-    check_the_same(baseline.records, made["programmes"])
-    assert outcomes(made["programmes"]) == {"reproduced"}
+    check_the_same(baseline.records, made["ways"][ALONE]["programmes"])
+    assert outcomes(made["ways"][ALONE]["programmes"]) == {"reproduced"}
 
 
 def test_an_audit_hash_is_the_hash_of_the_stored_bytes(baseline: Baseline) -> None:
@@ -154,10 +159,30 @@ def test_an_audit_hash_is_the_hash_of_the_stored_bytes(baseline: Baseline) -> No
     records = records_of(baseline.records)
 
     assert {name: tuple(assets) for name, assets in baseline.records.items()} == {
-        name: (*(f"{mission}/{stage}" for stage in STAGES), PRODUCT) for name, mission in PROGRAMMES.items()
+        **{
+            name: (*(f"{mission}/{stage}" for mission in missions for stage in STAGES), PRODUCT)
+            for name, missions in PROGRAMMES.items()
+        },
+        "approved": DECIDED,
     }
     for asset, (audit_hash, record) in records.items():
         assert sha256(record.encode()).hexdigest() == audit_hash, asset
+
+
+def test_every_way_to_decide_is_among_them(baseline: Baseline) -> None:
+    """What passed, was rejected, stands in, was not needed, and was approved by hand: the month's product says so."""
+    decisions = {
+        name: json.loads(assets[PRODUCT]["record"])["output"]["decisions"] for name, assets in baseline.records.items()
+    }
+
+    assert decisions == {
+        "real": {"sentinel2": "PASSED"},
+        "blocks": {"sentinel2": "PASSED"},
+        "coarse": {"sentinel2": "PASSED"},
+        "radar": {"sentinel1": "PASSED"},
+        "substitute": {"sentinel2": "REJECTED", "landsat": "PASSED", "sentinel1": "NOT_EVALUATED"},
+        "approved": {"sentinel2": "APPROVED_MANUAL"},
+    }
 
 
 def test_no_kernel_fuses_multiply_and_add(baseline: Baseline) -> None:
