@@ -157,7 +157,7 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
 @verbs.command()
 @click.option("--tile", required=True, help="MGRS tile, such as 34TER.")
 @click.option("--month", required=True, help="UTC month, YYYY-MM.")
-@click.option("--force", is_flag=True, help="Compute even what is known; mends what is damaged.")
+@click.option("--force", is_flag=True, help="Compute even what is known: mends damage, reads refused scenes again.")
 @as_json_option
 def run(tile: str, month: str, force: bool, as_json: bool) -> None:
     """Materialize every asset of one tile and month, through Dagster, in this process."""

@@ -1,6 +1,7 @@
 """One range of one object, whatever it takes: attempts that keep what they brought, and never join two versions."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -19,6 +20,10 @@ class Fetched:
     data: bytearray = field(repr=False)
     """As it was received into: not copied once more, and not to be changed."""
     version: Version
+
+
+Doubt = Callable[[bytes | bytearray], Failure | None]
+"""Why bytes cannot be what was asked for, though the server says they are; None where they may be."""
 
 
 @dataclass(kw_only=True)
@@ -44,7 +49,14 @@ class _Fetch:
         return ByteRange(offset, max(0, end - offset))
 
 
-async def fetch(wire: Wire, href: str, asked: ByteRange, known: Version | None, deadline: float) -> Fetched | Failure:
+async def fetch(
+    wire: Wire,
+    href: str,
+    asked: ByteRange,
+    known: Version | None,
+    deadline: float,
+    doubt: Doubt = lambda data: None,
+) -> Fetched | Failure:
     """Bytes of a range, cut where the object ends.
 
     Args:
@@ -53,6 +65,7 @@ async def fetch(wire: Wire, href: str, asked: ByteRange, known: Version | None, 
         asked: The range.
         known: The version it must be of; None: any.
         deadline: When to give up, on the loop's clock.
+        doubt: Looks at what came; with a doubt it is asked for again.
     """
     under_way = _Fetch(asked=asked, version=known)
     key = f"{without_query(href)}#{asked.offset}"
@@ -63,7 +76,11 @@ async def fetch(wire: Wire, href: str, asked: ByteRange, known: Version | None, 
         before = len(under_way.held)
         failure = await _attempt(wire, href, under_way)
         if failure is None or (under_way.version is not None and not under_way.rest.length):
-            return None
+            failure = doubt(under_way.held)
+            if failure is None:
+                return None
+            # Whoever sent it names it by a version of its own.
+            under_way.version = None
         if under_way.version is None or under_way.version.strong is None:
             # Nothing tells whether the next answer goes on with the same bytes.
             under_way.held.clear()

@@ -1,6 +1,7 @@
 """Published objects over the network: the only place that remote bytes come through."""
 
 import asyncio
+import hashlib
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -13,12 +14,12 @@ from mrv_assets.errors import HostRefused, MrvError, ObjectChanged, ObjectReadEr
 from mrv_assets.ingest import loop
 from mrv_assets.ingest.answer import Version
 from mrv_assets.ingest.coalesce import piece, reading
-from mrv_assets.ingest.fetch import Fetched, fetch
+from mrv_assets.ingest.fetch import Doubt, Fetched, fetch
 from mrv_assets.ingest.hosts import HostRules, without_query
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signer, Unsigned
-from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, ObjectInfo, hasher
+from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, Cut, ObjectInfo, hasher
 from mrv_assets.ingest.wire import Tally, Wire, wire
 
 T = TypeVar("T")
@@ -65,7 +66,23 @@ class HttpTransport:
     process ends.
     """
 
-    def __init__(self, rules: HostRules, *, signer: Signer | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        rules: HostRules,
+        *,
+        signer: Signer | None = None,
+        limits: Limits | None = None,
+        doubt: Doubt = lambda data: None,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            rules: Which machines may be asked.
+            signer: Of links; none by default.
+            limits: Of what is asked of them, and held here.
+            doubt: Looks at an object's first bytes; what it doubts is asked for again, as after a broken answer.
+        """
+        self._doubt = doubt
         self._rules, self._signer, self._limits = rules, signer or Unsigned(), limits or Limits()
         self._tally = Tally()
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -95,9 +112,7 @@ class HttpTransport:
             ObjectReadError: When the object cannot be read or ends before a range does.
             ValueError: For a range below 0.
         """
-        for part in ranges:
-            if part.offset < 0 or part.length < 0:
-                raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
+        _require_positive(ranges)
         pieces = self._answered(href, lambda known: self._read(href, known.version, ranges))
         # Joined here, in the caller's thread: a long range is a long copy.
         return [found[0] if len(found) == 1 else b"".join(found) for found in pieces]
@@ -111,8 +126,21 @@ class HttpTransport:
             ObjectReadError: When the object cannot be read.
             ValueError: For a function publishers do not state.
         """
+        return self.read_digested(href, algorithm, ())[0]
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of all of an object, lower-case hex, and the bytes of some ranges of what was digested.
+
+        Raises:
+            HostRefused: When the link, or one it redirects to, leads where it may not.
+            ObjectChanged: When the object was replaced since a caller was told of it.
+            ObjectReadError: When the object cannot be read or ends before a range does.
+            ValueError: For a function publishers do not state, or a range below 0.
+        """
         hasher(algorithm)
-        return self._answered(href, lambda known: self._digest(href, known.version, algorithm))
+        _require_positive(ranges)
+        found, cut = self._answered(href, lambda known: self._digest(href, known.version, algorithm, ranges))
+        return found, cut.found()
 
     def counters(self) -> Counters:
         """What was done so far."""
@@ -177,7 +205,8 @@ class HttpTransport:
                 return self._known[href]
             got: Fetched | Failure
             for _ in range(self._limits.versions):
-                got = await fetch(self._wired(), href, ByteRange(0, PREFIX_BYTES), None, self._deadline(PREFIX_BYTES))
+                first, deadline = ByteRange(0, PREFIX_BYTES), self._deadline(PREFIX_BYTES)
+                got = await fetch(self._wired(), href, first, None, deadline, self._doubt)
                 if not isinstance(got, Failure) or not got.changed:
                     break
             if isinstance(got, Failure):
@@ -191,13 +220,8 @@ class HttpTransport:
 
     async def _read(self, href: str, version: Version, ranges: Sequence[ByteRange]) -> list[list[bytes]] | Failure:
         """Pieces of each range, in order."""
-        for part in ranges:
-            if part.offset + part.length > version.size:
-                return Failure(
-                    reason=f"it ends at byte {version.size}, before the {part.length} bytes from {part.offset} that "
-                    "were asked for",
-                    permanent=True,
-                )
+        if (failure := _beyond(version, ranges)) is not None:
+            return failure
         prefix = self._prefixes.get(href, b"")
         got = [[prefix[part.offset : part.offset + part.length]] for part in ranges]
         missing = [index for index, part in enumerate(ranges) if len(got[index][0]) < part.length]
@@ -227,8 +251,12 @@ class HttpTransport:
             got[index] = [found[number] for number in sorted(found)]
         return got
 
-    async def _digest(self, href: str, version: Version, algorithm: str) -> str | Failure:
-        computed = hasher(algorithm)
+    async def _digest(
+        self, href: str, version: Version, algorithm: str, ranges: Sequence[ByteRange]
+    ) -> tuple[str, Cut] | Failure:
+        if (failure := _beyond(version, ranges)) is not None:
+            return failure
+        computed, cut = hasher(algorithm), Cut(ranges)
         plan = reading([ByteRange(0, version.size)], gap_bytes=0, part_bytes=self._limits.part_bytes)
         deadline = self._deadline(version.size)
         todo = iter(plan.parts)
@@ -238,13 +266,13 @@ class HttpTransport:
                 for part in islice(todo, _AHEAD - len(coming)):
                     coming.append(asyncio.create_task(fetch(self._wired(), href, part, version, deadline)))
                 if not coming:
-                    return computed.hexdigest()
+                    return computed.hexdigest(), cut
                 got = await coming[0]
                 if isinstance(got, Failure):
                     return got
                 coming.popleft()
                 # In a thread: the loop moves bytes, and is not held up by looking at them.
-                await asyncio.to_thread(computed.update, got.data)
+                await asyncio.to_thread(_pass_by, computed, cut, got.data)
         finally:
             await _cancelled(coming)
 
@@ -259,6 +287,29 @@ class HttpTransport:
     def _deadline(self, wanted: int) -> float:
         limits = self._limits
         return asyncio.get_running_loop().time() + limits.deadline_s + wanted / limits.slowest_bytes_s
+
+
+def _pass_by(computed: "hashlib._Hash", cut: Cut, data: bytearray) -> None:
+    computed.update(data)
+    cut.pass_by(data)
+
+
+def _require_positive(ranges: Sequence[ByteRange]) -> None:
+    for part in ranges:
+        if part.offset < 0 or part.length < 0:
+            raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
+
+
+def _beyond(version: Version, ranges: Sequence[ByteRange]) -> Failure | None:
+    """That a range ends behind the object, if one does."""
+    for part in ranges:
+        if part.offset + part.length > version.size:
+            return Failure(
+                reason=f"it ends at byte {version.size}, before the {part.length} bytes from {part.offset} that "
+                "were asked for",
+                permanent=True,
+            )
+    return None
 
 
 async def _first_failure(works: Sequence[Coroutine[Any, Any, Failure | None]]) -> Failure | None:

@@ -45,15 +45,21 @@ class KeptTransport:
 
     def digest(self, href: str, algorithm: str) -> str:
         """Digest of all of an object, lower-case hex; from the folder where it is there."""
+        return self.read_digested(href, algorithm, ())[0]
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of all of an object and the bytes of some ranges; from the folder where they are there."""
         size = hasher(algorithm).digest_size
-        path = self._path(href, algorithm)
+        path = self._path(href, [algorithm, *(f"{part.offset}+{part.length}" for part in ranges)])
         if path is None:
-            return self._inner.digest(href, algorithm)
-        kept = _kept(path, [size])
+            return self._inner.read_digested(href, algorithm, ranges)
+        kept = _kept(path, [size, *(part.length for part in ranges)])
         if kept is None:
-            kept = [bytes.fromhex(self._inner.digest(href, algorithm))]
-            _keep(path, kept)
-        return kept[0].hex()
+            found, pieces = self._inner.read_digested(href, algorithm, ranges)
+            kept = [bytes.fromhex(found), *pieces]
+            with computing:
+                _keep(path, kept)
+        return kept[0].hex(), kept[1:]
 
     def forget(self) -> None:
         """Remove everything kept, once what was made of it is safe."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from mrv_assets.errors import SettingError
@@ -43,7 +43,8 @@ def _over_network(catalogue: str, hosts: tuple[str, ...], buckets: tuple[str, ..
     # A programme on disk alone needs none of it.
     from mrv_assets.ingest.bucket import bucket_of
     from mrv_assets.ingest.http import HttpTransport
-    from mrv_assets.ingest.presets import preset_of, rules_of
+    from mrv_assets.ingest.instead import no_file
+    from mrv_assets.ingest.presets import check_link, preset_of, rules_of
     from mrv_assets.ingest.signers import signer_for
     from mrv_assets.ingest.stac_api import ApiCatalogue
 
@@ -58,8 +59,9 @@ def _over_network(catalogue: str, hosts: tuple[str, ...], buckets: tuple[str, ..
     return Published(
         name=preset.name,
         catalogue=ApiCatalogue(preset, rules),
-        transport=HttpTransport(rules, signer=signer),
+        transport=HttpTransport(rules, signer=signer, doubt=no_file),
         named_by_bytes=False,
+        check=partial(check_link, preset, rules),
     )
 
 

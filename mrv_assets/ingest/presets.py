@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from mrv_assets.errors import CatalogueError
+from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.ingest.bucket import Bucket
-from mrv_assets.ingest.hosts import HostRules
+from mrv_assets.ingest.hosts import HostRules, without_query
 from mrv_assets.ingest.sas import SasService
 
 
@@ -99,6 +99,19 @@ def preset_of(catalogue: str) -> Preset:
     # An address such as 127.0.0.1 is no name to allow; this machine is allowed by the deployment.
     named = (host,) if host.rpartition(".")[2].isalpha() and "." in host else ()
     return Preset(name=root, api=root, hosts=named)
+
+
+def check_link(preset: Preset, rules: HostRules, href: str) -> None:
+    """Hold a link against the rules before anything is asked: by its words alone, wherever it may redirect to.
+
+    Raises:
+        HostRefused: When it leads to a host or a bucket that nobody named.
+    """
+    if any(bucket.key(href) is not None for bucket in preset.buckets):
+        return
+    if href.startswith("s3:"):
+        raise HostRefused(without_query(href), "its bucket is not one that was named")
+    rules.check(href)
 
 
 def rules_of(preset: Preset, hosts: tuple[str, ...] = (), *, loopback: bool = False) -> HostRules:

@@ -1,5 +1,6 @@
 """Where a mission's scenes are published: a catalogue to search, and a transport that brings what it links."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,3 +45,5 @@ class Published:
     transport: Transport
     named_by_bytes: bool
     """True on disk, where nothing tells one file from another but its bytes: then they are part of the request."""
+    check: Callable[[str], None] = lambda href: None
+    """Raises ``HostRefused`` for a link, as the transport wants it named, that leads where nothing may be asked."""

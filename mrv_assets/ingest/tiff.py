@@ -138,12 +138,11 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
         HeaderRefused: When the file is no TIFF, or its directories are broken.
     """
     source = _HeaderBytes(read, size)
-    head = source.get(0, min(16, size))
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    version = struct.unpack(f"{order}H", head[2:4])[0] if order and len(head) == 16 else 0
-    if order is None or version not in (42, 43):
-        raise _no_tiff(source.get(0, min(_SNIFFED, size)))
-    big = version == 43
+    head = source.get(0, min(_SNIFFED, size))
+    if (refusal := other_than_tiff(head)) is not None:
+        raise refusal
+    order = {b"II": "<", b"MM": ">"}[head[:2]]
+    big = struct.unpack(f"{order}H", head[2:4])[0] == 43
     if big and struct.unpack(f"{order}HH", head[4:8]) != (8, 0):
         raise _malformed("a BigTIFF whose offsets are not of 8 bytes")
     width = "Q" if big else "I"
@@ -314,6 +313,18 @@ _OTHER_FILES = {
     b"\x1f\x8b": "compressed by gzip",
     b"{": "JSON, as servers send instead of an error",
 }
+
+
+def other_than_tiff(head: bytes) -> HeaderRefused | None:
+    """What an object's first bytes are when they are no TIFF's; None where they are one's.
+
+    Args:
+        head: As many as are at hand, all of a short one.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is not None and len(head) >= 16 and struct.unpack(f"{order}H", head[2:4])[0] in (42, 43):
+        return None
+    return _no_tiff(head[:_SNIFFED])
 
 
 def _no_tiff(head: bytes) -> HeaderRefused:

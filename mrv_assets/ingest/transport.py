@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,36 @@ class Transport(Protocol):
             algorithm: ``sha256``, ``sha512``, ``sha3_256`` or ``md5``: what publishers state.
         """
         ...
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of all of an object, and the bytes of some ranges, cut out of what is digested: no second reading."""
+        ...
+
+
+class Cut:
+    """Ranges cut out of an object that passes by from its first byte to its last."""
+
+    def __init__(self, ranges: Sequence[ByteRange]) -> None:
+        self._ranges, self._at = ranges, 0
+        self._waiting = deque(sorted(range(len(ranges)), key=lambda index: ranges[index].offset))
+        self._open: list[int] = []
+        self._pieces: list[list[bytes]] = [[] for _ in ranges]
+
+    def pass_by(self, data: bytes | bytearray) -> None:
+        """Keep of the next bytes what is wanted."""
+        end = self._at + len(data)
+        while self._waiting and self._ranges[self._waiting[0]].offset < end:
+            self._open.append(self._waiting.popleft())
+        for index in self._open:
+            first = self._ranges[index].offset - self._at
+            stop = first + self._ranges[index].length
+            self._pieces[index].append(bytes(memoryview(data)[max(first, 0) : max(stop, 0)]))
+        self._open = [i for i in self._open if self._ranges[i].offset + self._ranges[i].length > end]
+        self._at = end
+
+    def found(self) -> list[bytes]:
+        """The bytes of each range, in the order asked."""
+        return [pieces[0] if len(pieces) == 1 else b"".join(pieces) for pieces in self._pieces]
 
 
 def of_one_version(work: Callable[[], T], tries: int = 3) -> T:
@@ -127,12 +158,25 @@ class DiskTransport:
             ObjectReadError: When the file cannot be read.
             ValueError: For a function publishers do not state.
         """
-        computed = hasher(algorithm)
+        return self.read_digested(href, algorithm, ())[0]
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of a whole file, lower-case hex, and the bytes of some ranges of what was digested.
+
+        Raises:
+            HrefRefused: When the link leads out of the folder.
+            ObjectReadError: When the file cannot be read or ends before a range does.
+            ValueError: For a function publishers do not state.
+        """
+        computed, cut = hasher(algorithm), Cut(ranges)
         with self._opened(href) as (path, handle, size):
+            for part in ranges:
+                _require_within(path, part, size)
             for offset in range(0, size, _DIGEST_STEP):
-                part = ByteRange(offset, min(_DIGEST_STEP, size - offset))
-                computed.update(_read_range(handle, path, part, size))
-        return computed.hexdigest()
+                data = _read_range(handle, path, ByteRange(offset, min(_DIGEST_STEP, size - offset)), size)
+                computed.update(data)
+                cut.pass_by(data)
+        return computed.hexdigest(), cut.found()
 
     @contextmanager
     def _opened(self, href: str) -> Iterator[tuple[Path, int, int]]:
@@ -207,12 +251,16 @@ def _refuse_irregular(path: Path, found: os.stat_result) -> None:
         raise ObjectReadError(str(path), "not a regular file")
 
 
-def _read_range(handle: int, path: Path, part: ByteRange, size: int) -> bytes:
+def _require_within(path: Path, part: ByteRange, size: int) -> None:
     if part.offset < 0 or part.length < 0:
         raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
-    # Known before anything is allocated: a header may claim any length.
     if part.offset + part.length > size:
         raise _too_short(path, part, size)
+
+
+def _read_range(handle: int, path: Path, part: ByteRange, size: int) -> bytes:
+    # Known before anything is allocated: a header may claim any length.
+    _require_within(path, part, size)
     pieces = []
     done = 0
     while done < part.length:

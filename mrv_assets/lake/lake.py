@@ -161,6 +161,10 @@ class Lake:
             raise DamagedLake(name, f"it names record {record.audit_hash}, which answers another request")
         return record if record.data.is_dir() else None
 
+    def answered(self, asset: str, tile: str, month: str, request_digest: str) -> str | None:
+        """Audit hash of the record that is said to have answered a request; None where nothing that can be read is."""
+        return _answered(self.slot(asset, tile, month).request(request_digest))
+
     def reproductions(self, record: Record) -> int:
         """How often a record's request was computed again, with the same output."""
         document = record.document

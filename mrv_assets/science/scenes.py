@@ -17,6 +17,7 @@ from mrv_assets.science.stac_item import (
     is_multihash,
     item_digest,
     item_id,
+    published_digest,
     quoted,
     text,
 )
@@ -259,6 +260,10 @@ def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:
     checksum = stated.lower() if isinstance(stated, str) and is_multihash(stated) else None
     if stated is not None and checksum is None:
         findings.append(f"checksum_unverifiable: {name} states {str(stated)[:80]!r}, which is no multihash")
+    elif checksum is not None and published_digest(checksum) is None:
+        findings.append(
+            f"checksum_unverifiable: {name} states {checksum[:80]!r}, of a function or a length that is not compared"
+        )
     plain = isinstance(size, int) and not isinstance(size, bool) and size >= 0
     return SceneBand(name=name, key=key, href=asset["href"], checksum=checksum, size=size if plain else None)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -61,6 +61,7 @@ def materialize(
     inputs: Json,
     reads: Sequence[Record] = (),
     produce: Callable[[Path], Json],
+    reopens: Callable[[Json, Json], bool] = lambda before, now: False,
 ) -> Materialized:
     """Answer a stage's request, from the lake where it is known, else by computing.
 
@@ -74,6 +75,7 @@ def materialize(
         inputs: Upstream audit hashes, or scenes.
         reads: Records whose data is read.
         produce: Builds the data in the folder it is given and says what it built: the record's output.
+        reopens: Whether a new output, beside the known one, is a request's next answer and no contradiction.
 
     Raises:
         NotReproducible: When ``--force`` gives another output than before.
@@ -88,6 +90,7 @@ def materialize(
         code=stage_code(stage),
         inputs=inputs,
     )
+    request = _latest(lake, request)
     known = _known(lake, plan, request)
     if plan.known_only and (known is None or not (_is_current(lake, known) or _is_decided_on(lake, known))):
         raise NotAnswered(asset, _other_parts(lake, plan, request))
@@ -101,7 +104,10 @@ def materialize(
     for record_read in reads:
         lake.require_sound(record_read)
     with lake.staging() as folder:
-        record = request.record(produce(folder))
+        output = produce(folder)
+        if known is not None and output != known.output and reopens(known.output, output):
+            request = _reopened(request, known.audit_hash)
+        record = request.record(output)
         finished = datetime.now(UTC)
         reproduced = known is not None and known.audit_hash == audit_hash(record)
         outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
@@ -150,6 +156,21 @@ def _is_decided_on(lake: Lake, record: Record) -> bool:
     if head is None or head.record == record.audit_hash:
         return False
     return lake.record(*slot, head.record).decided_on == record.audit_hash
+
+
+def _reopened(request: Request, answered: str) -> Request:
+    """A request that was answered, asked once more: the record that answered it is part of what it names."""
+    return replace(request, inputs={**request.inputs, "reopened": answered})
+
+
+def _latest(lake: Lake, request: Request) -> Request:
+    """A request as it was asked last. Audit hashes form no circle, so this ends."""
+    while (answered := lake.answered(request.asset, request.tile, request.month, request.digest)) is not None:
+        again = _reopened(request, answered)
+        if lake.answered(again.asset, again.tile, again.month, again.digest) is None:
+            break
+        request = again
+    return request
 
 
 def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:

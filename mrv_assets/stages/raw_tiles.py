@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step, steps_digest
-from mrv_assets.errors import HrefRefused
+from mrv_assets.errors import HeaderRefused
 from mrv_assets.ingest.cog import check_header, tiles_for
 from mrv_assets.ingest.published import Published
 from mrv_assets.ingest.sparse_tiff import sparse_tiff
+from mrv_assets.lake.evidence import SCENES
 from mrv_assets.lake.lake import Lake
 from mrv_assets.missions.mission import described
 from mrv_assets.science.blocks import HALO_PX
@@ -18,6 +19,7 @@ from mrv_assets.stages.materialize import Materialized, materialize
 from mrv_assets.stages.own_code import source as source_of
 from mrv_assets.stages.plan import Plan, SceneSource, lonlat_bounds, month_bounds
 from mrv_assets.stages.scene_files import stored_scenes
+from mrv_assets.stages.scene_link import link_of
 
 STEPS = (
     Step(name="select", function=select, reads=("items",)),
@@ -53,8 +55,9 @@ def raw_tiles(lake: Lake, plan: Plan, published: Published) -> Materialized:
             **({"orbit_direction": plan.treatment.orbit_direction} if mission.one_orbit_direction else {}),
         ),
         graph=_graph(),
-        inputs=_inputs(selection, published),
+        inputs=_inputs(plan, selection, published),
         produce=lambda folder: _produced(plan, selection, published, folder),
+        reopens=reopens,
     )
 
 
@@ -80,6 +83,16 @@ def _produced(plan: Plan, selection: Selection, published: Published, folder: Pa
     }
 
 
+def reopens(before: Json, now: Json) -> bool:
+    """Whether an output differs from one before it only in scenes or bands that were refused and came back.
+
+    A refused scene is in the output, and not what refused it in the request: over the network nobody knows that before
+    it is read. What was stored before is there byte for byte, or this is no reopening.
+    """
+    kept = all(now["files"].get(name) == file for name, file in before["files"].items() if name != SCENES)
+    return kept and (now["files"].keys() != before["files"].keys() or now["refused"] != before["refused"])
+
+
 def forecast(plan: Plan, published: Published) -> Json:
     """What raw_tiles of a tile and month would take, before any pixel is read.
 
@@ -89,7 +102,7 @@ def forecast(plan: Plan, published: Published) -> Json:
     """
     selection = _searched(plan, published, [plan.month])[plan.month]
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
-    sizes = [_size(scene, band, published) for scene in scenes for band in scene.bands.values()]
+    sizes = [_size(scene, band, plan, published) for scene in scenes for band in scene.bands.values()]
     return {
         "scenes": len(scenes),
         "observations": len(selection.observations),
@@ -98,11 +111,11 @@ def forecast(plan: Plan, published: Published) -> Json:
     }
 
 
-def _size(scene: Scene, band: SceneBand, published: Published) -> int | None:
+def _size(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> int | None:
     """A file's size, without asking the network for it."""
     if band.size is None and published.named_by_bytes:
-        href = _followed(scene, band, published)
-        return 0 if href is None else published.transport.stat(href).size
+        link = link_of(scene, band, plan, published)
+        return 0 if isinstance(link, HeaderRefused) else published.transport.stat(link).size
     return band.size
 
 
@@ -136,7 +149,7 @@ def _source(plan: Plan) -> SceneSource:
     return plan.source
 
 
-def _inputs(selection: Selection, published: Published) -> Json:
+def _inputs(plan: Plan, selection: Selection, published: Published) -> Json:
     """What the catalogue offered and what of it counts, before any pixel is read."""
     return {
         "items": [
@@ -148,7 +161,10 @@ def _inputs(selection: Selection, published: Published) -> Json:
                 "dn_shift": scene.dn_shift,
                 "offset_rule": scene.offset_rule,
                 "observation": observation.key,
-                "checksums": {name: _checksum(scene, band, published) for name, band in sorted(scene.bands.items())},
+                "checksums": {
+                    name: _checksum(scene, band, plan, published) for name, band in sorted(scene.bands.items())
+                },
+                **_unfollowed(scene, plan, published),
             }
             for observation in selection.observations
             for scene in observation.scenes
@@ -161,20 +177,19 @@ def _excluded(selection: Selection) -> list[list[str]]:
     return [[item.id, item.code, item.detail] for item in selection.excluded]
 
 
-def _checksum(scene: Scene, band: SceneBand, published: Published) -> Json | None:
+def _unfollowed(scene: Scene, plan: Plan, published: Published) -> Json:
+    """Bands whose links the deployment does not follow, with the code: once it does, that is another request."""
+    links = {name: link_of(scene, band, plan, published) for name, band in sorted(scene.bands.items())}
+    codes = {name: link.code for name, link in links.items() if isinstance(link, HeaderRefused)}
+    return {"unfollowed": codes} if codes else {}
+
+
+def _checksum(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> Json | None:
     if band.checksum is not None:
         return {"multihash": band.checksum}
     if not published.named_by_bytes:
         return None
-    href = _followed(scene, band, published)
-    if href is None:
+    link = link_of(scene, band, plan, published)
+    if isinstance(link, HeaderRefused):
         return None
-    return {"size": published.transport.stat(href).size, "sha256": published.transport.digest(href, "sha256")}
-
-
-def _followed(scene: Scene, band: SceneBand, published: Published) -> str | None:
-    """Where a band's link leads; None where it may not be followed, for which its scene is refused when it is read."""
-    try:
-        return published.catalogue.absolute_href(scene.id, band.href)
-    except HrefRefused:
-        return None
+    return {"size": published.transport.stat(link).size, "sha256": published.transport.digest(link, "sha256")}

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused, ObjectReadError, SceneReadError
+from mrv_assets.errors import HeaderRefused, HostRefused, ObjectReadError, SceneReadError
 from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
 from mrv_assets.ingest.cores import computing
 from mrv_assets.ingest.published import Published
@@ -26,12 +27,14 @@ from mrv_assets.science.resample import source_window
 from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection
 from mrv_assets.science.stac_item import published_digest, without_queries
 from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.side_by_side import Budget, Progress, each
 
 T = TypeVar("T")
 
 BYTES_AT_ONCE = 256 << 20
 """Compressed bytes of files that are held in memory at once; one larger file is held alone."""
+_AGAIN = "Once it is right, `mrv run --force` reads it again"
 LOOKED_AT, LOOK_STEP = 4, 4
 """COG tiles of a band whose pixels are held against the offset that was decided, and of which rows and columns."""
 
@@ -42,10 +45,20 @@ class _File:
 
     scene: Scene
     band: SceneBand
-    href: str
-    """As the transport wants it named; empty where no transport may read it."""
-    refusal: HeaderRefused | None = None
-    """Why it may not."""
+    link: str | HeaderRefused
+    """As the transport wants it named; or why no transport may read it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """A file that is past the gate."""
+
+    header: Header
+    findings: tuple[str, ...]
+    """What is odd about it."""
+    size: int
+    read: Mapping[ByteRange, bytes]
+    """What the header was read from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +96,11 @@ def stored_scenes(
     mission = plan.the_mission
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
     names = _safe_names([scene.id for scene in scenes])
-    files = {(s.id, name): _file(s, band, published) for s in scenes for name, band in sorted(s.bands.items())}
+    files = {
+        (scene.id, name): _File(scene=scene, band=band, link=link_of(scene, band, plan, published))
+        for scene in scenes
+        for name, band in sorted(scene.bands.items())
+    }
     refusals: dict[str, HeaderRefused] = {}
     findings = {scene.id: list(scene.findings) for scene in scenes}
 
@@ -95,17 +112,23 @@ def stored_scenes(
         else:
             refusals.setdefault(scene_id, refusal)
 
-    opened = each(files, lambda key: _tried(files[key], lambda: _checked(files[key], published, mission)))
-    for key, header in opened.items():
-        if isinstance(header, HeaderRefused):
-            refuse(key, header)
-    todo = [key for key, header in opened.items() if not isinstance(header, HeaderRefused) and key[0] not in refusals]
+    def passes(key: tuple[str, str]) -> HeaderRefused | None:
+        """Why a file is refused by its header, which is read again later: a month's headers are not held at once."""
+        file = files[key]
+        tried = _tried(file, lambda href: _checked(file, href, published, mission))
+        return tried if isinstance(tried, HeaderRefused) else None
+
+    looked_at = each(files, passes)
+    for key, refusal in looked_at.items():
+        if refusal is not None:
+            refuse(key, refusal)
+    todo = [key for key, refusal in looked_at.items() if refusal is None and key[0] not in refusals]
     memory = Budget(BYTES_AT_ONCE)
     said = Progress(f"{plan.asset('raw_tiles')} {plan.tile} {plan.month}", len(todo))
 
     def store(key: tuple[str, str]) -> _Stored | HeaderRefused:
         file, path = files[key], f"{names[key[0]]}/{key[1]}.tif"
-        return _tried(file, lambda: _store(file, plan, published, integrity, folder, path, memory))
+        return _tried(file, lambda href: _store(file, href, plan, published, integrity, folder, path, memory))
 
     stored: dict[tuple[str, str], _Stored] = {}
     for key, one in each(todo, store, said).items():
@@ -132,63 +155,60 @@ def stored_scenes(
     return written, observations, refused
 
 
-def _file(scene: Scene, band: SceneBand, published: Published) -> _File:
-    try:
-        return _File(scene=scene, band=band, href=published.catalogue.absolute_href(scene.id, band.href))
-    except HrefRefused as refusal:
-        refused = HeaderRefused("href_refused", f"band {band.name}: {refusal.reason}")
-        return _File(scene=scene, band=band, href="", refusal=refused)
-
-
-def _tried(file: _File, work: Callable[[], T]) -> T | HeaderRefused:
-    """What work gives of one version of a file, or why the file was refused.
+def _tried(file: _File, work: Callable[[str], T]) -> T | HeaderRefused:
+    """What work gives of one version of the object that a file's link means, or why the file was refused.
 
     Raises:
         SceneReadError: When it cannot be read.
     """
-    if file.refusal is not None:
-        return file.refusal
+    link = file.link
+    if isinstance(link, HeaderRefused):
+        return link
     try:
-        return of_one_version(work)
+        return of_one_version(lambda: work(link))
     except HeaderRefused as refusal:
-        return HeaderRefused(refusal.code, f"band {file.band.name}: {refusal.detail}")
+        return HeaderRefused(refusal.code, f"band {file.band.name}: {refusal.detail}. {_AGAIN}")
     except HostRefused as refusal:
-        return HeaderRefused("host_refused", f"band {file.band.name}: {refusal.reason}")
+        return HeaderRefused("host_refused", f"band {file.band.name}: {refusal.reason}. {_AGAIN}")
     except ObjectReadError as failure:
-        host = urlsplit(file.href).hostname or "disk"
+        host = urlsplit(link).hostname or "disk"
         raise SceneReadError(file.scene.id, file.band.name, host, failure.reason, failure.cure) from failure
 
 
-def _checked(file: _File, published: Published, mission: Mission) -> tuple[Header, tuple[str, ...], int]:
-    """A file's header, past the gate; what is odd about it; and the file's size.
+def _checked(file: _File, href: str, published: Published, mission: Mission) -> _Checked:
+    """A file's header, past the gate.
 
     Raises:
         HeaderRefused: When its pixels cannot be trusted.
     """
-    scene, band, href, transport = file.scene, file.band, file.href, published.transport
+    scene, band, transport = file.scene, file.band, published.transport
     size = transport.stat(href).size
+    done: dict[ByteRange, bytes] = {}
 
     def read(offset: int, length: int) -> bytes:
-        [data] = transport.read(href, [ByteRange(offset, min(length, size - offset))])
-        return data
+        part = ByteRange(offset, min(length, size - offset))
+        [done[part]] = transport.read(href, [part])
+        return done[part]
 
     header = read_header(read, size, strips=mission.strips)
-    return header, check_header(header, size, mission, band.name, scene.item["assets"][band.key], scene.item), size
+    findings = check_header(header, size, mission, band.name, scene.item["assets"][band.key], scene.item)
+    return _Checked(header=header, findings=findings, size=size, read=done)
 
 
 def _store(
-    file: _File, plan: Plan, published: Published, integrity: str, folder: Path, name: str, memory: Budget
+    file: _File, href: str, plan: Plan, published: Published, integrity: str, folder: Path, name: str, memory: Budget
 ) -> _Stored:
     """Read the COG tiles the active blocks need, and store them."""
-    mission, band, href, transport = plan.the_mission, file.band, file.href, published.transport
-    header, findings, size = _checked(file, published, mission)
+    mission, band, transport = plan.the_mission, file.band, published.transport
+    checked = _checked(file, href, published, mission)
+    header = checked.header
     indices = _needed_tiles(plan, band.name, header)
     ranges = [ByteRange(header.offsets[i], header.counts[i]) for i in indices]
     filled = {i: r for i, r in zip(indices, ranges, strict=True) if r.length}
     # Held twice: as they came, and in the file that is made of them.
     with memory.taken(2 * sum(r.length for r in filled.values())):
-        compared = _compared(file, published, integrity)
-        tiles = dict(zip(filled, transport.read(href, list(filled.values())), strict=True))
+        compared, pieces = _read(href, band.checksum, published, integrity, checked.read, list(filled.values()))
+        tiles = dict(zip(filled, pieces, strict=True))
         etag = transport.stat(href).etag
         with computing:
             data = sparse_tiff(header, tiles)
@@ -203,13 +223,13 @@ def _store(
                     "href": re.sub(r"[?#].*", "", band.href),
                     "checksum": band.checksum,
                     "integrity": compared,
-                    "size": size,
+                    "size": checked.size,
                     "etag": etag,
                     # A COG tile the publisher left empty is fetched, with no bytes: nodata by the publisher, no hole.
                     "fetched": list(indices),
                     "ranges": [[r.offset, r.length] for r in ranges],
                     "sha256": [sha256(tiles.get(i, b"")) for i in indices],
-                    "findings": list(findings),
+                    "findings": list(checked.findings),
                 },
                 name=name,
                 size=len(data),
@@ -218,26 +238,42 @@ def _store(
             )
 
 
-def _compared(file: _File, published: Published, integrity: str) -> str:
-    """How the file was held against its published checksum: full, ranges (not at all) or unpublished.
+def _read(
+    href: str,
+    checksum: str | None,
+    published: Published,
+    integrity: str,
+    of_header: Mapping[ByteRange, bytes],
+    tiles: list[ByteRange],
+) -> tuple[str, list[bytes]]:
+    """The bytes of some COG tiles, and how they were held against the file's published checksum.
+
+    Returns:
+        ``full`` when they are part of what the checksum is of, the header too; when they were not compared with any,
+        ``ranges`` if nobody asked for it, ``unpublished`` if there is none, ``unverifiable`` if it is one of a
+        function or a length that is not compared here. And the bytes.
 
     Raises:
         HeaderRefused: When it is not the file that the checksum is of.
     """
-    if integrity != "full":
-        return "ranges"
-    stated = None if file.band.checksum is None else published_digest(file.band.checksum)
-    if stated is None:
-        return "unpublished"
+    stated = None if checksum is None else published_digest(checksum)
+    if integrity != "full" or stated is None:
+        why = "ranges" if integrity != "full" else "unpublished" if checksum is None else "unverifiable"
+        return why, published.transport.read(href, tiles)
     algorithm, expected = stated
-    found = published.transport.digest(file.href, algorithm)
+    found, pieces = published.transport.read_digested(href, algorithm, [*of_header, *tiles])
     if found != expected:
         raise HeaderRefused(
             "checksum_mismatch",
-            f"the file's {algorithm} is {found}, its publisher states {expected}. Run again, and tell the publisher "
-            "if that does not help",
+            f"the file's {algorithm} is {found}, its publisher states {expected}. Tell the publisher",
         )
-    return "full"
+    if pieces[: len(of_header)] != list(of_header.values()):
+        raise HeaderRefused(
+            "checksum_mismatch",
+            f"the file has the {algorithm} that its publisher states, and the server gives another header when it is "
+            "asked for that alone. Tell the publisher",
+        )
+    return "full", pieces[len(of_header) :]
 
 
 def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]:
@@ -305,9 +341,10 @@ def _write(folder: Path, name: str, data: bytes) -> dict[str, Json]:
 
 def _safe_names(ids: list[str]) -> dict[str, str]:
     """A folder name for each item id: readable, never a path, and unique by the id's digest."""
-    names = {}
-    for item_id in ids:
-        plain = re.sub(r"[^A-Za-z0-9_-]", "_", item_id)[:80]
-        suffix = hashlib.sha256(item_id.encode()).hexdigest()[:8]
-        names[item_id] = f"{plain}-{suffix}"
-    return names
+    whole = {
+        one: f"{re.sub('[^A-Za-z0-9_-]', '_', one)[:80]}-{hashlib.sha256(one.encode()).hexdigest()}" for one in ids
+    }
+    short = {one: name[:-56] for one, name in whole.items()}
+    shared = Counter(short.values())
+    # Eight digits of a digest are found twice by whoever looks for it.
+    return {one: short[one] if shared[short[one]] == 1 else name for one, name in whole.items()}

@@ -65,6 +65,22 @@ def test_a_digest_is_of_every_byte(server: RangeServer, opened: Any, algorithm: 
         transport.digest(url, "sha1")
 
 
+def test_ranges_are_cut_out_of_what_is_digested(server: RangeServer, opened: Any) -> None:
+    """In any order, overlapping, empty, across parts and through breaks: each byte is read once."""
+    url, transport = server.put("a", DATA), opened(part_bytes=20_000)
+    server.fail("a", "none", Fault(kind="reset", after=5000), "busy")
+    asked = [(299_999, 1), (20_000, 120_000), (100_000, 60_000), (7, 0), (0, 16), (19_999, 2), (300_000, 0)]
+
+    digest, parts = transport.read_digested(url, "md5", [ByteRange(*pair) for pair in asked])
+
+    assert digest == hashlib.md5(DATA).hexdigest()
+    assert parts == [DATA[offset : offset + length] for offset, length in asked]
+    # The first is that which learns of the object.
+    assert {first for first, _ in ranges_of(server.log)[1:] if not first % 20_000} == set(range(0, 300_000, 20_000))
+    with pytest.raises(ObjectReadError, match="ends at byte 300000"):
+        transport.read_digested(url, "md5", [ByteRange(299_999, 2)])
+
+
 def test_a_range_beyond_the_end_is_an_error_and_asks_nothing(server: RangeServer, opened: Any) -> None:
     """A claimed length allocates nothing."""
     url, transport = server.put("a", DATA), opened()

@@ -145,6 +145,21 @@ def test_a_digest_is_kept_too(server: RangeServer, opened: Any, folder: Path) ->
     assert server.asked("a")[requests:] == ["bytes=0-16383"] * 2
 
 
+def test_a_digest_is_kept_with_what_was_cut_out_of_it(server: RangeServer, opened: Any, folder: Path) -> None:
+    """The same ranges again ask for nothing; others are another reading."""
+    url, ranges = server.put("a", DATA), [ByteRange(20_000, 5), ByteRange(0, 3)]
+    first = KeptTransport(opened(), folder).read_digested(url, "sha256", ranges)
+    requests = len(server.log)
+
+    second = KeptTransport(opened(), folder).read_digested(url, "sha256", ranges)
+    asked = server.asked("a")[requests:]
+    others = KeptTransport(opened(), folder).read_digested(url, "sha256", [ByteRange(20_000, 5), ByteRange(0, 4)])
+
+    assert first == second == (hashlib.sha256(DATA).hexdigest(), [DATA[20_000:20_005], DATA[:3]])
+    assert asked == ["bytes=0-16383"]
+    assert others == (first[0], [DATA[20_000:20_005], DATA[:4]])
+
+
 def test_what_is_forgotten_is_read_again(server: RangeServer, opened: Any, folder: Path) -> None:
     """Once the partition is in the lake its reads only take up room."""
     url = server.put("a", DATA)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from dialects_of_others import (
 from scene_builders import Item
 
 from mrv_assets.errors import CatalogueError, HostRefused
+from mrv_assets.ingest.bucket import bucket_of
 from mrv_assets.ingest.hosts import HostRules
-from mrv_assets.ingest.presets import PRESETS, preset_of, rules_of
+from mrv_assets.ingest.presets import PRESETS, check_link, preset_of, rules_of
 from mrv_assets.ingest.s3 import S3Signer
 from mrv_assets.ingest.stac_api import ApiCatalogue
 from mrv_assets.program import CATALOGUES
@@ -144,3 +146,19 @@ def test_what_is_no_catalogue_is_said_to_be_none(catalogue: str, reason: str) ->
         preset_of(catalogue)
 
     assert "SECRET" not in str(error.value)
+
+
+def test_a_link_is_refused_by_its_words_alone() -> None:
+    """Before anything is asked: a host or a bucket that nobody named, until somebody does."""
+    preset = preset_of("usgs")
+    added = replace(preset, buckets=(bucket_of("others eu-central-1"), *preset.buckets))
+    elsewhere, in_a_bucket = "https://data.example.org/a.tif?sig=SECRET", "s3://others/a key.tif"
+
+    for href in (elsewhere, in_a_bucket):
+        with pytest.raises(HostRefused, match="named") as refused:
+            check_link(preset, rules_of(preset), href)
+        assert "SECRET" not in str(refused.value)
+
+    check_link(preset, rules_of(preset, ("data.example.org",)), elsewhere)
+    check_link(added, rules_of(added), in_a_bucket)
+    check_link(preset, rules_of(preset), preset.buckets[0].url("a.tif"))

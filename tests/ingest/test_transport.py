@@ -143,6 +143,20 @@ def test_a_digest_is_of_the_whole_file(root: Path, algorithm: str) -> None:
         transport.digest("gone.tif", algorithm)
 
 
+def test_ranges_are_cut_out_of_what_is_digested(root: Path) -> None:
+    """Across steps, overlapping and in any order; none may end behind the file."""
+    data = bytes(range(256)) * 10_000
+    (root / "long.tif").write_bytes(data)
+    asked = [ByteRange(2_559_999, 1), ByteRange(1_000_000, 100_000), ByteRange(0, 1_048_577), ByteRange(5, 0)]
+
+    digest, parts = DiskTransport(root).read_digested("long.tif", "sha256", asked)
+
+    assert digest == hashlib.sha256(data).hexdigest()
+    assert parts == [data[part.offset : part.offset + part.length] for part in asked]
+    with pytest.raises(ObjectReadError, match="ends at byte 2560000"):
+        DiskTransport(root).read_digested("long.tif", "sha256", [ByteRange(2_559_999, 2)])
+
+
 def test_only_what_publishers_state_is_digested(root: Path) -> None:
     """A function that nobody checks against is a slip."""
     with pytest.raises(ValueError, match="not 'sha1'"):

@@ -2,23 +2,34 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, parcels, publish
+from block_scenes import AROUND, CORNER, GRID, MONTH, TILE, Box, SceneSpec, parcels, publish
 from demo_lake import a_place, a_program, rows, run_months
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
-from mrv_assets.errors import CatalogueError, SceneReadError
+from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.ingest import opening
+from mrv_assets.ingest.hosts import HostRules
+from mrv_assets.ingest.http import HttpTransport
+from mrv_assets.ingest.instead import no_file
+from mrv_assets.ingest.limits import Limits
 from mrv_assets.lake.evidence import observations_of
 from mrv_assets.lake.records import Record
-from mrv_assets.workplace import Workplace
+from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.stages.materialize import Materialized, Outcome
+from mrv_assets.stages.plan import NotAnswered
+from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.verification import Wanted, verify
+from mrv_assets.workplace import Workplace, published_of
 
 Json = dict[str, Any]
 
@@ -179,6 +190,58 @@ def test_full_integrity_compares_each_file_with_its_checksum(network: Network, t
         assert "00" * 32 in refused[0]["detail"]
 
 
+@pytest.fixture
+def checked(network: Network, tmp_path: Path) -> Iterator[Workplace]:
+    """A programme that compares each file with its checksum, not yet run.
+
+    One file is of noise, so that it does not fit into what is read of its header.
+    """
+    noise = np.random.default_rng(4).integers(1400, 1600, (AROUND.height, AROUND.width), np.uint16)
+    data = (publish(tmp_path / "noise", [replace(SCENES[0], dn={"red": noise})]) / "items/0/red.tif").read_bytes()
+    network.files.put("0/red.tif", data)
+    network.items[0]["assets"]["red"]["file:checksum"] = f"1220{sha256(data).hexdigest()}"
+    (tmp_path / "api").mkdir()
+    with rustac_server(tmp_path / "api", network.items) as root:
+        place = a_programme(tmp_path / "full", root)
+        program = place.program_path
+        program.write_text(
+            program.read_text().replace("collection: sentinel-2", "collection: sentinel-2\n    integrity: full")
+        )
+        yield place
+
+
+def test_full_integrity_is_of_the_bytes_that_are_stored(checked: Workplace, network: Network) -> None:
+    """A server that gives the right file from its start, and other bytes where it is asked for a part further in."""
+    network.files.always["0/red.tif"] = Fault(kind="lies_inside")
+    published = network.files.contents["0/red.tif"].data
+
+    run_months(checked, [MONTH])
+
+    red = bands(checked)["first", "red"]
+    assert len(published) > 16_384
+    assert red["integrity"] == "full"
+    parts = [published[offset : offset + length] for offset, length in red["ranges"]]
+    assert red["sha256"] == [sha256(part).hexdigest() for part in parts]
+    # The header and, once, the whole.
+    assert network.files.asked("0/red.tif") == ["bytes=0-16383", f"bytes=0-{len(published) - 1}"]
+
+
+def test_full_integrity_is_of_the_header_too(checked: Workplace, network: Network) -> None:
+    """Pixels are placed by it: where the server gives another when asked for it alone, the scene is refused."""
+    content = network.files.contents["0/red.tif"]
+    west = GRID.x0 + AROUND.col * 10
+    moved = content.data[:16_384].replace(struct.pack("<d", west), struct.pack("<d", west + 20))
+    headers = {"ETag": str(content.etag), "Content-Range": f"bytes 0-16383/{len(content.data)}"}
+    network.files.fail("0/red.tif", Fault(kind="status", status=206, headers=headers, body=moved))
+
+    run_months(checked, [MONTH])
+
+    [refused] = raw(checked).output["refused"]
+    assert moved != content.data[:16_384]
+    assert (refused["id"], refused["code"]) == ("first", "checksum_mismatch")
+    assert "another header" in refused["detail"]
+
+
 def test_a_link_to_a_host_nobody_named_is_not_followed(network: Network, tmp_path: Path) -> None:
     """Its scene is refused, and says which host; nothing is asked of it."""
     items = json.loads(json.dumps(network.items))
@@ -209,3 +272,129 @@ def test_a_stalled_file_is_read_again(place: Workplace, network: Network) -> Non
 
     assert len(network.files.asked("0/red.tif")) >= 2
     assert ("first", "red") in bands(place)
+
+
+@pytest.mark.parametrize("body", [b"<html>Please log in</html>", b'{"message": "Too many requests"}'])
+def test_a_page_instead_of_a_file_is_asked_for_again(place: Workplace, network: Network, body: bytes) -> None:
+    """It is of the server, as an error is, and no scene is refused for it."""
+    network.files.fail("0/red.tif", Fault(kind="status", status=200, body=body))
+
+    run_months(place, [MONTH])
+
+    assert raw(place).output["refused"] == []
+    assert ("first", "red") in bands(place)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>Please log in</html>", r"html_page: it is a web page.*needs an account"),
+        (b'{"message": "Not here"}', r"not_tiff: it is JSON.*leads to a GeoTIFF"),
+    ],
+)
+def test_a_page_that_stays_fails_the_month(place: Workplace, network: Network, body: bytes, told: str) -> None:
+    """As a file that cannot be had does: with scene, band, host, code and cure; nothing is recorded."""
+    network.files.always["0/red.tif"] = Fault(kind="status", status=200, body=body)
+    plan = place.plan(TILE, MONTH, SENTINEL2)
+    soon = Limits(attempts=3, backoff_s=0.01)
+
+    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
+        published = replace(published_of(plan), transport=transport)
+        with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
+            raw_tiles(place.lake, plan, published)
+
+    assert "after 3 attempts" in str(error.value)
+    assert place.lake.head("sentinel2/raw_tiles", TILE, MONTH) is None
+    network.files.always.clear()
+    run_months(place, [MONTH])
+    assert {scene for scene, _ in bands(place)} == {"first", "last"}
+
+
+def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_path: Path) -> None:
+    """What the host rules refuse is known before anything is read: it is part of what was asked."""
+    items = json.loads(json.dumps(network.items))
+    items[0]["assets"]["red"]["href"] = "https://data.example.org/red.tif"
+    (tmp_path / "api").mkdir()
+    with rustac_server(tmp_path / "api", items) as root:
+        place = a_programme(tmp_path / "network", root)
+        run_months(place, [MONTH])
+        named = replace(place, hosts=("data.example.org",))
+
+        same, other = (replace(one.plan(TILE, MONTH, SENTINEL2), known_only=True) for one in (place, named))
+
+        assert raw_tiles(place.lake, same, published_of(same)).record.audit_hash == raw(place).audit_hash
+        with pytest.raises(NotAnswered) as not_answered:
+            raw_tiles(place.lake, other, published_of(other))
+    assert not_answered.value.args == ("sentinel2/raw_tiles", ("inputs",))
+    inputs = {item["id"]: item for item in raw(place).inputs["items"]}
+    assert inputs["first"]["unfollowed"] == {"red": "host_refused"}
+    assert "unfollowed" not in inputs["last"]
+
+
+def cut_short(files: RangeServer, whole: bytes, by: int) -> None:
+    """The file ends before its header says."""
+    files.put("0/red.tif", whole[:-by])
+
+
+def sent_elsewhere(files: RangeServer, whole: bytes, by: int) -> None:
+    """The server redirects to a host that nobody named."""
+    headers = {"Location": f"https://elsewhere-{by}.example/red.tif"}
+    files.always["0/red.tif"] = Fault(kind="status", status=302, headers=headers)
+
+
+@pytest.mark.parametrize(("wrong", "code"), [(cut_short, "truncated"), (sent_elsewhere, "host_refused")])
+def test_a_refused_scene_comes_back_by_force(
+    place: Workplace, network: Network, wrong: Callable[[RangeServer, bytes, int], None], code: str
+) -> None:
+    """Refused, refused otherwise, then right: each is a record that names the one before; the last is current."""
+    whole = network.files.contents["0/red.tif"].data
+    wrong(network.files, whole, 10)
+    run_months(place, [MONTH])
+    first = raw(place)
+    wrong(network.files, whole, 20)
+    opening.forget_connections()
+    run_with_force(place)
+    second = raw(place)
+    network.files.always.clear()
+    network.files.put("0/red.tif", whole)
+    opening.forget_connections()
+
+    ordinary = run_months(place, [MONTH])[MONTH]["sentinel2/raw_tiles"]
+    forced = run_with_force(place)["sentinel2/raw_tiles"]
+    after = run_months(place, [MONTH])[MONTH]["sentinel2/raw_tiles"]
+    again = run_with_force(place)["sentinel2/raw_tiles"]
+
+    [refused] = first.output["refused"]
+    assert (refused["id"], refused["code"]) == ("first", code)
+    assert "mrv run --force" in refused["detail"]
+    assert (ordinary.outcome, ordinary.audit_hash) == (Outcome.UNCHANGED, second.audit_hash)
+    assert (forced.outcome, forced.record.output["refused"]) == (Outcome.COMPUTED, [])
+    assert [one.inputs.get("reopened") for one in (first, second, forced.record)] == [
+        None,
+        first.audit_hash,
+        second.audit_hash,
+    ]
+    assert (after.outcome, after.audit_hash) == (Outcome.UNCHANGED, forced.audit_hash)
+    assert (again.outcome, again.audit_hash) == (Outcome.REPRODUCED, forced.audit_hash)
+    assert rows(place, MONTH)["p"]["n_obs"] == 2
+    told = verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    assert told["findings"] == []
+    assert {one["answer"] for one in told["rerun"]} == {"IDENTICAL"}
+
+
+def test_nothing_else_may_change_when_a_scene_comes_back(place: Workplace, network: Network) -> None:
+    """Other pixels of a scene that was read before are no reopening: the request gave another output."""
+    whole = network.files.contents["0/red.tif"].data
+    cut_short(network.files, whole, 10)
+    run_months(place, [MONTH])
+    network.files.put("0/red.tif", whole)
+    network.files.put("1/red.tif", network.files.contents["1/blue.tif"].data)
+    opening.forget_connections()
+
+    with pytest.raises(NotReproducible, match="raw_tiles"):
+        run_with_force(place)
+
+
+def run_with_force(place: Workplace) -> dict[str, Materialized]:
+    """Every stage of the month, known or not."""
+    return dict(place.run(TILE, MONTH, force=True))
