@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3 import exceptions
@@ -17,7 +17,7 @@ from urllib3.response import BaseHTTPResponse
 from mrv_assets import __version__
 from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.ingest.guarded_pool import guarded_pool
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules, host_of, joined, without_query
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure, retry_after_s, wait_s
 from mrv_assets.ingest.stac_json import MAX_DOCUMENT_BYTES, parsed
@@ -164,7 +164,7 @@ class Api:
     def _read(self, response: BaseHTTPResponse, method: str, url: str, deadline: float) -> bytes | str | _Refusal:
         status, location = response.status, response.headers.get("Location")
         if status in _REDIRECTS and location:
-            target = urljoin(url, location)
+            target = joined(url, location)
             if method == "GET" or status in _KEEP_METHOD:
                 return target
             # Asked without its body a search would find everything, everywhere.
@@ -265,4 +265,4 @@ def _explained(body: bytes | _Refusal) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or "it"
+    return host_of(url) or "it"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrv_assets.errors import CatalogueError
+from mrv_assets.ingest.hosts import is_link
 from mrv_assets.ingest.place import touches_place
 from mrv_assets.ingest.published import Bounds, Found, Json
 from mrv_assets.science.stac_item import item_id as id_of
@@ -135,11 +136,13 @@ class Pages:
         for link in links if isinstance(links, list) else []:
             if isinstance(link, dict) and link.get("rel") == "next":
                 method, body = link.get("method", "GET"), link.get("body", {})
-                if not isinstance(link.get("href"), str) or method not in ("GET", "POST") or not isinstance(body, dict):
+                href = link.get("href")
+                followable = isinstance(href, str) and is_link(href) and isinstance(body, dict)
+                if not followable or method not in ("GET", "POST"):
                     raise self._error("the link to its next page cannot be followed", _AGAIN)
                 return {
                     "rel": "next",
-                    "href": link["href"],
+                    "href": href,
                     "method": method,
                     "body": body,
                     "merge": link.get("merge") is True,

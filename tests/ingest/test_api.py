@@ -45,6 +45,7 @@ def cut(asked: Asked, document: Json) -> Reply:
     [
         *(lambda _, page, status=status: Reply(status=status) for status in (408, 500, 502, 503, 504)),
         lambda _, page: Reply(status=503, headers={"Retry-After": "soon"}),
+        lambda _, page: Reply(status=503, headers={"Retry-After": "Thu, 01 Jan 99999999999 00:00:00 GMT"}),
         cut,
         lambda _, page: Reply(wait_s=3.0),
         lambda _, page: Reply(headers={"Content-Encoding": "gzip"}, body=b"no gzip"),
@@ -52,7 +53,7 @@ def cut(asked: Asked, document: Json) -> Reply:
         lambda _, page: Reply(),
     ],
     ids=[
-        *("408", "500", "502", "503", "504", "retry-after", "cut", "stall", "no-gzip", "no-http"),
+        *("408", "500", "502", "503", "504", "retry-after", "no-date", "cut", "stall", "no-gzip", "no-http"),
         "empty",
     ],
 )
@@ -199,6 +200,30 @@ def test_nothing_leads_to_a_host_that_was_not_named(href: str, by: str) -> None:
     assert "a link of it leads to" in str(error)
     assert "SECRET" not in str(error)
     assert len(server.asked("/search")) == 1
+
+
+def linking(rel: str, href: str) -> Twist:
+    """Have every link of a kind lead there, and the search find nothing, so that its collection is looked up."""
+
+    def twist(asked: Asked, document: Json) -> Json:
+        if asked.path == "/search":
+            links = [{"rel": "next", "href": href, "method": "GET"}] if rel == "next" else []
+            return {**document, "features": document["features"] if links else [], "numberMatched": 0, "links": links}
+        return {**document, "links": [{**one, "href": href} if one["rel"] == rel else one for one in document["links"]]}
+
+    return twist
+
+
+@pytest.mark.parametrize("href", ["https://[::1/", "//[x", "https://[::1]%40%40@", "https://\ud800.example/"])
+@pytest.mark.parametrize("rel", ["search", "data", "next", "redirect"])
+def test_what_is_no_address_is_an_error_of_the_search(rel: str, href: str) -> None:
+    """Wherever it stands, and whichever library would take it apart."""
+    location = href if href.isascii() else "https://\xff.example/"
+
+    error, server = failing(moved(307, lambda _: location) if rel == "redirect" else linking(rel, href))
+
+    assert re.search("no well-formed|offers no search|cannot be followed", str(error))
+    assert len(server.asked("/search")) == (rel != "search")
 
 
 def test_a_redirect_that_keeps_the_search_is_followed() -> None:

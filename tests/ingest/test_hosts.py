@@ -62,6 +62,9 @@ def test_a_named_host_may_be_asked(href: str) -> None:
         ("https://data.example.org/" + "a" * 9000, "no well-formed URL"),
         ("https://%64ata.example.org/a.tif", "neither a host's name nor an address"),
         ("https://data..example.org/a.tif", "neither a host's name nor an address"),
+        ("https://xn--0.blob.example.net/a.tif", "neither a host's name nor an address"),
+        ("https://[::1]%40%40@", "no well-formed URL"),
+        ("https://[%40]@?", "no well-formed URL"),
     ],
 )
 def test_every_other_link_is_refused(href: str, reason: str) -> None:

@@ -5,11 +5,14 @@ import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from servers import Fault, RangeServer, TokenSigner, made_content, ranges_of
+from stac_servers import QuietHandler, serving
 
+from mrv_assets.audit.canonical import canonical
 from mrv_assets.errors import ObjectReadError
 from mrv_assets.ingest import loop
 from mrv_assets.ingest.transport import ByteRange
@@ -111,6 +114,32 @@ def test_bytes_come_as_they_lie_there(server: RangeServer, opened: Any) -> None:
 
     assert error.value.permanent
     assert server.log[0].headers["Accept-Encoding"] == "identity"
+
+
+class _Latin(QuietHandler):
+    """Answers every request for a range, with an ETag that is no UTF-8."""
+
+    def answer(self) -> None:
+        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+        body = DATA[int(first) : int(last) + 1]
+        self.send_response(206)
+        self.send_header("ETag", '"\xff-1"')
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(body) - 1}/{len(DATA)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_version_is_told_as_a_record_can_hold_it(opened: Any) -> None:
+    """An ETag may hold bytes that are no text; the object is read all the same."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Latin) as server, serving(server):
+        url, transport = f"http://127.0.0.1:{server.server_address[1]}/a", opened()
+
+        info = transport.stat(url)
+        [read] = transport.read(url, [ByteRange(30_000, 10)])
+
+    assert canonical({"etag": info.etag}) == rb'{"etag":"\"\\udcff-1\""}'
+    assert read == DATA[30_000:30_010]
 
 
 def test_requests_stay_within_their_caps(server: RangeServer, opened: Any) -> None:

@@ -32,6 +32,8 @@ DATE = "Fri, 02 Jan 2026 12:00:00 GMT"
         ("Friday, 02-Jan-26 12:00:05 GMT", DATE, 5),
         ("Fri Jan  2 12:00:05 2026", DATE, 5),
         ("soon", None, None),
+        ("Thu, 01 Jan 99999999999 00:00:00 GMT", None, None),
+        ("Fri, 02 Jan 2026 12:01:30 GMT", "Thu, 01 Jan 99999999999 00:00:00 GMT", 90),
         ("-5", None, None),
         ("1e9", None, None),
         ("", None, None),

@@ -346,6 +346,16 @@ def test_links_of_an_item_are_read_where_they_lead() -> None:
     assert usgs.absolute_href("l", red["href"]) == red["alternate"]["s3"]["href"]
 
 
+def test_an_item_that_lies_nowhere_has_no_relative_links() -> None:
+    """Its link to itself is none: there is nothing for the others to start from."""
+    with stac_server([{**romanian("a"), "links": [{"rel": "self", "href": "https://[::1/"}]}]) as server:
+        catalogue = api(server.root)
+        catalogue.search("sentinel-2", HERE, *JULY)
+
+    with pytest.raises(HrefRefused, match="does not say where it lies itself"):
+        catalogue.absolute_href("a", "./B4.tif")
+
+
 @pytest.mark.parametrize(
     ("href", "reason"),
     [
