@@ -78,8 +78,8 @@ class Api:
         self.root, self._rules, self._limits = root, rules, limits
         self._pools: dict[int, urllib3.PoolManager] = {}
 
-    def document(self, method: str, url: str, body: Mapping[str, Any] | None, deadline: float) -> Any:
-        """The JSON document at an address.
+    def document(self, method: str, url: str, body: Mapping[str, Any] | None, deadline: float) -> tuple[Any, int]:
+        """The JSON document at an address, and its bytes.
 
         Args:
             method: GET or POST.
@@ -94,7 +94,7 @@ class Api:
         if isinstance(answer, Unanswered):
             raise self.error(url, answer)
         try:
-            return parsed(answer)
+            return parsed(answer), len(answer)
         except ValueError as error:
             kind = "is a web page" if answer.lstrip()[:1] == b"<" else str(error)
         raise CatalogueError(

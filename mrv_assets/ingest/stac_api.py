@@ -113,7 +113,7 @@ class ApiCatalogue:
         landing = self._landing
         if landing is None:
             # Threads that start together may each ask; none waits for another's attempts.
-            landing = self._api.document("GET", self._preset.api, None, deadline)
+            landing, _ = self._api.document("GET", self._preset.api, None, deadline)
             if not isinstance(landing, dict) or not isinstance(landing.get("links"), list):
                 raise CatalogueError(
                     self._preset.api,
@@ -191,7 +191,7 @@ class _PageReader(StacApiIO):
         if verb != "POST":
             href, parameters = _with_query(href, parameters or {}), None
         self._pages.ask(verb, href, parameters)
-        self._page = self._pages.take(self._api.document(verb, href, parameters, self._deadline))
+        self._page = self._pages.take(*self._api.document(verb, href, parameters, self._deadline))
         return ""
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> Json:

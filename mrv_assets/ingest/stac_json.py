@@ -5,6 +5,9 @@ from typing import Any
 
 MAX_DOCUMENT_BYTES = 16 << 20
 """The largest real collection is 26 kB, the largest item 60 kB, a page of a hundred items 6 MB."""
+MAX_MARKS = 2_000_000
+"""Commas, colons and opening brackets: each may stand for a value, which takes up to 150 bytes of memory. A page of a
+hundred items has 300,000."""
 MAX_DEPTH = 64
 """Real items nest 9 deep."""
 
@@ -13,9 +16,11 @@ def parsed(data: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: When it is none, says NaN or Infinity, or nests deeper than ``MAX_DEPTH``; in words that complete
-            "it ...".
+        ValueError: When it is none, says NaN or Infinity, nests deeper than ``MAX_DEPTH``, or may hold more than
+            ``MAX_MARKS`` values; in words that complete "it ...".
     """
+    if sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_MARKS:
+        raise ValueError(f"holds more than {MAX_MARKS} values")
     try:
         value = json.loads(data, parse_constant=_no_constant)
     except RecursionError:

@@ -17,6 +17,8 @@ MAX_VALUES = 20_000
 MAX_CHARACTERS = 1 << 20
 MAX_NAME = 512
 MAX_QUOTED = 500
+EXCESS = "mrv:excess"
+"""Where an item that was cut down while it was read says what of it was too much."""
 
 
 def item_id(item: object) -> str:
@@ -38,6 +40,8 @@ def quoted(stated: str) -> str:
 
 def excess(item: Item) -> str:
     """What of an item is too much to work on, such as ``it has more than 20000 values``; empty where nothing is."""
+    if isinstance(said := item.get(EXCESS), str):
+        return quoted(said)
     for key, stated in (
         *((key, item.get(key)) for key in ("id", "collection")),
         *((key, text(item, key)) for key in ("platform", "constellation")),

@@ -19,7 +19,7 @@ from mrv_assets.ingest.hosts import HostRules
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.presets import preset_of
 from mrv_assets.ingest.stac_api import ApiCatalogue
-from mrv_assets.ingest.stac_json import MAX_DEPTH, MAX_DOCUMENT_BYTES
+from mrv_assets.ingest.stac_json import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_MARKS
 
 
 @pytest.mark.parametrize("header", ["1", "Thu, 01 Jan 2026 00:00:01 GMT"], ids=["seconds", "date"])
@@ -125,6 +125,10 @@ def bomb(asked: Asked, document: Json) -> Reply:
     return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1), 1))
 
 
+def crowd(asked: Asked, document: Json) -> Reply:
+    return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"[%b[]]" % (b"[]," * MAX_MARKS), 1))
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
@@ -135,9 +139,10 @@ def bomb(asked: Asked, document: Json) -> Reply:
         (lambda _, page: Reply(body=b"[" * 200_000), "nests deeper than 64"),
         (lambda _, page: Reply(body=b" " * (1 << 20), endless=True), "larger than 16 MB"),
         (bomb, "larger than 16 MB"),
+        (crowd, "holds more than 2000000 values"),
         (lambda _, page: Reply(body=b"\xff\xfe"), "answers is not JSON"),
     ],
-    ids=["html", "text", "nan", "deep", "bottomless", "endless", "bomb", "no-utf8"],
+    ids=["html", "text", "nan", "deep", "bottomless", "endless", "bomb", "crowd", "no-utf8"],
 )
 def test_what_is_no_document_is_refused_at_once(wrong: Callable[[Asked, Json], Json | Reply], reason: str) -> None:
     """Sizes and depths are bounded, and asking again would bring the same."""

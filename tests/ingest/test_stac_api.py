@@ -1,5 +1,6 @@
 """Searching STAC APIs: real servers that answer right, and what is made of those that do not."""
 
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -305,6 +306,44 @@ def test_no_number_of_pages_is_endless() -> None:
 
     assert "more than 1000 pages" in str(error)
     assert len(server.asked("/search")) == 1000
+
+
+def test_pages_are_not_endless_together() -> None:
+    """Each is smaller than a page may be, and they come compressed."""
+
+    def padded(asked: Asked, document: Json) -> Reply:
+        document["links"] = [next_link(f"http://{asked.headers['Host']}", "POST", {"token": asked.number})]
+        document["features"] = [{"id": str(asked.number), "bbox": [22, 45, 23, 46]}]
+        body = json.dumps(document).encode() + b" " * (15 << 20)
+        return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(body, 1))
+
+    error, server = failing(at_search(None, padded), deadline_s=60.0)
+
+    assert "larger than 128 MB together" in str(error)
+    assert len(server.asked("/search")) == 9
+
+
+@pytest.mark.parametrize(
+    "much",
+    [{"x": [[]] * 30_000}, {"x": "x" * (2 << 20)}, {"id": "i" * 5_000}, {"collection": None, "x": [0] * 30_000}],
+    ids=["values", "text", "id", "no-collection"],
+)
+def test_an_item_that_is_too_much_is_not_held(much: Json) -> None:
+    """What is given out is enough to leave it out for the reason that all of it would have; the others stay whole."""
+    item, other = {**romanian("a"), **much}, romanian("b")
+    # The server looks an item's collection up.
+    served = {**item, "collection": "sentinel-2"}
+    with stac_server(
+        [served, other], twist=at_search(1, lambda _, page: {**page, "features": [item, other]})
+    ) as server:
+        found = search(server.root)
+
+    assert found.items[1] == other
+    assert len(json.dumps(found.items[0])) < 2_000
+    selection = select(found.items, SENTINEL2, "2018-07")
+    assert selection.excluded == select([item, other], SENTINEL2, "2018-07").excluded
+    assert [one.code for one in selection.excluded] == ["item_invalid"]
+    assert select(found.items, SENTINEL2, "2018-08").matched == 0
 
 
 @pytest.mark.parametrize("name", ["../../x", "a\u0000b", "x" * 300, "", "\ud800", "a/b?c#d", "."])
