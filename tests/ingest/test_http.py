@@ -142,6 +142,34 @@ def test_a_version_is_told_as_a_record_can_hold_it(opened: Any) -> None:
     assert read == DATA[30_000:30_010]
 
 
+def test_a_digest_runs_ahead_by_a_few_parts(server: RangeServer, opened: Any) -> None:
+    """One part is late: no more than two others are held while it is waited for, of however large an object."""
+    url = server.put("a", DATA)
+    transport = opened(part_bytes=10_000)
+    transport.stat(url)
+    server.fail("a", Fault(kind="late", pause_s=0.6))
+
+    found = transport.digest(url, "md5")
+
+    parts = [asked for asked in server.log if asked.range != "bytes=0-16383"]
+    assert found == hashlib.md5(DATA).hexdigest()
+    assert len(parts) == 30
+    # Any of the first three may be the late one; those before it go on to the next.
+    assert 3 <= sum(part.at < parts[0].at + 0.5 for part in parts) <= 5
+
+
+def test_no_cookie_is_sent_back(server: RangeServer, opened: Any) -> None:
+    """Nothing that one answer says is told in the next request; only of a name would aiohttp keep cookies."""
+    server.put("a", DATA)
+    server.always["a"] = Fault(kind="none", headers={"Set-Cookie": "session=1; Path=/"})
+    transport = opened()
+
+    transport.read(server.url("a", "localhost"), [ByteRange(0, 10), ByteRange(200_000, 10)])
+
+    assert len(server.log) >= 2
+    assert [asked.headers.get("Cookie") for asked in server.log] == [None] * len(server.log)
+
+
 def test_requests_stay_within_their_caps(server: RangeServer, opened: Any) -> None:
     """So many to one host and so many in all, whatever number of threads asks."""
     server.made = made_content
