@@ -58,7 +58,8 @@ class HostRules:
             raise HostRefused(f"{url.scheme}://{host}{url.raw_path}", "it carries a user name or password")
         address = _literal(host)
         if address is None and not (is_name(host) and _decodes(url) and not _NUMBER.fullmatch(host.rpartition(".")[2])):
-            raise HostRefused(shown, f"{host} is neither a host's name nor an address written in full")
+            # Records repeat the reason, and no name is longer.
+            raise HostRefused(shown, f"{host[:253]} is neither a host's name nor an address written in full")
         here = _is_loopback(address) if address else host == "localhost" or host.endswith(".localhost")
         if here and self.loopback:
             return url

@@ -102,7 +102,9 @@ class ApiCatalogue:
         if scheme in ("https", "http", "s3"):
             return href
         if scheme:
-            raise HrefRefused(without_query(href), f"links of a catalogue on the network may not be {scheme}: links")
+            raise HrefRefused(
+                without_query(href), f"links of a catalogue on the network may not be {scheme[:20]}: links"
+            )
         selves = {own for (name, of), own in self._selves.items() if name == item_id and collection in (None, of)}
         if len(selves) != 1:
             raise HrefRefused(without_query(href), "it is relative, and its item does not say where it lies itself")

@@ -89,6 +89,14 @@ def test_no_inner_address_is_connected_to(address: str) -> None:
         NAMED.check_address("data.example.org", address)
 
 
+def test_a_reason_repeats_no_more_than_a_name() -> None:
+    """Records keep it, and a link may have 8000 characters."""
+    with pytest.raises(HostRefused) as refused:
+        NAMED.check(f"https://{'%41' * 2_000}/")
+
+    assert len(refused.value.reason) < 320
+
+
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::"]
 )
