@@ -253,8 +253,8 @@ class Api:
 
 
 _NAME_HOSTS = (
-    "Only hosts that the catalogue's preset or the deployment names are asked; find out who runs that one before you "
-    "name it"
+    "Only hosts of the catalogue's preset and those that MRV_ALLOW_HOSTS names are asked; find out who runs that one "
+    "before you add it"
 )
 
 

@@ -68,7 +68,7 @@ class HostRules:
         if here or (address is not None and not _is_public(address)):
             raise HostRefused(shown, f"{host} is an address of this machine or of a private network")
         if not any(_matches(host, pattern) for pattern in self.hosts):
-            raise HostRefused(shown, f"{host} is not a host that was named")
+            raise HostRefused(shown, f"{host} is not a host that was named; MRV_ALLOW_HOSTS names more")
         return url
 
     def check_address(self, host: str, address: str) -> None:

@@ -42,7 +42,8 @@ def retry_after_s(stated: str | None, date: str | None, now: datetime) -> float 
     """
     if stated is None:
         return None
-    if re.fullmatch(r"[0-9]{1,9}", stated.strip()):
+    if re.fullmatch(r"[0-9]+", stated.strip(), re.ASCII):
+        # Infinite where it has hundreds of digits; who waits cuts it to the longest wait there is.
         return float(stated)
     until, since = http_date(stated), (http_date(date) if date else None) or now
     return None if until is None else max(0.0, (until - since).total_seconds())

@@ -19,7 +19,7 @@ MAX_CHARACTERS = 1 << 20
 MAX_NAME = 512
 MAX_QUOTED = 500
 EXCESS = "mrv:excess"
-"""Where an item that was cut down while it was read says what of it was too much."""
+"""Where an object of an item that was changed while it was read says why the item is not to be worked on."""
 
 
 def item_id(item: object) -> str:
@@ -41,8 +41,6 @@ def quoted(stated: str) -> str:
 
 def excess(item: Item) -> str:
     """What of an item is too much to work on, such as ``it has more than 20000 values``; empty where nothing is."""
-    if isinstance(said := item.get(EXCESS), str):
-        return quoted(said)
     for key, stated in (
         *((key, item.get(key)) for key in ("id", "collection")),
         *((key, text(item, key)) for key in ("platform", "constellation")),
@@ -55,6 +53,8 @@ def excess(item: Item) -> str:
         part = pending.pop()
         if isinstance(part, str):
             characters += len(part)
+        elif isinstance(part, dict) and isinstance(said := part.get(EXCESS), str):
+            return quoted(said)
         elif isinstance(part, dict | list):
             values += len(part)
             if values > MAX_VALUES:

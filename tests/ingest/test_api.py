@@ -135,6 +135,7 @@ def crowd(asked: Asked, document: Json) -> Reply:
         (lambda _, page: Reply(body=b"<!DOCTYPE html><html>Sign in</html>"), "answers is a web page"),
         (lambda _, page: Reply(body=b"not json"), "answers is not JSON"),
         (lambda _, page: Reply(body=b'{"features": [NaN]}'), "NaN is no JSON number"),
+        (lambda _, page: Reply(body=b'{"features": [1e999]}'), "1e999 is beyond all numbers"),
         (lambda _, page: {**page, "x": json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)}, "nests deeper than 64"),
         (lambda _, page: Reply(body=b"[" * 200_000), "nests deeper than 64"),
         (lambda _, page: Reply(body=b" " * (1 << 20), endless=True), "larger than 16 MB"),
@@ -142,7 +143,7 @@ def crowd(asked: Asked, document: Json) -> Reply:
         (crowd, "holds more than 2000000 values"),
         (lambda _, page: Reply(body=b"\xff\xfe"), "answers is not JSON"),
     ],
-    ids=["html", "text", "nan", "deep", "bottomless", "endless", "bomb", "crowd", "no-utf8"],
+    ids=["html", "text", "nan", "infinite", "deep", "bottomless", "endless", "bomb", "crowd", "no-utf8"],
 )
 def test_what_is_no_document_is_refused_at_once(wrong: Callable[[Asked, Json], Json | Reply], reason: str) -> None:
     """Sizes and depths are bounded, and asking again would bring the same."""
@@ -211,6 +212,7 @@ def test_nothing_leads_to_a_host_that_was_not_named(href: str, by: str) -> None:
     error, server = failing(twist)
 
     assert "a link of it leads to" in str(error)
+    assert "MRV_ALLOW_HOSTS" in str(error)
     assert "SECRET" not in str(error)
     assert len(server.asked("/search")) == 1
 

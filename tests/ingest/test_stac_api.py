@@ -359,6 +359,24 @@ def test_odd_ids_are_given_out_as_they_are(name: str) -> None:
     assert len(selection.observations) == (name not in ("", "\ud800"))
 
 
+@pytest.mark.parametrize("where", ['"id": "a", "id": "a"', '"x": [{"k": 1, "k": 2}], "id": "a"'])
+def test_an_item_with_a_key_twice_costs_itself(where: str) -> None:
+    """One reader takes the first value, another the last: no record can say what it was."""
+
+    def page(asked: Asked, document: Json) -> Reply:
+        twice = json.dumps({key: value for key, value in romanian("a").items() if key != "id"})[:-1] + f", {where}}}"
+        body = f'{{"features": [{twice}, {json.dumps(romanian("b"))}]}}'
+        return Reply(body=body.encode())
+
+    with stac_server([], twist=at_search(1, page)) as server:
+        found = search(server.root)
+
+    selection = select(found.items, SENTINEL2, "2018-07")
+    assert [(one.id, one.code) for one in selection.excluded] == [("a", "item_invalid")]
+    assert re.search("the key '(id|k)' twice", selection.excluded[0].detail)
+    assert len(selection.observations) == 1
+
+
 def test_an_item_whose_box_is_none_costs_itself() -> None:
     """It may lie anywhere, so a page of it alone is no page of another place; selection leaves it out."""
     with stac_server([{**romanian("a"), "bbox": ["west"]}]) as server:
