@@ -220,8 +220,8 @@ class HostRefused(BadInputError):
 
     def __str__(self) -> str:
         return (
-            f"Link {self.href!r}: {self.reason}. Only hosts that the catalogue's preset or the programme names are "
-            "read from; ask who publishes the link before you name another."
+            f"Link {self.href!r}: {self.reason}. Only hosts of the catalogue's preset and those that MRV_ALLOW_HOSTS "
+            "names are read from, and buckets that MRV_S3_BUCKETS names; ask who publishes the link before you add one."
         )
 
 

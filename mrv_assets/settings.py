@@ -14,6 +14,8 @@ DEMO_PROGRAM = _PACKAGE / "demo" / "program.yaml"
 """The programme shipped with the package."""
 DAGSTER_YAML = _PACKAGE / "dagster.yaml"
 """Instance settings for a new Dagster home."""
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(\*\.)?(?=.{{1,253}}$)({_LABEL}\.)+{_LABEL}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +192,7 @@ def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
     stated = [part.strip().lower() for part in environ.get("MRV_ALLOW_HOSTS", "").split(",")]
     hosts = tuple(part for part in stated if part)
     for host in hosts:
-        if not re.fullmatch(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", host):
+        if not _HOST.fullmatch(host):
             raise SettingError(
                 "MRV_ALLOW_HOSTS",
                 _without_secrets(host),

@@ -113,7 +113,9 @@ class RangeServer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request, right or wrong."""
-        name = request.path.removeprefix("/")
+        # What was put under a path and a query is another object than what lies at the path.
+        whole = request.path_qs.removeprefix("/")
+        name = whole if whole in self.contents else request.path.removeprefix("/")
         self.log.append(
             Asked(
                 name=name,

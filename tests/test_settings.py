@@ -265,7 +265,9 @@ def test_hosts_are_named_with_commas_between(tmp_path: Path) -> None:
     assert current({}, tmp_path).hosts == ()
 
 
-@pytest.mark.parametrize("host", ["*", "https://data.example.org", "data.example.org/path", "localhost", "a b.org"])
+@pytest.mark.parametrize(
+    "host", ["*", "https://data.example.org", "data.example.org/path", "localhost", "a b.org", f"{'a.' * 130}org"]
+)
 def test_what_is_no_host_name_is_refused(tmp_path: Path, host: str) -> None:
     """One star would allow all of the internet, and an address is not a name."""
     with pytest.raises(SettingError, match="no host name"):

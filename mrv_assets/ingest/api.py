@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3 import exceptions
@@ -16,8 +16,8 @@ from urllib3.response import BaseHTTPResponse
 
 from mrv_assets import __version__
 from mrv_assets.errors import CatalogueError, HostRefused
-from mrv_assets.ingest.guarded_pool import guarded_pool
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.guarded_pool import cut_off, guarded_pool
+from mrv_assets.ingest.hosts import HostRules, host_of, joined, without_query
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure, retry_after_s, wait_s
 from mrv_assets.ingest.stac_json import MAX_DOCUMENT_BYTES, parsed
@@ -78,8 +78,8 @@ class Api:
         self.root, self._rules, self._limits = root, rules, limits
         self._pools: dict[int, urllib3.PoolManager] = {}
 
-    def document(self, method: str, url: str, body: Mapping[str, Any] | None, deadline: float) -> Any:
-        """The JSON document at an address.
+    def document(self, method: str, url: str, body: Mapping[str, Any] | None, deadline: float) -> tuple[Any, int]:
+        """The JSON document at an address, and its bytes.
 
         Args:
             method: GET or POST.
@@ -94,7 +94,7 @@ class Api:
         if isinstance(answer, Unanswered):
             raise self.error(url, answer)
         try:
-            return parsed(answer)
+            return parsed(answer), len(answer)
         except ValueError as error:
             kind = "is a web page" if answer.lstrip()[:1] == b"<" else str(error)
         raise CatalogueError(
@@ -140,6 +140,7 @@ class Api:
         """The body of one answer, or where it redirects to, or why there is neither."""
         try:
             self._rules.check(url)
+            left_s = max(0.001, deadline - time.monotonic())
             response = self._pool.urlopen(
                 method,
                 url,
@@ -148,7 +149,9 @@ class Api:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=self._limits.connect_s, read=self._limits.silence_s),
+                timeout=urllib3.Timeout(
+                    connect=min(self._limits.connect_s, left_s), read=min(self._limits.silence_s, left_s)
+                ),
             )
             try:
                 return self._read(response, method, url, deadline)
@@ -159,12 +162,13 @@ class Api:
             reason = f"a link of it leads to {refusal.href}: {refusal.reason}"
             return _Refusal(failure=Failure(reason=reason, cure=_NAME_HOSTS, permanent=True))
         except (exceptions.HTTPError, OSError, ValueError) as error:
-            return _Refusal(failure=self._described(error, _host(url)))
+            late = time.monotonic() > deadline
+            return self._late() if late else _Refusal(failure=self._described(error, _host(url)))
 
     def _read(self, response: BaseHTTPResponse, method: str, url: str, deadline: float) -> bytes | str | _Refusal:
         status, location = response.status, response.headers.get("Location")
         if status in _REDIRECTS and location:
-            target = urljoin(url, location)
+            target = joined(url, location)
             if method == "GET" or status in _KEEP_METHOD:
                 return target
             # Asked without its body a search would find everything, everywhere.
@@ -192,15 +196,18 @@ class Api:
 
     def _body(self, response: BaseHTTPResponse, limit: int, deadline: float) -> bytes | _Refusal:
         held = bytearray()
-        while chunk := response.read1(_CHUNK, decode_content=True):
-            held += chunk
-            if len(held) > limit:
-                reason = f"an answer of it is larger than {limit >> 20} MB"
-                cure = "Ask its operators for smaller pages, or keep the items needed in a catalogue on disk"
-                return _Refusal(failure=Failure(reason=reason, cure=cure, permanent=True))
-            if time.monotonic() > deadline:
-                return _Refusal(failure=Failure(reason=f"it took longer than {self._limits.deadline_s:g} s"))
-        return bytes(held)
+        with cut_off(response, deadline - time.monotonic()):
+            while chunk := response.read1(_CHUNK, decode_content=True):
+                held += chunk
+                if len(held) > limit:
+                    reason = f"an answer of it is larger than {limit >> 20} MB"
+                    cure = "Ask its operators for smaller pages, or keep the items needed in a catalogue on disk"
+                    return _Refusal(failure=Failure(reason=reason, cure=cure, permanent=True))
+        # What was cut off may look like the end of a body.
+        return self._late() if time.monotonic() > deadline else bytes(held)
+
+    def _late(self) -> _Refusal:
+        return _Refusal(failure=Failure(reason=f"it took longer than {self._limits.deadline_s:g} s"))
 
     def _secured(self, url: str) -> str:
         """An address of the API itself over https, if that is how the API is asked.
@@ -246,8 +253,8 @@ class Api:
 
 
 _NAME_HOSTS = (
-    "Only hosts that the catalogue's preset or the deployment names are asked; find out who runs that one before you "
-    "name it"
+    "Only hosts of the catalogue's preset and those that MRV_ALLOW_HOSTS names are asked; find out who runs that one "
+    "before you add it"
 )
 
 
@@ -265,4 +272,4 @@ def _explained(body: bytes | _Refusal) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or "it"
+    return host_of(url) or "it"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
+from mrv_assets.ingest.hosts import is_name
+
 Access = Literal["anonymous", "signed", "requester pays"]
 
 _ACCESS: dict[str, Access] = {"anonymous": "anonymous", "signed": "signed", "requester-pays": "requester pays"}
@@ -34,6 +36,8 @@ class Bucket:
         if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             # It is not shown: someone may have put a password into it.
             raise ValueError(f"bucket {self.name}: write its endpoint like https://minio.example.org:9000")
+        if not is_name(self.host):
+            raise ValueError(f"bucket {self.name}: its endpoint's host is no name; write it like minio.example.org")
 
     @property
     def base(self) -> str:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from mrv_assets.errors import CatalogueError, HrefRefused
-from mrv_assets.ingest.place import is_bbox, touches_place
+from mrv_assets.ingest.place import touches_place
 from mrv_assets.ingest.published import Bounds, Found, Json
 from mrv_assets.ingest.stac_json import MAX_DOCUMENT_BYTES, parsed
 from mrv_assets.ingest.transport import path_beneath
+from mrv_assets.science.stac_item import instant, quoted, text
 
 MAX_DOCUMENTS = 1_000_000
 
@@ -77,13 +78,13 @@ class StaticCatalogue:
             CatalogueError: When a document cannot be used, or there is no such collection.
         """
         if collection not in self._walked.collections:
-            present = ", ".join(sorted(self._walked.collections)) or "none"
+            present = quoted(", ".join(sorted(self._walked.collections))) or "none"
             raise CatalogueError(
                 str(self.document),
                 f"it has no collection {collection!r}",
                 f"It has: {present}. Set the mission's collection to one of them",
             )
-        first, last = _instant(start), _instant(end)
+        first, last = instant(start), instant(end)
         if first is None or last is None:
             raise ValueError(f"a search needs two ISO 8601 instants, not {start!r} and {end!r}")
         items = tuple(
@@ -127,7 +128,6 @@ class StaticCatalogue:
             if document.get("type") == "Feature":
                 named = document.get("collection")
                 collection = named if isinstance(named, str) else parent
-                _check_bbox(path, document)
                 items.append(_Placed(item=document, collection=collection, folder=path.parent))
                 collections.update({collection} if collection else ())
             elif document.get("type") == "Collection":
@@ -182,7 +182,7 @@ def _children(root: Path, path: Path, document: Json) -> Iterator[Path]:
         except HrefRefused as refusal:
             raise CatalogueError(
                 str(path),
-                f"its {link['rel']} link {refusal.href!r} cannot be followed: {refusal.reason}",
+                f"its {link['rel']} link {quoted(refusal.href)!r} cannot be followed: {refusal.reason}",
                 "Make it a relative link to a file beneath the catalogue's folder",
             ) from refusal
 
@@ -216,31 +216,9 @@ def _text(path: Path, document: Json, key: str) -> str:
 
 
 def _touches_time(item: Json, first: datetime, last: datetime) -> bool:
-    properties = item.get("properties")
-    if not isinstance(properties, dict):
-        return True
-    begin, stop = (_instant(properties.get(key)) for key in ("start_datetime", "end_datetime"))
-    at = _instant(properties.get("datetime"))
+    at, begin, stop = (instant(text(item, key)) for key in ("datetime", "start_datetime", "end_datetime"))
     if at is None and begin is None:
         return True
     if at is not None and first <= at <= last:
         return True
     return begin is not None and begin <= last and (stop or begin) >= first
-
-
-def _instant(text: object) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return instant if instant is None or instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
-def _check_bbox(path: Path, item: Json) -> None:
-    bbox = item.get("bbox")
-    if bbox is not None and not is_bbox(bbox):
-        raise CatalogueError(
-            str(path),
-            f"its bbox is {bbox!r}",
-            "Write west, south, east, north in degrees, or remove the bbox",
-        )

@@ -7,11 +7,12 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.response import HTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from mrv_assets.ingest.hosts import HostRules
 
@@ -19,6 +20,9 @@ CONNECTIONS = 16
 """Kept open to one host, for as many threads."""
 LONGEST_HEADER_S = 60.0
 """Where no time is set in which a server has to say something."""
+
+# What each body comes through: a connection forgets it while the body is still coming.
+_SOCKETS: WeakKeyDictionary[BaseHTTPResponse, socket.socket] = WeakKeyDictionary()
 
 
 def guarded_pool(rules: HostRules) -> urllib3.PoolManager:
@@ -44,16 +48,20 @@ def guarded_pool(rules: HostRules) -> urllib3.PoolManager:
             return checked(self.host, super()._new_conn())
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-            with _cut_off(self):
-                return super().getresponse()
+            with _answering(self) as sock:
+                response = super().getresponse()
+            _SOCKETS[response] = sock
+            return response
 
     class SecureConnection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return checked(self.host, super()._new_conn())
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-            with _cut_off(self):
-                return super().getresponse()
+            with _answering(self) as sock:
+                response = super().getresponse()
+            _SOCKETS[response] = sock
+            return response
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
@@ -68,10 +76,33 @@ def guarded_pool(rules: HostRules) -> urllib3.PoolManager:
 
 
 @contextmanager
-def _cut_off(connection: HTTPConnection) -> Iterator[None]:
-    """Give up an answer whose header lines trickle in for longer than a silent server is waited for."""
+def cut_off(response: BaseHTTPResponse, seconds: float) -> Iterator[None]:
+    """Give up a body that is not whole after some seconds, however it comes: the read breaks off, or finds its end.
 
-    def cut(sock: socket.socket) -> None:
+    Looking at the clock between two reads is not enough: one read of a compressed body, or of what follows the last
+    chunk, goes on for as long as something comes.
+    """
+    sock = _SOCKETS.get(response)
+    if sock is None:
+        # It had no body to come.
+        yield
+        return
+    with _shut_after(sock, seconds):
+        yield
+
+
+@contextmanager
+def _answering(connection: HTTPConnection) -> Iterator[socket.socket]:
+    """Give up an answer whose header lines trickle in for longer than a silent server is waited for."""
+    sock = connection.sock
+    assert sock is not None
+    with _shut_after(sock, float(connection.timeout or LONGEST_HEADER_S)):
+        yield sock
+
+
+@contextmanager
+def _shut_after(sock: socket.socket, seconds: float) -> Iterator[None]:
+    def cut() -> None:
         try:
             # Of the plain socket: TLS would want to say goodbye first.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -79,7 +110,7 @@ def _cut_off(connection: HTTPConnection) -> Iterator[None]:
             # It ended by itself.
             return
 
-    timer = threading.Timer(float(connection.timeout or LONGEST_HEADER_S), cut, (connection.sock,))
+    timer = threading.Timer(max(0.0, seconds), cut)
     timer.daemon = True
     timer.start()
     try:

@@ -4,6 +4,7 @@ import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urljoin, urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -32,7 +33,7 @@ class HostRules:
     def __post_init__(self) -> None:
         for pattern in self.hosts:
             name = pattern.removeprefix("*.")
-            if not _NAME.fullmatch(name) or (name != pattern and "." not in name):
+            if not is_name(name) or (name != pattern and "." not in name):
                 raise ValueError(f"host {pattern!r}: write it in lower case, like data.example.org or *.example.org")
 
     def check(self, href: str) -> URL:
@@ -45,7 +46,8 @@ class HostRules:
         try:
             url = None if _UNSAFE.search(href) or len(href) > _LONGEST else URL(href, encoded=True)
             host = "" if url is None else (url.raw_host or "").lower().removesuffix(".")
-        except ValueError:
+        except (ValueError, IndexError):
+            # yarl's own parser gives up on some brackets with an IndexError.
             url, host = None, ""
         if url is None:
             # Where its parts end is anyone's guess, a password's too.
@@ -55,8 +57,9 @@ class HostRules:
         if url.raw_user is not None or url.raw_password is not None:
             raise HostRefused(f"{url.scheme}://{host}{url.raw_path}", "it carries a user name or password")
         address = _literal(host)
-        if address is None and (not _NAME.fullmatch(host) or _NUMBER.fullmatch(host.rpartition(".")[2])):
-            raise HostRefused(shown, f"{host} is neither a host's name nor an address written in full")
+        if address is None and not (is_name(host) and _decodes(url) and not _NUMBER.fullmatch(host.rpartition(".")[2])):
+            # Records repeat the reason, and no name is longer.
+            raise HostRefused(shown, f"{host[:253]} is neither a host's name nor an address written in full")
         here = _is_loopback(address) if address else host == "localhost" or host.endswith(".localhost")
         if here and self.loopback:
             return url
@@ -65,7 +68,7 @@ class HostRules:
         if here or (address is not None and not _is_public(address)):
             raise HostRefused(shown, f"{host} is an address of this machine or of a private network")
         if not any(_matches(host, pattern) for pattern in self.hosts):
-            raise HostRefused(shown, f"{host} is not a host that was named")
+            raise HostRefused(shown, f"{host} is not a host that was named; MRV_ALLOW_HOSTS names more")
         return url
 
     def check_address(self, host: str, address: str) -> None:
@@ -108,6 +111,30 @@ class CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
+def is_name(host: str) -> bool:
+    """Whether it is a host's name as it goes over the wire: lower-case ASCII, each label as long as it may be."""
+    return _NAME.fullmatch(host) is not None
+
+
+def is_link(href: str) -> bool:
+    """Whether it can be taken apart, as every library does that is handed one."""
+    try:
+        urlsplit(href)
+    except ValueError:
+        return False
+    return True
+
+
+def host_of(url: str) -> str:
+    """Who a link leads to, lower case; empty where it is no link."""
+    return (urlsplit(url).hostname or "") if is_link(url) else ""
+
+
+def joined(base: str, href: str) -> str:
+    """Where a link leads from an address; a link that is none as it is, to be refused where every link is."""
+    return urljoin(base, href) if is_link(base) and is_link(href) else href
+
+
 def without_query(href: str) -> str:
     """A link as it may be shown: query and fragment, which carry signatures, cut off, and any password."""
     shown = re.split(r"[?#]", href, maxsplit=1)[0]
@@ -116,6 +143,15 @@ def without_query(href: str) -> str:
 
 def _matches(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) and len(host) >= len(pattern) if pattern.startswith("*.") else host == pattern
+
+
+def _decodes(url: URL) -> bool:
+    """Whether the name in a link can be shown as it is meant, which whoever sends the request does; xn--0 stands for
+    none."""
+    try:
+        return bool(url.host)
+    except ValueError:
+        return False
 
 
 def _literal(text: str) -> IPv4Address | IPv6Address | None:

@@ -21,6 +21,7 @@ from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signer, Unsigned
 from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, Cut, ObjectInfo, hasher
 from mrv_assets.ingest.wire import Tally, Wire, wire
+from mrv_assets.science.stac_item import recordable
 
 T = TypeVar("T")
 
@@ -99,7 +100,8 @@ class HttpTransport:
         """
 
         async def told(known: _Known) -> ObjectInfo:
-            return ObjectInfo(size=known.version.size, etag=known.version.etag)
+            etag = known.version.etag
+            return ObjectInfo(size=known.version.size, etag=None if etag is None else recordable(etag))
 
         return self._answered(href, told)
 

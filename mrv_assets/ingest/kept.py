@@ -10,7 +10,6 @@ from pathlib import Path
 from mrv_assets.audit.canonical import digest
 from mrv_assets.ingest.answer import is_strong
 from mrv_assets.ingest.cores import computing
-from mrv_assets.ingest.hosts import without_query
 from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, ObjectInfo, Transport, hasher
 
 _SHA256_BYTES = 32
@@ -20,7 +19,8 @@ class KeptTransport:
     """Another transport, with its finished reads kept in a folder until they are forgotten.
 
     A read is found again by link, strong ETag, size and ranges, so never for another version of the object; where the
-    server gives no strong ETag nothing is kept. The folder is one piece of work's: of a partition, say.
+    server gives no strong ETag nothing is kept. The link counts as the catalogue has it, query and all, for a query may
+    be what names the object. The folder is one piece of work's: of a partition, say.
     """
 
     def __init__(self, inner: Transport, folder: Path) -> None:
@@ -71,7 +71,8 @@ class KeptTransport:
         info = self._inner.stat(href)
         if not is_strong(info.etag):
             return None
-        return self._folder / digest([without_query(href), info.etag, info.size, what])
+        # Signed further down, so that a new token changes nothing; no link can be told from the digest of one.
+        return self._folder / digest([href, info.etag, info.size, what])
 
 
 def _keep(path: Path, pieces: Sequence[bytes]) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrv_assets.errors import CatalogueError
-from mrv_assets.ingest.place import touches_place
+from mrv_assets.ingest.hosts import is_link
+from mrv_assets.ingest.place import bbox_of, touches_place
 from mrv_assets.ingest.published import Bounds, Found, Json
+from mrv_assets.science.stac_item import EXCESS, MAX_NAME, excess, text
 from mrv_assets.science.stac_item import item_id as id_of
 
 MAX_PAGES = 1_000
 MAX_ITEMS = 5_000
-"""Of one search. A month of one tile has less than two hundred, 30 kB each."""
+MAX_BYTES = 128 << 20
+"""Of one search. A month of one tile has less than two hundred items, 30 kB each; a decade of it, 100 MB."""
 
 _AGAIN = "Run again; if it stays so, tell its operators, or keep the items needed in a catalogue on disk"
 
@@ -28,6 +31,7 @@ class Pages:
         *,
         max_pages: int = MAX_PAGES,
         max_items: int = MAX_ITEMS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         """No page yet.
 
@@ -37,12 +41,14 @@ class Pages:
             bounds: The place searched.
             max_pages: After how many the search is given up.
             max_items: After how many the search is given up.
+            max_bytes: Of all pages as JSON, after how many the search is given up.
         """
         self._catalogue, self._collection, self._bounds = catalogue, collection, bounds
-        self._max_pages, self._max_items = max_pages, max_items
+        self._max_pages, self._max_items, self._max_bytes = max_pages, max_items, max_bytes
         self._asked: set[str] = set()
         self._pages: dict[tuple[object, ...], list[Json]] = {}
         self._items: list[Json] = []
+        self._bytes = 0
         self._matched: int | None = None
 
     def ask(self, method: str, url: str, body: Mapping[str, Any] | None) -> None:
@@ -61,11 +67,12 @@ class Pages:
                 "Check that it filters by place and time",
             )
 
-    def take(self, page: object) -> Json:
+    def take(self, page: object, size: int) -> Json:
         """Hold a page against what was asked for and what came before.
 
         Args:
             page: What lay where a page was asked for.
+            size: Its bytes.
 
         Returns:
             The page as far as it matters: ``features`` and, in ``links``, the one to the next page.
@@ -73,13 +80,18 @@ class Pages:
         Raises:
             CatalogueError: When it cannot be part of a whole answer.
         """
-        features = page.get("features") if isinstance(page, dict) else None
-        if not isinstance(page, dict) or not isinstance(features, list):
+        self._bytes += size
+        if self._bytes > self._max_bytes:
+            raise self._error(
+                f"its pages of {self._collection} are larger than {self._max_bytes >> 20} MB together",
+                "Check that it filters by place and time, or ask for fewer months at once",
+            )
+        listed = page.get("features") if isinstance(page, dict) else None
+        if not isinstance(page, dict) or not isinstance(listed, list):
             raise self._error("what it answers is no page of items", "Check that this is the address of a STAC API")
         following = self._next_link(page)
         self._matched = _stated_count(page, self._matched)
-        for item in features:
-            self._check(item)
+        features = [self._checked(item) for item in listed]
         names = tuple(id_of(item) for item in features)
         if features and self._pages.setdefault(names, features) is not features and self._pages[names] == features:
             raise self._error("it gives one page twice", _AGAIN)
@@ -120,7 +132,8 @@ class Pages:
             return len(self._items)
         return len({_digest(item) for item in self._items})
 
-    def _check(self, item: object) -> None:
+    def _checked(self, item: object) -> Json:
+        """An item as far as it can be worked on: of one that is too much, what tells which it is and why."""
         if not isinstance(item, dict):
             raise self._error("a page of its answer holds what is no item", _AGAIN)
         collection = item.get("collection")
@@ -129,17 +142,31 @@ class Pages:
                 f"asked for {self._collection}, it gives an item of {str(collection)[:100]!r}",
                 "It does not filter by collection; name another catalogue",
             )
+        too_much = excess(item)
+        if not too_much:
+            return item
+        # Not held until selection says the same: a page of 16 MB is as nothing on the wire.
+        bbox, stated = bbox_of(item), {key: text(item, key)[:MAX_NAME] for key in ("datetime", "start_datetime")}
+        return {
+            "id": id_of(item)[:MAX_NAME],
+            "collection": collection,
+            "bbox": None if bbox is None else list(bbox),
+            "properties": {key: value for key, value in stated.items() if value},
+            EXCESS: too_much,
+        }
 
     def _next_link(self, page: Mapping[str, Any]) -> Json | None:
         links = page.get("links")
         for link in links if isinstance(links, list) else []:
             if isinstance(link, dict) and link.get("rel") == "next":
                 method, body = link.get("method", "GET"), link.get("body", {})
-                if not isinstance(link.get("href"), str) or method not in ("GET", "POST") or not isinstance(body, dict):
+                href = link.get("href")
+                followable = isinstance(href, str) and is_link(href) and isinstance(body, dict)
+                if not followable or method not in ("GET", "POST"):
                     raise self._error("the link to its next page cannot be followed", _AGAIN)
                 return {
                     "rel": "next",
-                    "href": link["href"],
+                    "href": href,
                     "method": method,
                     "body": body,
                     "merge": link.get("merge") is True,

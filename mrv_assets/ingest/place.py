@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mrv_assets.ingest.published import Bounds
+from mrv_assets.science.stac_item import is_misplaced
 
 
 def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
     """West, south, east, north of an item in degrees; None where it lies nowhere, or its box is none."""
     bbox = item.get("bbox")
     if bbox is not None:
-        if not is_bbox(bbox):
+        if is_misplaced(item):
             return None
         half = len(bbox) // 2
         return bbox[0], bbox[1], bbox[half], bbox[half + 1]
@@ -21,13 +22,13 @@ def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def is_bbox(stated: object) -> bool:
-    """Whether it is four numbers, or six with heights."""
-    return isinstance(stated, list) and len(stated) in (4, 6) and all(isinstance(v, int | float) for v in stated)
-
-
 def touches_place(item: Mapping[str, Any], bounds: Bounds) -> bool:
-    """Whether an item's box touches another; STAC: an item without a geometry lies nowhere."""
+    """Whether an item's box touches another; STAC: an item without a geometry lies nowhere.
+
+    One whose box is none may lie anywhere: selection leaves it out, and says why.
+    """
+    if is_misplaced(item):
+        return True
     bbox = bbox_of(item)
     if bbox is None or bbox[3] < bounds[1] or bounds[3] < bbox[1]:
         return False

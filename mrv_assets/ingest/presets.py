@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.ingest.bucket import Bucket
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules, is_name, without_query
 from mrv_assets.ingest.sas import SasService
 
 
@@ -98,6 +98,12 @@ def preset_of(catalogue: str) -> Preset:
     root = f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")
     # An address such as 127.0.0.1 is no name to allow; this machine is allowed by the deployment.
     named = (host,) if host.rpartition(".")[2].isalpha() and "." in host else ()
+    if named and not is_name(host):
+        raise CatalogueError(
+            root,
+            f"{host[:80]!r} is no name of a host",
+            "Write it like stac.example.org; a name of other letters than a to z as the xn--... that it stands for",
+        )
     return Preset(name=root, api=root, hosts=named)
 
 

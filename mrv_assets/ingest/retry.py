@@ -42,9 +42,10 @@ def retry_after_s(stated: str | None, date: str | None, now: datetime) -> float 
     """
     if stated is None:
         return None
-    if re.fullmatch(r"[0-9]{1,9}", stated.strip()):
+    if re.fullmatch(r"[0-9]+", stated.strip(), re.ASCII):
+        # Infinite where it has hundreds of digits; who waits cuts it to the longest wait there is.
         return float(stated)
-    until, since = _instant(stated), (_instant(date) if date else None) or now
+    until, since = http_date(stated), (http_date(date) if date else None) or now
     return None if until is None else max(0.0, (until - since).total_seconds())
 
 
@@ -60,7 +61,7 @@ def wait_s(key: str, attempt: int, fruitless: int, failure: Failure, limits: Lim
     """
     if failure.resign:
         return 0.0
-    digest = hashlib.blake2b(f"{key}|{attempt}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{key}|{attempt}".encode(errors="backslashreplace"), digest_size=8).digest()
     spread = 0.5 + int.from_bytes(digest) / (1 << 65)
     backoff = spread * min(limits.longest_backoff_s, limits.backoff_s * 2.0 ** min(max(fruitless, 1) - 1, 30))
     asked = min(failure.retry_after_s or 0.0, limits.longest_retry_after_s)
@@ -93,9 +94,10 @@ def retrying(
     )
 
 
-def _instant(stated: str) -> datetime | None:
+def http_date(stated: str) -> datetime | None:
+    """The instant that a header states; None where it states none."""
     try:
         found = parsedate_to_datetime(stated)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

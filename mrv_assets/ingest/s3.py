@@ -44,7 +44,7 @@ class S3Signer:
         bucket, key = next(found, (None, ""))
         at_s3 = href.startswith("s3:")
         if bucket is None and at_s3:
-            raise HostRefused(without_query(href), "its bucket is not one that was named")
+            raise HostRefused(without_query(href), "its bucket is not one that was named; MRV_S3_BUCKETS names more")
         if bucket is None or (bucket.access == "anonymous" and not at_s3):
             return Signed(url=href)
         try:

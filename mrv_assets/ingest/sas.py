@@ -8,17 +8,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mrv_assets.errors import ObjectReadError
 from mrv_assets.ingest.hosts import HostRules, without_query
 from mrv_assets.ingest.limits import Limits
-from mrv_assets.ingest.retry import Failure, retrying, wait_s
+from mrv_assets.ingest.retry import Failure, http_date, retrying, wait_s
 from mrv_assets.ingest.signing import Signed
 from mrv_assets.ingest.single_flight import SingleFlight
 from mrv_assets.ingest.wire import BROKEN, Tally, Wire, wire
+from mrv_assets.science.stac_item import instant
 
 # A reader whose token is not to be had asks again too, so few attempts are made each time.
 LIMITS = Limits(attempts=3, deadline_s=180.0)
@@ -161,17 +161,15 @@ class SasSigner:
         """The token of an answer, and until when it is used."""
         try:
             answer = json.loads(body)
-            token, stated = str(answer["token"]).removeprefix("?"), str(answer["msft:expiry"])
-            expiry = datetime.fromisoformat(stated)
+            token, expiry = str(answer["token"]).removeprefix("?"), instant(str(answer["msft:expiry"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return _NO_TOKEN
-        if not _TOKEN.fullmatch(token):
+        if expiry is None or not _TOKEN.fullmatch(token):
             return _NO_TOKEN
-        expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
         # By the service's own clock, so that ours may be wrong.
         life_s = (expiry - _now(date)).total_seconds()
         if life_s <= 0:
-            return Failure(reason=f"the token it gives ended at {expiry.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            return Failure(reason=f"the token it gives ended at {expiry:%Y-%m-%d %H:%M:%S} UTC")
         return _Token(query=token, renew_at=self._clock() + max(life_s - _MARGIN_S, life_s / 2))
 
 
@@ -188,8 +186,4 @@ class _Asker:
 
 def _now(date: str | None) -> datetime:
     """The moment that an answer's Date header states, or ours where it states none."""
-    try:
-        stated = parsedate_to_datetime(date) if date else datetime.now(UTC)
-    except ValueError:
-        return datetime.now(UTC)
-    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    return (http_date(date) if date else None) or datetime.now(UTC)

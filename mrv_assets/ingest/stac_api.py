@@ -4,14 +4,14 @@ import time
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from pystac_client import ItemSearch
 from pystac_client.stac_api_io import StacApiIO
 
 from mrv_assets.errors import CatalogueError, HrefRefused
 from mrv_assets.ingest.api import LIMITS, Api, Unanswered
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules, is_link, joined, without_query
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.pages import Pages
 from mrv_assets.ingest.place import spans
@@ -96,25 +96,26 @@ class ApiCatalogue:
         for published, read in self._preset.moved.items():
             if href.startswith(published):
                 return read + href.removeprefix(published)
-        try:
-            scheme = urlsplit(href).scheme
-        except ValueError:
-            raise HrefRefused(without_query(href), "it is no well-formed link") from None
+        if not is_link(href):
+            raise HrefRefused(without_query(href), "it is no well-formed link")
+        scheme = urlsplit(href).scheme
         if scheme in ("https", "http", "s3"):
             return href
         if scheme:
-            raise HrefRefused(without_query(href), f"links of a catalogue on the network may not be {scheme}: links")
+            raise HrefRefused(
+                without_query(href), f"links of a catalogue on the network may not be {scheme[:20]}: links"
+            )
         selves = {own for (name, of), own in self._selves.items() if name == item_id and collection in (None, of)}
         if len(selves) != 1:
             raise HrefRefused(without_query(href), "it is relative, and its item does not say where it lies itself")
-        return urljoin(selves.pop(), href)
+        return joined(selves.pop(), href)
 
     def _root(self, deadline: float) -> Json:
         """The API's landing page, asked for until it is had."""
         landing = self._landing
         if landing is None:
             # Threads that start together may each ask; none waits for another's attempts.
-            landing = self._api.document("GET", self._preset.api, None, deadline)
+            landing, _ = self._api.document("GET", self._preset.api, None, deadline)
             if not isinstance(landing, dict) or not isinstance(landing.get("links"), list):
                 raise CatalogueError(
                     self._preset.api,
@@ -129,7 +130,7 @@ class ApiCatalogue:
         links = [link for link in _links(self._root(deadline), "data") if isinstance(link.get("href"), str)]
         if not links:
             return
-        url = urljoin(f"{self._preset.api}/", links[0]["href"])
+        url = joined(f"{self._preset.api}/", links[0]["href"])
         one = f"{url.rstrip('/')}/{quote(collection, safe='')}"
         answer = self._api.answer("GET", one, None, deadline)
         if not isinstance(answer, Unanswered):
@@ -162,7 +163,8 @@ class ApiCatalogue:
         """Where items with relative links lie. Few APIs publish such."""
         for item in found.items:
             if _is_relative(item):
-                own = next((link["href"] for link in _links(item, "self") if isinstance(link.get("href"), str)), None)
+                hrefs = (link.get("href") for link in _links(item, "self"))
+                own = next((href for href in hrefs if isinstance(href, str) and is_link(href)), None)
                 if own is not None:
                     self._selves[id_of(item), collection] = own
 
@@ -191,7 +193,7 @@ class _PageReader(StacApiIO):
         if verb != "POST":
             href, parameters = _with_query(href, parameters or {}), None
         self._pages.ask(verb, href, parameters)
-        self._page = self._pages.take(self._api.document(verb, href, parameters, self._deadline))
+        self._page = self._pages.take(*self._api.document(verb, href, parameters, self._deadline))
         return ""
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> Json:
@@ -205,7 +207,7 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
     Raises:
         CatalogueError: When it is not.
     """
-    links = [link for link in _links(landing, "search") if isinstance(link.get("href"), str)]
+    links = [link for link in _links(landing, "search") if isinstance(link.get("href"), str) and is_link(link["href"])]
     if not links:
         raise CatalogueError(
             root,
@@ -219,7 +221,7 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
         raise CatalogueError(
             root, "its search asks for a method that is neither GET nor POST", "Name another catalogue"
         )
-    return method or "POST", urljoin(f"{root}/", by_method[method]["href"])
+    return method or "POST", joined(f"{root}/", by_method[method]["href"])
 
 
 def _links(document: Json, rel: str) -> list[Json]:

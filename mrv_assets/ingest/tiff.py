@@ -18,6 +18,8 @@ MAX_DIRECTORIES = 64
 MAX_TAG_BYTES = 64 << 10
 """Of every tag but the tables of tiles or strips."""
 MAX_READS = 32
+MAX_FILE_BYTES = 16 << 30
+"""The largest real bands have 500 MB; a server may say any number."""
 
 NEW_SUBFILE_TYPE = 254
 TILE_WIDTH, TILE_LENGTH = 322, 323
@@ -135,8 +137,10 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
         size: The file's size in bytes; nothing beyond is asked for.
 
     Raises:
-        HeaderRefused: When the file is no TIFF, or its directories are broken.
+        HeaderRefused: When the file is no TIFF, its directories are broken, or it is said to be larger than any band.
     """
+    if size > MAX_FILE_BYTES:
+        raise _oversize(f"it is said to have {size} bytes, and no file of more than {MAX_FILE_BYTES >> 30} GB is read")
     source = _HeaderBytes(read, size)
     head = source.get(0, min(_SNIFFED, size))
     if (refusal := other_than_tiff(head)) is not None:

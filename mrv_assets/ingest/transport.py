@@ -30,7 +30,7 @@ class ObjectInfo:
     size: int
     """Bytes."""
     etag: str | None
-    """The server's name for this version of the object; None on disk, where there is none."""
+    """The server's name for this version of the object, as a record can hold it; None on disk, where there is none."""
 
 
 @dataclass(frozen=True)

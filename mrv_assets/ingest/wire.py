@@ -7,7 +7,6 @@ from concurrent.futures import wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urljoin
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -19,7 +18,7 @@ from mrv_assets.errors import HostRefused, ObjectReadError
 from mrv_assets.ingest import loop
 from mrv_assets.ingest.answer import read_refusal
 from mrv_assets.ingest.breaker import Breaker
-from mrv_assets.ingest.hosts import CheckedResolver, HostRules, without_query
+from mrv_assets.ingest.hosts import CheckedResolver, HostRules, joined, without_query
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signed, Signer
@@ -119,7 +118,7 @@ class Wire:
                             raise
                         door.breaker.heard(response.status < 500)
                         return
-            url = _joined(checked, location)
+            url = joined(str(checked), location)
         yield Failure(
             reason=f"it is redirected more than {self.limits.redirects} times",
             cure="Check the link with its publisher",
@@ -216,14 +215,6 @@ def wire(rules: HostRules, limits: Limits, signer: Signer, tally: Tally) -> Wire
         slots=asyncio.Semaphore(limits.total),
         loop=asyncio.get_running_loop(),
     )
-
-
-def _joined(url: URL, location: str) -> str:
-    try:
-        return urljoin(str(url), location)
-    except ValueError:
-        # Refused where every link is.
-        return location
 
 
 def _refused(href: str, reason: str) -> Failure:

@@ -14,6 +14,7 @@ from mrv_assets.science.stac_item import (
     Item,
     excess,
     instant,
+    is_misplaced,
     is_multihash,
     item_digest,
     item_id,
@@ -186,6 +187,8 @@ def _digest(item: Item) -> str:
 
 
 def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> _Candidate:
+    if is_misplaced(item):
+        raise UnusableError("item_invalid", f"its bbox is not west, south, east, north in degrees: {item['bbox']!r}")
     product = product_of(item)
     platform = product.platform or product.constellation
     if platform and not platform.startswith(mission.platforms):

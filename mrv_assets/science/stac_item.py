@@ -1,6 +1,7 @@
 """Reading a STAC item someone else wrote: every field may be absent, or of another type than it should be."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ MAX_VALUES = 20_000
 MAX_CHARACTERS = 1 << 20
 MAX_NAME = 512
 MAX_QUOTED = 500
+EXCESS = "mrv:excess"
+"""Where an object of an item that was changed while it was read says why the item is not to be worked on."""
 
 
 def item_id(item: object) -> str:
@@ -50,6 +53,8 @@ def excess(item: Item) -> str:
         part = pending.pop()
         if isinstance(part, str):
             characters += len(part)
+        elif isinstance(part, dict) and isinstance(said := part.get(EXCESS), str):
+            return quoted(said)
         elif isinstance(part, dict | list):
             values += len(part)
             if values > MAX_VALUES:
@@ -79,10 +84,21 @@ def whole_number(item: Item, key: str) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+def is_misplaced(item: Item) -> bool:
+    """Whether it states a bbox that is neither four numbers nor six with heights."""
+    bbox = item.get("bbox")
+    if bbox is None:
+        return False
+    return not (isinstance(bbox, list) and len(bbox) in (4, 6) and all(isinstance(v, int | float) for v in bbox))
+
+
 def instant(stated: str) -> datetime | None:
-    """An ISO 8601 instant in UTC, of which a missing zone means UTC; None where the text is none."""
+    """An instant in UTC as ISO 8601 or RFC 3339 spells it; None where the text is none.
+
+    A missing zone means UTC. A leap second counts as the second before: its month is the one that it ends.
+    """
     try:
-        found = datetime.fromisoformat(stated)
+        found = datetime.fromisoformat(re.sub(r"([T ]\d\d:\d\d):60", r"\1:59", stated.upper()))
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

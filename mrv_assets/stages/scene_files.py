@@ -25,7 +25,7 @@ from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.offset_look import Counts, dn_counts, offset_finding, offset_look
 from mrv_assets.science.resample import source_window
 from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection
-from mrv_assets.science.stac_item import published_digest, without_queries
+from mrv_assets.science.stac_item import published_digest, quoted, without_queries
 from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.side_by_side import Budget, Progress, each
@@ -150,7 +150,9 @@ def stored_scenes(
     written |= _write(folder, SCENES, canonical(observations))
     # In the order of the selection, whichever file was answered first.
     refused = [
-        {"id": s.id, "code": refusals[s.id].code, "detail": refusals[s.id].detail} for s in scenes if s.id in refusals
+        {"id": s.id, "code": refusals[s.id].code, "detail": quoted(refusals[s.id].detail)}
+        for s in scenes
+        if s.id in refusals
     ]
     return written, observations, refused
 

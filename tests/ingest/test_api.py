@@ -19,7 +19,7 @@ from mrv_assets.ingest.hosts import HostRules
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.presets import preset_of
 from mrv_assets.ingest.stac_api import ApiCatalogue
-from mrv_assets.ingest.stac_json import MAX_DEPTH, MAX_DOCUMENT_BYTES
+from mrv_assets.ingest.stac_json import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_MARKS
 
 
 @pytest.mark.parametrize("header", ["1", "Thu, 01 Jan 2026 00:00:01 GMT"], ids=["seconds", "date"])
@@ -45,6 +45,7 @@ def cut(asked: Asked, document: Json) -> Reply:
     [
         *(lambda _, page, status=status: Reply(status=status) for status in (408, 500, 502, 503, 504)),
         lambda _, page: Reply(status=503, headers={"Retry-After": "soon"}),
+        lambda _, page: Reply(status=503, headers={"Retry-After": "Thu, 01 Jan 99999999999 00:00:00 GMT"}),
         cut,
         lambda _, page: Reply(wait_s=3.0),
         lambda _, page: Reply(headers={"Content-Encoding": "gzip"}, body=b"no gzip"),
@@ -52,7 +53,7 @@ def cut(asked: Asked, document: Json) -> Reply:
         lambda _, page: Reply(),
     ],
     ids=[
-        *("408", "500", "502", "503", "504", "retry-after", "cut", "stall", "no-gzip", "no-http"),
+        *("408", "500", "502", "503", "504", "retry-after", "no-date", "cut", "stall", "no-gzip", "no-http"),
         "empty",
     ],
 )
@@ -88,13 +89,21 @@ def test_a_pause_longer_than_the_search_may_take_is_not_waited_for() -> None:
     assert "HTTP 429" in str(error)
 
 
-def test_a_body_that_trickles_in_ends_with_the_deadline() -> None:
-    """Each letter comes in time, the page never."""
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b" " * 400, body_pause_s=0.05),
+        Reply(body=b"\x00\x00\x00\xff\xff" * 80, body_pause_s=0.05, headers={"Content-Encoding": "deflate"}),
+        Reply(body=b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 70, body_pause_s=0.05, headers={"Transfer-Encoding": "chunked"}),
+        Reply(header_pause_s=0.3),
+    ],
+    ids=["body", "empty-blocks", "trailers", "header"],
+)
+def test_an_answer_that_trickles_in_ends_with_the_deadline(reply: Reply) -> None:
+    """Each letter comes in time, the page never; nor end blocks that hold nothing, or trailers."""
     began = time.monotonic()
 
-    error, _ = failing(
-        at_search(None, lambda _, page: Reply(body=b" " * 10_000, body_pause_s=0.05)), deadline_s=0.5, attempts=1
-    )
+    error, _ = failing(at_search(None, lambda _, page: reply), deadline_s=0.5, attempts=1)
 
     assert time.monotonic() - began < 5.0
     assert "took longer than 0.5 s" in str(error)
@@ -116,19 +125,25 @@ def bomb(asked: Asked, document: Json) -> Reply:
     return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1), 1))
 
 
+def crowd(asked: Asked, document: Json) -> Reply:
+    return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"[%b[]]" % (b"[]," * MAX_MARKS), 1))
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
         (lambda _, page: Reply(body=b"<!DOCTYPE html><html>Sign in</html>"), "answers is a web page"),
         (lambda _, page: Reply(body=b"not json"), "answers is not JSON"),
         (lambda _, page: Reply(body=b'{"features": [NaN]}'), "NaN is no JSON number"),
+        (lambda _, page: Reply(body=b'{"features": [1e999]}'), "1e999 is beyond all numbers"),
         (lambda _, page: {**page, "x": json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)}, "nests deeper than 64"),
         (lambda _, page: Reply(body=b"[" * 200_000), "nests deeper than 64"),
         (lambda _, page: Reply(body=b" " * (1 << 20), endless=True), "larger than 16 MB"),
         (bomb, "larger than 16 MB"),
+        (crowd, "holds more than 2000000 values"),
         (lambda _, page: Reply(body=b"\xff\xfe"), "answers is not JSON"),
     ],
-    ids=["html", "text", "nan", "deep", "bottomless", "endless", "bomb", "no-utf8"],
+    ids=["html", "text", "nan", "infinite", "deep", "bottomless", "endless", "bomb", "crowd", "no-utf8"],
 )
 def test_what_is_no_document_is_refused_at_once(wrong: Callable[[Asked, Json], Json | Reply], reason: str) -> None:
     """Sizes and depths are bounded, and asking again would bring the same."""
@@ -197,8 +212,33 @@ def test_nothing_leads_to_a_host_that_was_not_named(href: str, by: str) -> None:
     error, server = failing(twist)
 
     assert "a link of it leads to" in str(error)
+    assert "MRV_ALLOW_HOSTS" in str(error)
     assert "SECRET" not in str(error)
     assert len(server.asked("/search")) == 1
+
+
+def linking(rel: str, href: str) -> Twist:
+    """Have every link of a kind lead there, and the search find nothing, so that its collection is looked up."""
+
+    def twist(asked: Asked, document: Json) -> Json:
+        if asked.path == "/search":
+            links = [{"rel": "next", "href": href, "method": "GET"}] if rel == "next" else []
+            return {**document, "features": document["features"] if links else [], "numberMatched": 0, "links": links}
+        return {**document, "links": [{**one, "href": href} if one["rel"] == rel else one for one in document["links"]]}
+
+    return twist
+
+
+@pytest.mark.parametrize("href", ["https://[::1/", "//[x", "https://[::1]%40%40@", "https://\ud800.example/"])
+@pytest.mark.parametrize("rel", ["search", "data", "next", "redirect"])
+def test_what_is_no_address_is_an_error_of_the_search(rel: str, href: str) -> None:
+    """Wherever it stands, and whichever library would take it apart."""
+    location = href if href.isascii() else "https://\xff.example/"
+
+    error, server = failing(moved(307, lambda _: location) if rel == "redirect" else linking(rel, href))
+
+    assert re.search("no well-formed|offers no search|cannot be followed", str(error))
+    assert len(server.asked("/search")) == (rel != "search")
 
 
 def test_a_redirect_that_keeps_the_search_is_followed() -> None:

@@ -129,6 +129,7 @@ def test_no_link_is_made_of_a_key_that_no_object_has(key: str, reason: str) -> N
         ({"name": "a"}, "'a'"),
         ({"name": "a/../b"}, "'a/../b'"),
         ({"name": "a..b"}, "'a..b'"),
+        ({"endpoint": "https://a..b.org"}, "its endpoint's host is no name"),
         ({"region": "Oregon"}, "'Oregon'"),
         ({"region": "us-west-2.example.org/"}, "'us-west-2.example.org/'"),
         ({"endpoint": "minio.example.org"}, "endpoint"),

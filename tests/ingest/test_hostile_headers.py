@@ -251,6 +251,21 @@ def test_a_window_of_more_than_is_held_at_once_is_refused() -> None:
     assert tiles_for(header, Window(0, 0, 1 << 13, 1 << 13)) == (0, 1, 4, 5)
 
 
+def test_a_file_of_an_invented_size_is_refused_unread() -> None:
+    """A server may say any: nothing is read of the file, so nothing that grows with its size is begun."""
+    reads: list[tuple[int, int]] = []
+    data = sound().bytes()
+
+    def read(offset: int, length: int) -> bytes:
+        reads.append((offset, length))
+        return data[offset : offset + length].ljust(length, b"\0")
+
+    with pytest.raises(HeaderRefused, match="oversize: it is said to have 40000000000000 bytes"):
+        read_header(read, 40_000_000_000_000)
+    assert reads == []
+    assert read_header(read, 16 << 30).grid == header_of(data).grid
+
+
 def test_a_refusal_does_not_quote_the_file() -> None:
     """A record is no place for what happens to stand in a file that a link led to."""
     with pytest.raises(HeaderRefused) as refusal:

@@ -62,6 +62,9 @@ def test_a_named_host_may_be_asked(href: str) -> None:
         ("https://data.example.org/" + "a" * 9000, "no well-formed URL"),
         ("https://%64ata.example.org/a.tif", "neither a host's name nor an address"),
         ("https://data..example.org/a.tif", "neither a host's name nor an address"),
+        ("https://xn--0.blob.example.net/a.tif", "neither a host's name nor an address"),
+        ("https://[::1]%40%40@", "no well-formed URL"),
+        ("https://[%40]@?", "no well-formed URL"),
     ],
 )
 def test_every_other_link_is_refused(href: str, reason: str) -> None:
@@ -84,6 +87,14 @@ def test_no_inner_address_is_connected_to(address: str) -> None:
     that was listed."""
     with pytest.raises(HostRefused, match="its name leads to"):
         NAMED.check_address("data.example.org", address)
+
+
+def test_a_reason_repeats_no_more_than_a_name() -> None:
+    """Records keep it, and a link may have 8000 characters."""
+    with pytest.raises(HostRefused) as refused:
+        NAMED.check(f"https://{'%41' * 2_000}/")
+
+    assert len(refused.value.reason) < 320
 
 
 @pytest.mark.parametrize(

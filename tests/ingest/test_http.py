@@ -5,11 +5,14 @@ import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from servers import Fault, RangeServer, TokenSigner, made_content, ranges_of
+from stac_servers import QuietHandler, serving
 
+from mrv_assets.audit.canonical import canonical
 from mrv_assets.errors import ObjectReadError
 from mrv_assets.ingest import loop
 from mrv_assets.ingest.transport import ByteRange
@@ -127,6 +130,60 @@ def test_bytes_come_as_they_lie_there(server: RangeServer, opened: Any) -> None:
 
     assert error.value.permanent
     assert server.log[0].headers["Accept-Encoding"] == "identity"
+
+
+class _Latin(QuietHandler):
+    """Answers every request for a range, with an ETag that is no UTF-8."""
+
+    def answer(self) -> None:
+        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+        body = DATA[int(first) : int(last) + 1]
+        self.send_response(206)
+        self.send_header("ETag", '"\xff-1"')
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(body) - 1}/{len(DATA)}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_version_is_told_as_a_record_can_hold_it(opened: Any) -> None:
+    """An ETag may hold bytes that are no text; the object is read all the same."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Latin) as server, serving(server):
+        url, transport = f"http://127.0.0.1:{server.server_address[1]}/a", opened()
+
+        info = transport.stat(url)
+        [read] = transport.read(url, [ByteRange(30_000, 10)])
+
+    assert canonical({"etag": info.etag}) == rb'{"etag":"\"\\udcff-1\""}'
+    assert read == DATA[30_000:30_010]
+
+
+def test_a_digest_runs_ahead_by_a_few_parts(server: RangeServer, opened: Any) -> None:
+    """One part is late: no more than two others are held while it is waited for, of however large an object."""
+    url = server.put("a", DATA)
+    transport = opened(part_bytes=10_000)
+    transport.stat(url)
+    server.fail("a", Fault(kind="late", pause_s=0.6))
+
+    found = transport.digest(url, "md5")
+
+    parts = [asked for asked in server.log if asked.range != "bytes=0-16383"]
+    assert found == hashlib.md5(DATA).hexdigest()
+    assert len(parts) == 30
+    # Any of the first three may be the late one; those before it go on to the next.
+    assert 3 <= sum(part.at < parts[0].at + 0.5 for part in parts) <= 5
+
+
+def test_no_cookie_is_sent_back(server: RangeServer, opened: Any) -> None:
+    """Nothing that one answer says is told in the next request; only of a name would aiohttp keep cookies."""
+    server.put("a", DATA)
+    server.always["a"] = Fault(kind="none", headers={"Set-Cookie": "session=1; Path=/"})
+    transport = opened()
+
+    transport.read(server.url("a", "localhost"), [ByteRange(0, 10), ByteRange(200_000, 10)])
+
+    assert len(server.log) >= 2
+    assert [asked.headers.get("Cookie") for asked in server.log] == [None] * len(server.log)
 
 
 def test_requests_stay_within_their_caps(server: RangeServer, opened: Any) -> None:

@@ -80,15 +80,28 @@ def test_without_a_strong_etag_nothing_is_kept(
 
 
 def test_a_signature_changes_nothing(server: RangeServer, opened: Any, folder: Path) -> None:
-    """The object is the same under every token."""
+    """The object is the same under every token that we put behind its link."""
     url = server.put("a", DATA)
-    KeptTransport(opened(signer=TokenSigner(tokens=["t1"])), folder).read(f"{url}?x=1", RANGES)
+    KeptTransport(opened(signer=TokenSigner(tokens=["t1"])), folder).read(url, RANGES)
     requests = len(server.log)
 
-    again = KeptTransport(opened(signer=TokenSigner(tokens=["t2"])), folder).read(f"{url}?x=2", RANGES)
+    again = KeptTransport(opened(signer=TokenSigner(tokens=["t2"])), folder).read(url, RANGES)
 
     assert again == WANTED
     assert len(server.log) == requests + 1
+
+
+def test_a_query_may_be_what_names_an_object(server: RangeServer, opened: Any, folder: Path) -> None:
+    """Two bands behind one path, of one size and with one ETag: each gets its own bytes, and its own digest."""
+    red = server.put("download?band=red", DATA, etag='"scene-1"')
+    nir = server.put("download?band=nir", OTHER, etag='"scene-1"')
+    transport = KeptTransport(opened(), folder)
+
+    reads = [transport.read(url, RANGES[:1]) for url in (red, nir)]
+    digests = [transport.digest(url, "md5") for url in (red, nir)]
+
+    assert reads == [WANTED[:1], [OTHER[100_000:150_000]]]
+    assert digests == [hashlib.md5(data).hexdigest() for data in (DATA, OTHER)]
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "long", "flipped", "flipped digest"])

@@ -138,6 +138,8 @@ def test_any_api_is_a_preset_of_its_own_host() -> None:
         ("https://me:SECRET@stac.example.org", "neither a preset nor the address"),
         ("https://stac.example.org/v1?key=SECRET", "has a query or fragment"),
         ("https://stac.example.org/v1#SECRET", "has a query or fragment"),
+        ("https://bücher.example/v1", "'bücher.example' is no name of a host"),
+        ("https://a..b.org/v1", "'a..b.org' is no name of a host"),
     ],
 )
 def test_what_is_no_catalogue_is_said_to_be_none(catalogue: str, reason: str) -> None:

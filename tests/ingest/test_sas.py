@@ -271,6 +271,17 @@ def test_the_subscription_key_goes_to_the_token_service_alone(azure: Azure) -> N
     assert "s3cr3t-key" not in got.url
 
 
+def test_a_date_beyond_all_dates_is_as_good_as_none(azure: Azure) -> None:
+    """The service's clock cannot be read from it, so ours counts."""
+    token = {"token": "sig=x", "msft:expiry": "2090-01-01T00:00:00Z"}
+    azure.wrong.append(answering(200, token, Date="Thu, 01 Jan 99999999999 00:00:00 GMT"))
+    href = azure.put("B04.tif", DATA)
+
+    got = signed(signer(azure), href)
+
+    assert got == [f"{href}?sig=x"]
+
+
 @pytest.mark.parametrize(
     ("answer", "asked", "permanent", "said"),
     [
@@ -286,10 +297,12 @@ def test_the_subscription_key_goes_to_the_token_service_alone(azure: Azure) -> N
         (answering(200, {"token": "x" * 100_000, "msft:expiry": "2090-01-01T00:00:00Z"}), 3, False, "no token"),
         (answering(200, {"token": "sig=x", "msft:expiry": "soon"}), 3, False, "no token"),
         (answering(200, {"token": "sig=x", "msft:expiry": "2001-02-03T04:05:06Z"}), 3, False, "2001-02-03 04:05:06"),
+        (answering(200, {"token": "sig=x", "msft:expiry": "0001-01-01T00:00:00+14:00"}), 3, False, "no token"),
         (answering(302, Location="https://elsewhere.example.org/?sig=s3cr3t"), 1, True, "not a host that was named"),
     ],
     ids=[
         *("401", "403", "404", "429", "503", "page", "deep", "no expiry", "not a query", "endless", "no date", "past"),
+        "before all time",
         "redirect",
     ],
 )

@@ -1,6 +1,8 @@
 """Searching STAC APIs: real servers that answer right, and what is made of those that do not."""
 
+import gzip
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -307,6 +309,44 @@ def test_no_number_of_pages_is_endless() -> None:
     assert len(server.asked("/search")) == 1000
 
 
+def test_pages_are_not_endless_together() -> None:
+    """Each is smaller than a page may be, and they come compressed."""
+
+    def padded(asked: Asked, document: Json) -> Reply:
+        document["links"] = [next_link(f"http://{asked.headers['Host']}", "POST", {"token": asked.number})]
+        document["features"] = [{"id": str(asked.number), "bbox": [22, 45, 23, 46]}]
+        body = json.dumps(document).encode() + b" " * (15 << 20)
+        return Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(body, 1))
+
+    error, server = failing(at_search(None, padded), deadline_s=60.0)
+
+    assert "larger than 128 MB together" in str(error)
+    assert len(server.asked("/search")) == 9
+
+
+@pytest.mark.parametrize(
+    "much",
+    [{"x": [[]] * 30_000}, {"x": "x" * (2 << 20)}, {"id": "i" * 5_000}, {"collection": None, "x": [0] * 30_000}],
+    ids=["values", "text", "id", "no-collection"],
+)
+def test_an_item_that_is_too_much_is_not_held(much: Json) -> None:
+    """What is given out is enough to leave it out for the reason that all of it would have; the others stay whole."""
+    item, other = {**romanian("a"), **much}, romanian("b")
+    # The server looks an item's collection up.
+    served = {**item, "collection": "sentinel-2"}
+    with stac_server(
+        [served, other], twist=at_search(1, lambda _, page: {**page, "features": [item, other]})
+    ) as server:
+        found = search(server.root)
+
+    assert found.items[1] == other
+    assert len(json.dumps(found.items[0])) < 2_000
+    selection = select(found.items, SENTINEL2, "2018-07")
+    assert selection.excluded == select([item, other], SENTINEL2, "2018-07").excluded
+    assert [one.code for one in selection.excluded] == ["item_invalid"]
+    assert select(found.items, SENTINEL2, "2018-08").matched == 0
+
+
 @pytest.mark.parametrize("name", ["../../x", "a\u0000b", "x" * 300, "", "\ud800", "a/b?c#d", "."])
 def test_odd_ids_are_given_out_as_they_are(name: str) -> None:
     """What may become of an id is decided where it becomes something; a search changes nothing and stops at nothing."""
@@ -317,6 +357,32 @@ def test_odd_ids_are_given_out_as_they_are(name: str) -> None:
     assert found.items == (item,)
     selection = select(found.items, SENTINEL2, "2018-07")
     assert len(selection.observations) == (name not in ("", "\ud800"))
+
+
+@pytest.mark.parametrize("where", ['"id": "a", "id": "a"', '"x": [{"k": 1, "k": 2}], "id": "a"'])
+def test_an_item_with_a_key_twice_costs_itself(where: str) -> None:
+    """One reader takes the first value, another the last: no record can say what it was."""
+
+    def page(asked: Asked, document: Json) -> Reply:
+        twice = json.dumps({key: value for key, value in romanian("a").items() if key != "id"})[:-1] + f", {where}}}"
+        body = f'{{"features": [{twice}, {json.dumps(romanian("b"))}]}}'
+        return Reply(body=body.encode())
+
+    with stac_server([], twist=at_search(1, page)) as server:
+        found = search(server.root)
+
+    selection = select(found.items, SENTINEL2, "2018-07")
+    assert [(one.id, one.code) for one in selection.excluded] == [("a", "item_invalid")]
+    assert re.search("the key '(id|k)' twice", selection.excluded[0].detail)
+    assert len(selection.observations) == 1
+
+
+def test_an_item_whose_box_is_none_costs_itself() -> None:
+    """It may lie anywhere, so a page of it alone is no page of another place; selection leaves it out."""
+    with stac_server([{**romanian("a"), "bbox": ["west"]}]) as server:
+        found = search(server.root)
+
+    assert [one.code for one in select(found.items, SENTINEL2, "2018-07").excluded] == ["item_invalid"]
 
 
 def test_an_item_without_an_id_is_given_out_too() -> None:
@@ -346,6 +412,16 @@ def test_links_of_an_item_are_read_where_they_lead() -> None:
     assert usgs.absolute_href("l", red["href"]) == red["alternate"]["s3"]["href"]
 
 
+def test_an_item_that_lies_nowhere_has_no_relative_links() -> None:
+    """Its link to itself is none: there is nothing for the others to start from."""
+    with stac_server([{**romanian("a"), "links": [{"rel": "self", "href": "https://[::1/"}]}]) as server:
+        catalogue = api(server.root)
+        catalogue.search("sentinel-2", HERE, *JULY)
+
+    with pytest.raises(HrefRefused, match="does not say where it lies itself"):
+        catalogue.absolute_href("a", "./B4.tif")
+
+
 @pytest.mark.parametrize(
     ("href", "reason"),
     [
@@ -354,13 +430,15 @@ def test_links_of_an_item_are_read_where_they_lead() -> None:
         ("B4.tif?sig=SECRET", "it is relative"),
         ("data:image/tiff;base64,AAAA", "may not be data: links"),
         ("https://[::1", "no well-formed link"),
+        (f"{'s' * 1_000_000}:x", "may not be s{20}: links$"),
     ],
 )
 def test_other_links_are_refused(href: str, reason: str) -> None:
     """A file of this machine, a link from nowhere, a library's own notation; without its query."""
     catalogue = ApiCatalogue(Preset(name="x", api="https://x.example.org", hosts=()), HostRules())
 
-    with pytest.raises(HrefRefused, match=reason) as refused:
+    with pytest.raises(HrefRefused) as refused:
         catalogue.absolute_href("a", href)
 
+    assert re.search(reason, refused.value.reason)
     assert "SECRET" not in str(refused.value)

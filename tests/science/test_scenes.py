@@ -207,10 +207,17 @@ def test_a_scene_without_required_quality_or_bands_is_left_out() -> None:
         ("2018-07-31T23:59:59.999999Z", True),
         ("2018-08-01T00:00:00Z", False),
         ("2018-08-01T01:30:00+02:00", True),
+        ("2018-07-01t00:00:00z", True),
+        ("2018-07-31T23:59:60Z", True),
+        ("2018-07-31T23:59:60.5Z", True),
+        ("2018-06-30t23:59:60z", False),
     ],
 )
 def test_months_are_utc_and_half_open(when: str, belongs: bool) -> None:
-    """The last microsecond belongs to a month, the first instant of the next does not."""
+    """The last microsecond belongs to a month, and a leap second; the first instant of the next does not.
+
+    Instants are spelled as RFC 3339 allows.
+    """
     selection = selected(romanian(when=when), month="2018-07")
 
     assert (selection.matched, selection.returned) == (int(belongs), 1)
@@ -242,6 +249,7 @@ def test_an_interval_counts_by_its_start() -> None:
         {"assets": []},
         {"weight": float("nan")},
         {"count": 1 << 60},
+        {"bbox": [22.0, 45.0]},
     ],
     ids=str,
 )

@@ -255,6 +255,7 @@ def test_a_link_to_a_host_nobody_named_is_not_followed(network: Network, tmp_pat
     [refused] = raw(place).output["refused"]
     assert (refused["id"], refused["code"]) == ("first", "host_refused")
     assert "metadata.internal.example" in refused["detail"]
+    assert "MRV_ALLOW_HOSTS" in refused["detail"]
     assert "sig=" not in refused["detail"]
 
 
