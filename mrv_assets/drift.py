@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
-from mrv_assets.errors import NotMaterialized, StaleUpstream
+from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.lake.records import Record
 from mrv_assets.lake.table import TABLE, read_rows
 from mrv_assets.missions.mission import Mission
@@ -74,24 +74,32 @@ def scene_drift(raw: Record | None, offer: Json, *, tile: str, month: str, missi
 
 
 def drifted_scenes(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Iterator[SceneDrift]:
-    """Each month of a tile, compared with the lake, by one search of the mission's catalogue.
+    """Each month of a tile, compared with the lake, by as few searches of the mission's catalogue as it answers.
 
     Months for which the mission was not needed are not searched: nothing it offers changes them.
 
     Raises:
         CatalogueError: When the catalogue cannot be used.
     """
-    from mrv_assets.stages.raw_tiles import offered
-
     raws = {month: _raw(place, tile, month, mission) for month in months}
     needed = [month for month, raw in raws.items() if raw is None or raw.evaluated]
-    offer: Offer = {}
-    if needed:
-        plan = place.plan(tile, needed[0], mission)
-        offer = offered(plan, published_of(plan), needed)
+    offer = _offer(place, tile, needed, mission) if needed else {}
     for month, raw in raws.items():
         if month in offer:
             yield scene_drift(raw, offer[month], tile=tile, month=month, mission=mission.name)
+
+
+def _offer(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Offer:
+    from mrv_assets.stages.raw_tiles import offered
+
+    plan = place.plan(tile, months[0], mission)
+    try:
+        return offered(plan, published_of(plan), months)
+    except SearchTooLarge:
+        if len(months) == 1:
+            raise
+    middle = len(months) // 2
+    return {**_offer(place, tile, months[:middle], mission), **_offer(place, tile, months[middle:], mission)}
 
 
 def _raw(place: Workplace, tile: str, month: str, mission: Mission) -> Record | None:

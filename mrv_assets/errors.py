@@ -37,6 +37,10 @@ class CatalogueError(BadInputError):
         return f"Catalogue {self.catalogue}: {self.reason}. {self.cure}"
 
 
+class SearchTooLarge(CatalogueError):
+    """A search has more answers than are taken in; fewer months at once have fewer."""
+
+
 class SceneReadError(MrvError):
     """A published scene could not be read; running again may help."""
 

@@ -11,6 +11,7 @@ import dagster as dg
 from mrv_assets.assets.partitions import MONTH, TILE, partition_key, tile_partitions_name
 from mrv_assets.assets.resources import MrvResource
 from mrv_assets.audit.canonical import digest
+from mrv_assets.errors import MrvError
 from mrv_assets.program import Program
 
 if TYPE_CHECKING:
@@ -44,24 +45,36 @@ def new_scenes_sensor(program: Program) -> dg.SensorDefinition:
         if not todo:
             return dg.SensorResult(skip_reason="No tile is registered, or no month is over. Run: mrv tiles")
         requests: list[dg.RunRequest] = []
+        failures: list[str] = []
         searched, position = 0, _after(context.cursor, todo)
         for tile, group in groupby([*todo[position:], *todo[:position]], key=lambda one: one[0]):
             if searched >= TILES_PER_TICK or len(requests) >= RUNS_PER_TICK:
                 break
             searched += 1
-            for month, request in _requests(place, tile, [month for _, month in group]):
-                position = todo.index((tile, month)) + 1
-                requests += [] if request is None else [request]
-                if len(requests) >= RUNS_PER_TICK:
-                    break
+            months = [month for _, month in group]
+            try:
+                for month, request in _requests(place, tile, months):
+                    position = todo.index((tile, month)) + 1
+                    requests += [] if request is None else [request]
+                    if len(requests) >= RUNS_PER_TICK:
+                        break
+            except MrvError as error:
+                # The tiles behind it are looked at all the same; this one, when all have been.
+                position = todo.index((tile, months[-1])) + 1
+                failures.append(f"Tile {tile} could not be looked at. {error}")
+                context.log.error(failures[-1])
         last = todo[(position - 1) % len(todo)]
         return dg.SensorResult(
             run_requests=requests,
             cursor=json.dumps({TILE: last[0], MONTH: last[1]}),
-            skip_reason=None if requests else f"{searched} tiles looked at: no scene is new.",
+            skip_reason=None if requests else _nothing_new(searched, failures),
         )
 
     return new_scenes
+
+
+def _nothing_new(searched: int, failures: list[str]) -> str:
+    return "\n".join([*failures, f"{searched - len(failures)} tiles looked at: no scene is new."])
 
 
 def _after(cursor: str | None, todo: list[tuple[str, str]]) -> int:

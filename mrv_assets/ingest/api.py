@@ -17,10 +17,11 @@ from urllib3.response import BaseHTTPResponse
 from mrv_assets import __version__
 from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.ingest.guarded_pool import cut_off, guarded_pool
-from mrv_assets.ingest.hosts import HostRules, host_of, joined, without_query
+from mrv_assets.ingest.hosts import HostRules, host_of, joined
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure, retry_after_s, wait_s
 from mrv_assets.ingest.stac_json import MAX_DOCUMENT_BYTES, parsed
+from mrv_assets.science.links import without_query
 
 # A search over years of a busy catalogue can take most of a minute before its first byte.
 LIMITS = Limits(silence_s=60.0, attempts=7)

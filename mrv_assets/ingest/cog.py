@@ -2,13 +2,13 @@
 
 import math
 import re
-import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.ingest.georeference import grid_of, pixel_side_m
+from mrv_assets.ingest.item_conflicts import check_place, item_findings
 from mrv_assets.ingest.tiff import (
     ROWS_PER_STRIP,
     TABLES,
@@ -22,7 +22,6 @@ from mrv_assets.ingest.tiff import (
 )
 from mrv_assets.missions.mission import Mission, Power, Quality, Radiometry
 from mrv_assets.science.grid import Grid, Window
-from mrv_assets.science.stac_item import recordable
 
 # A Sentinel-2 band is 10980 pixels a side and 240 MB, a Sentinel-1 scene on its grid 30000 and 3 GB.
 MAX_SIDE_PX = 1 << 17
@@ -41,12 +40,6 @@ NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3
 
 _SAMPLES = {1: "uint", 2: "int", 3: "float"}
 _COG = "Write it again with gdal_translate -of COG"
-
-# What items state may be of any length and depth; findings are read by people and stand in records.
-_SHORT = reprlib.Repr()
-_SHORT.maxlist = 9
-MAX_QUOTED = 160
-_BELIEVED = "the file is believed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +150,8 @@ def check_header(
 ) -> tuple[str, ...]:
     """Hold a header against the file's size, the mission and the item.
 
-    Where item and file differ on place or shape the file is believed: it is what is read.
+    Where item and file differ on corners or shape the file is believed: it is what is read. A file that lies
+    elsewhere is another scene's.
 
     Args:
         header: The file's header.
@@ -172,7 +166,7 @@ def check_header(
 
     Raises:
         HeaderRefused: With one of the codes truncated, tiles_overlap, dtype_unexpected, nodata_conflict,
-            transform_invalid, resolution_unexpected.
+            transform_invalid, resolution_unexpected, place_conflict.
     """
     end = max((offset + count for offset, count in zip(header.offsets, header.counts) if count), default=0)
     if end > size:
@@ -201,7 +195,8 @@ def check_header(
             f"its pixels are {side_m:.3g} m on the ground, {mission.title} has {mission.resolution_m} m. "
             "Check that the link leads to the band and no preview, and that the file's CRS and corners are right",
         )
-    return (*_nodata_findings(header, band, name), *_item_findings(header, size, asset, item))
+    check_place(header.grid, item)
+    return (*_nodata_findings(header, band, name), *item_findings(header.grid, size, asset, item))
 
 
 def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
@@ -300,48 +295,3 @@ def _nodata_findings(header: Header, band: Quality | Radiometry, name: str) -> t
             "Check the product; pixels of one would be read as the other",
         )
     return ()
-
-
-def _item_findings(header: Header, size: int, asset: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, ...]:
-    properties = item.get("properties")
-    levels = [asset, properties if isinstance(properties, Mapping) else {}]
-
-    def stated(key: str) -> Any:
-        return next((level[key] for level in levels if level.get(key) is not None), None)
-
-    findings = []
-    grid = header.grid
-    code = stated("proj:code") or (f"EPSG:{_short(stated('proj:epsg'))}" if stated("proj:epsg") else None)
-    if code is not None and code != grid.crs:
-        findings.append(f"crs_conflict: the item states {_short(code)}, the file {_short(grid.crs)}; {_BELIEVED}")
-    transform = stated("proj:transform")
-    own = (grid.dx, 0.0, grid.x0, 0.0, grid.dy, grid.y0)
-    if transform is not None and not _near(transform, own, abs(grid.dx) * 1e-6):
-        findings.append(f"transform_conflict: the item states {_short(transform)}, the file {list(own)}; {_BELIEVED}")
-    shape = stated("proj:shape")
-    if shape is not None and shape != [grid.height, grid.width]:
-        own_shape = [grid.height, grid.width]
-        findings.append(f"shape_conflict: the item states {_short(shape)}, the file {own_shape}; {_BELIEVED}")
-    stated_size = asset.get("file:size")
-    if stated_size is not None and stated_size != size:
-        findings.append(f"size_conflict: the item states {_short(stated_size)} bytes, the file has {size}")
-    return tuple(findings)
-
-
-def _short(stated: object) -> str:
-    # A name like EPSG:32634 as it is; half a character has no place in a record.
-    text = recordable(stated) if isinstance(stated, str) else _SHORT.repr(stated)
-    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
-
-
-def _near(stated: object, own: Sequence[float], tolerance: float) -> bool:
-    # STAC allows six numbers, or nine with the last row of the matrix.
-    if not isinstance(stated, list) or len(stated) not in (6, 9):
-        return False
-    return all(
-        # Whole numbers in JSON have no bound, floats do.
-        isinstance(number, int | float)
-        and abs(number) < 1e18
-        and math.isclose(number, expected, rel_tol=0, abs_tol=tolerance)
-        for number, expected in zip(stated, own)
-    )

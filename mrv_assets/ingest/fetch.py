@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 
 from mrv_assets.ingest.answer import Answer, Version, read_answer
-from mrv_assets.ingest.hosts import without_query
 from mrv_assets.ingest.retry import Failure, retrying, wait_s
 from mrv_assets.ingest.transport import ByteRange
 from mrv_assets.ingest.wire import BROKEN, Wire
+from mrv_assets.science.links import without_query
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,12 @@ import struct
 from functools import lru_cache
 from threading import Lock
 
+import numpy as np
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from mrv_assets.errors import HeaderRefused
+from mrv_assets.ingest.published import Bounds
 from mrv_assets.ingest.tiff import SHORT, Tag, TiffHeader, write_tiff
 from mrv_assets.science.grid import Grid
 
@@ -87,6 +89,37 @@ def _pixel_side_m(grid: Grid) -> float | None:
         return None
     _, _, sides = _WGS84.inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return math.sqrt(sides[0] * sides[1])
+
+
+def bounds_of(grid: Grid) -> Bounds | None:
+    """West, south, east, north of a grid in degrees; east is beyond 180 where it crosses the antimeridian.
+
+    None where it is nowhere on Earth.
+    """
+    with _asking:
+        return _bounds_of(grid)
+
+
+@lru_cache(maxsize=256)
+def _bounds_of(grid: Grid) -> Bounds | None:
+    to_lonlat = _to_lonlat(grid.crs)
+    if to_lonlat is None:
+        return None
+    # Its sides are curved in degrees, so that corners alone would not do.
+    steps = np.linspace(0, 1, 9)
+    xs, ys = np.meshgrid(
+        grid.x0 + steps * grid.width * grid.dx,
+        grid.y0 + steps * grid.height * grid.dy,
+    )
+    lons, lats = (np.asarray(degrees).ravel() for degrees in to_lonlat.transform(xs, ys))
+    on_earth = np.isfinite(lons) & np.isfinite(lats)
+    if not on_earth.any():
+        return None
+    # Counted from the first point on, so that 180 is no seam.
+    first = lons[on_earth][0]
+    lons = (lons[on_earth] - first + 180) % 360 - 180 + first
+    west = (lons.min() + 180) % 360 - 180
+    return float(west), float(lats[on_earth].min()), float(west + np.ptp(lons)), float(lats[on_earth].max())
 
 
 def _transform(tiff: TiffHeader) -> tuple[float, float, float, float]:

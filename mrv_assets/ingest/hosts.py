@@ -11,6 +11,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from mrv_assets.errors import HostRefused
+from mrv_assets.science.links import without_query
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 # Readers differ on what these mean, and a URL has no business holding them.
@@ -133,12 +134,6 @@ def host_of(url: str) -> str:
 def joined(base: str, href: str) -> str:
     """Where a link leads from an address; a link that is none as it is, to be refused where every link is."""
     return urljoin(base, href) if is_link(base) and is_link(href) else href
-
-
-def without_query(href: str) -> str:
-    """A link as it may be shown: query and fragment, which carry signatures, cut off, and any password."""
-    shown = re.split(r"[?#]", href, maxsplit=1)[0]
-    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*:)?(//)?[^/]*@", r"\1\2", shown)
 
 
 def _matches(host: str, pattern: str) -> bool:

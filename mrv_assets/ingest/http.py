@@ -15,12 +15,13 @@ from mrv_assets.ingest import loop
 from mrv_assets.ingest.answer import Version
 from mrv_assets.ingest.coalesce import piece, reading
 from mrv_assets.ingest.fetch import Doubt, Fetched, fetch
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signer, Unsigned
 from mrv_assets.ingest.transport import PREFIX_BYTES, ByteRange, Cut, ObjectInfo, hasher
 from mrv_assets.ingest.wire import Tally, Wire, wire
+from mrv_assets.science.links import without_query
 from mrv_assets.science.stac_item import recordable
 
 T = TypeVar("T")

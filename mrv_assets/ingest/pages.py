@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mrv_assets.errors import CatalogueError
+from mrv_assets.errors import CatalogueError, SearchTooLarge
 from mrv_assets.ingest.hosts import is_link
 from mrv_assets.ingest.place import bbox_of, touches_place
 from mrv_assets.ingest.published import Bounds, Found, Json
@@ -62,7 +62,8 @@ class Pages:
             raise self._error("its pages go round in a circle: one links to itself or to one before it", _AGAIN)
         self._asked.add(request)
         if len(self._asked) > self._max_pages:
-            raise self._error(
+            raise SearchTooLarge(
+                self._catalogue,
                 f"it has more than {self._max_pages} pages of {self._collection}",
                 "Check that it filters by place and time",
             )
@@ -97,7 +98,8 @@ class Pages:
             raise self._error("it gives one page twice", _AGAIN)
         self._items += features
         if len(self._items) > self._max_items:
-            raise self._error(
+            raise SearchTooLarge(
+                self._catalogue,
                 f"it gives more than {self._max_items} items of {self._collection} for one place and time",
                 "Check that it filters by both, or ask for fewer months at once",
             )

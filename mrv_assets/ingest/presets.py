@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.ingest.bucket import Bucket
-from mrv_assets.ingest.hosts import HostRules, is_name, without_query
+from mrv_assets.ingest.hosts import HostRules, is_name
 from mrv_assets.ingest.sas import SasService
+from mrv_assets.science.links import without_query
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from mrv_assets.errors import HostRefused, ObjectReadError
 from mrv_assets.ingest.bucket import Bucket
-from mrv_assets.ingest.hosts import without_query
 from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signed
 from mrv_assets.ingest.single_flight import SingleFlight
+from mrv_assets.science.links import without_query
 
 EXPIRES_S = 1800
 """A request may have to wait for its turn; what leaks is worth nothing soon."""

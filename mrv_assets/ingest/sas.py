@@ -12,12 +12,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mrv_assets.errors import ObjectReadError
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure, http_date, retrying, wait_s
 from mrv_assets.ingest.signing import Signed
 from mrv_assets.ingest.single_flight import SingleFlight
 from mrv_assets.ingest.wire import BROKEN, Tally, Wire, wire
+from mrv_assets.science.links import without_query
 from mrv_assets.science.stac_item import instant
 
 # A reader whose token is not to be had asks again too, so few attempts are made each time.

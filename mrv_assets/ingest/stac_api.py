@@ -11,13 +11,14 @@ from pystac_client.stac_api_io import StacApiIO
 
 from mrv_assets.errors import CatalogueError, HrefRefused
 from mrv_assets.ingest.api import LIMITS, Api, Unanswered
-from mrv_assets.ingest.hosts import HostRules, is_link, joined, without_query
+from mrv_assets.ingest.hosts import HostRules, is_link, joined
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.pages import Pages
 from mrv_assets.ingest.place import spans
 from mrv_assets.ingest.presets import Preset
 from mrv_assets.ingest.published import Bounds, Found, Json
 from mrv_assets.ingest.stac_json import parsed
+from mrv_assets.science.links import without_query
 from mrv_assets.science.stac_item import item_id as id_of
 
 PAGE_ITEMS = 100

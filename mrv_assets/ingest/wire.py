@@ -18,10 +18,11 @@ from mrv_assets.errors import HostRefused, ObjectReadError
 from mrv_assets.ingest import loop
 from mrv_assets.ingest.answer import read_refusal
 from mrv_assets.ingest.breaker import Breaker
-from mrv_assets.ingest.hosts import CheckedResolver, HostRules, joined, without_query
+from mrv_assets.ingest.hosts import CheckedResolver, HostRules, joined
 from mrv_assets.ingest.limits import Limits
 from mrv_assets.ingest.retry import Failure
 from mrv_assets.ingest.signing import Signed, Signer
+from mrv_assets.science.links import without_query
 
 BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
 """What aiohttp raises when a request does not go well. Many of them quote the URL: they are described, never shown."""

@@ -9,6 +9,7 @@ from typing import Any
 import rfc8785
 
 from mrv_assets.missions.mission import FoundBy
+from mrv_assets.science.links import without_query
 
 Item = Mapping[str, Any]
 """A STAC item, or a part of one, as published: plain JSON values; never modified."""
@@ -138,7 +139,7 @@ def stated_number(asset: Item, what: str) -> float | None:
 
 
 def item_digest(item: Item) -> str:
-    """SHA-256 of an item's canonical JSON (RFC 8785), queries stripped from its links; lower-case hex.
+    """SHA-256 of an item's canonical JSON (RFC 8785), without what ``without_queries`` leaves out; lower-case hex.
 
     Raises:
         rfc8785.CanonicalizationError: For NaN, infinities and integers that JSON readers would round.
@@ -148,17 +149,37 @@ def item_digest(item: Item) -> str:
 
 
 def without_queries(item: Item) -> Item:
-    """An item with the queries stripped from its links: they carry signatures, which are secret and soon stale."""
+    """An item without what opens its links, which is secret and soon stale.
+
+    Queries, fragments and passwords of links are cut off, wherever they stand; how else a link is asked (``headers``,
+    ``body``, ``storage_options``) is left out.
+    """
     stripped: Item = _without_queries(item)
     return stripped
 
 
 def _without_queries(value: Any, key: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_queries(inner, name) for name, inner in value.items()}
+        return {
+            name: _without_queries(inner, name)
+            for name, inner in value.items()
+            if name.rpartition(":")[2] not in _ASKED_WITH
+        }
     if isinstance(value, list | tuple):
         return [_without_queries(inner) for inner in value]
-    return value.split("?", 1)[0] if key == "href" and isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # A link may be relative where one is expected; elsewhere, in a title say, it may stand among words.
+    return _AFTER_SCHEME.sub(_shown, without_query(value) if key == "href" else value)
+
+
+def _shown(link: re.Match[str]) -> str:
+    # Links to a proxy have a second one within.
+    return re.sub("://[^/]*@", "://", without_query(f"//{link[0]}"))[2:]
+
+
+_ASKED_WITH = frozenset({"headers", "body", "storage_options"})
+_AFTER_SCHEME = re.compile(r"(?<=://)\S+")
 
 
 def is_multihash(stated: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, publish
 from block_scenes import parcels as parcels_of
 from demo_lake import a_place, a_program, run_months
+from shapely.geometry import box, mapping
+from stac_servers import Asked, Json, Reply, StacServer, Twist, stac_server
 
 from mrv_assets.assets import automation
 from mrv_assets.assets.automation import monthly_schedule, new_scenes_sensor
@@ -51,7 +54,7 @@ def instance(place: Workplace, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 def tick(place: Workplace, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     """One evaluation of the sensor."""
-    mrv = MrvResource(program_path=str(place.program_path), lake_path=str(place.lake_path))
+    mrv = MrvResource(program_path=str(place.program_path), lake_path=str(place.lake_path), loopback=True)
     result = new_scenes_sensor(place.program)(
         dg.build_sensor_context(instance=instance, cursor=cursor, resources={"mrv": mrv})
     )
@@ -117,6 +120,104 @@ def test_a_tick_is_bounded_and_the_next_goes_on_behind_it(
     assert keys(first) == keys_of(JUNE, JULY)
     assert json.loads(first.cursor or "") == {"tile": TILE, "month": JULY}
     assert keys(second)[0] == keys_of(AUGUST)[0]
+
+
+FAR = "34TGR"
+"""The tile of a second parcel, of which no scene is published."""
+
+
+@pytest.fixture
+def two_tiles(place: Workplace, instance: dg.DagsterInstance) -> Workplace:
+    """The programme with a parcel in a tile further east, registered too."""
+    outlines = json.loads((place.program_path.parent / "parcels.geojson").read_text())
+    far = {"type": "Feature", "properties": {"parcel_id": "far"}, "geometry": mapping(box(24.5, 45.6, 24.51, 45.61))}
+    outlines["features"].append(far)
+    (place.program_path.parent / "parcels.geojson").write_text(json.dumps(outlines))
+    both = a_place(place.program_path)
+    register_tiles(instance, both.program, both.tiles)
+    return both
+
+
+def test_a_tick_searches_so_many_tiles_and_the_next_goes_on_behind_them(
+    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A programme of hundreds of tiles does not ask a catalogue hundreds of questions at once."""
+    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+
+    first = tick(two_tiles, instance)
+    second = tick(two_tiles, instance, first.cursor)
+    third = tick(two_tiles, instance, second.cursor)
+
+    assert [json.loads(one.cursor or "")["tile"] for one in (first, second, third)] == [TILE, FAR, TILE]
+    assert [keys(one) for one in (first, second, third)] == [
+        keys_of(JUNE, JULY, AUGUST),
+        [],
+        keys_of(JUNE, JULY, AUGUST),
+    ]
+
+
+@contextmanager
+def searched(place: Workplace, twist: Twist) -> Iterator[StacServer]:
+    """The programme's catalogue as an API, which answers as twisted."""
+    items = [json.loads(path.read_bytes()) for path in place.program_path.parent.glob("catalogue/items/*/*.json")]
+    with stac_server(items, twist=twist) as server:
+        text = place.program_path.read_text()
+        place.program_path.write_text(text.replace("catalog: catalogue", f"catalog: {server.root}"))
+        yield server
+
+
+def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
+    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tick says which and why, and goes on; once all were looked at, that tile is asked about again."""
+    refusing = True
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path != "/search":
+            return document
+        west = min(position[0] for position in asked.body["intersects"]["coordinates"][0])
+        if west > 24:
+            return {**document, "features": [], "numberMatched": 0}
+        return Reply(status=400, body=b'{"detail": "not now"}') if refusing else document
+
+    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+    with searched(two_tiles, twist):
+        failed = tick(two_tiles, instance)
+        behind = tick(two_tiles, instance, failed.cursor)
+        refusing = False
+        again = tick(two_tiles, instance, behind.cursor)
+
+    assert [json.loads(one.cursor or "")["tile"] for one in (failed, behind, again)] == [TILE, FAR, TILE]
+    assert f"Tile {TILE} could not be looked at. Catalogue http" in str(failed.skip_reason)
+    assert "not now" in str(failed.skip_reason)
+    assert "0 tiles looked at" in str(failed.skip_reason)
+    assert [keys(one) for one in (failed, behind, again)] == [[], [], keys_of(JUNE, JULY, AUGUST)]
+
+
+def test_months_that_are_too_many_for_one_search_are_asked_for_apart(
+    place: Workplace, instance: dg.DagsterInstance
+) -> None:
+    """Years of a tile have more scenes than one search may bring: it is halved until it may."""
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path != "/search":
+            return document
+        start, end = (datetime.fromisoformat(instant) for instant in asked.body["datetime"].split("/"))
+        if (end - start).days > 31:
+            [item, *_] = document["features"]
+            bare = {key: item[key] for key in ("type", "collection", "bbox", "geometry")}
+            return {**document, "features": [{**bare, "id": str(n)} for n in range(5001)], "numberMatched": 5001}
+        inside = [
+            i for i in document["features"] if start <= datetime.fromisoformat(i["properties"]["datetime"]) <= end
+        ]
+        return {**document, "features": inside, "numberMatched": len(inside)}
+
+    with searched(place, twist) as server:
+        result = tick(place, instance)
+
+    months = [asked.body["datetime"][:7] for asked in server.asked("/search")]
+    assert months == [JUNE, JUNE, JULY, JULY, AUGUST]
+    assert keys(result) == keys_of(JUNE, JULY, AUGUST)
 
 
 def test_a_cursor_of_another_programme_starts_anew(place: Workplace, instance: dg.DagsterInstance) -> None:

@@ -422,3 +422,47 @@ def test_the_tiles_of_a_window_are_those_that_hold_its_pixels(
     cols = slice(max(window.col, 0), max(window.col + window.width, 0))
     assert (index >= 0).all()
     assert tiles == tuple(np.unique(index[rows, cols]))
+
+
+@pytest.mark.parametrize("corner", [(600000, 1000000), (600000, -5000040), (9e5, 5000040)])
+def test_a_file_elsewhere_on_earth_is_another_scenes(tmp_path: Path, corner: tuple[float, float]) -> None:
+    """Sound in itself, of the right band, and of no pixel its item speaks of: the month would not see the ground."""
+    path = a_geotiff(tmp_path / "a.tif", pixels(64, 64), transform=rasterio.Affine(10, 0, corner[0], 0, -10, corner[1]))
+
+    with pytest.raises(HeaderRefused, match="Check that the link leads to this scene") as refusal:
+        checked(path)
+
+    assert refusal.value.code == "place_conflict"
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"bbox": [22.2, 45.1, 22.3, 45.2]},
+        {"bbox": [22.2, 45.1, 0, 22.3, 45.2, 900]},
+        {"bbox": [22.35, 45.2, 22.4, 45.3]},  # rounded outwards of nothing, or a little off
+        {"bbox": [-180, -90, 180, 90]},
+        {"bbox": ["22", "45", "23", "46"]},  # no box
+        {"geometry": {"type": "Point", "coordinates": [22.27, 45.14]}},
+        {},
+    ],
+)
+def test_a_file_is_held_against_the_place_its_item_states(tmp_path: Path, stated: dict[str, Any]) -> None:
+    """A box, with heights or without, else the outline; where neither is stated there is nothing to hold against."""
+    path = a_geotiff(tmp_path / "a.tif", pixels(64, 64))
+
+    findings = check_header(header_of(path), path.stat().st_size, SENTINEL2, "red", {}, {"properties": {}, **stated})
+
+    assert findings == ()
+
+
+def test_a_place_of_any_number_is_quoted_short(tmp_path: Path) -> None:
+    """Whole numbers in JSON have no bound; refusals stand in records."""
+    path = a_geotiff(tmp_path / "a.tif", pixels(64, 64))
+    item = {"bbox": [10**400, 45.0, 10**400, 46.0]}
+
+    with pytest.raises(HeaderRefused) as refusal:
+        check_header(header_of(path), path.stat().st_size, SENTINEL2, "red", {}, item)
+
+    assert refusal.value.code == "place_conflict"
+    assert len(refusal.value.detail) < 500

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import rasterio
-from pyproj import Geod
+from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 from scene_builders import geotiff_bytes, pixels
 from tiff_builders import Entry, Tiff
 
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.ingest.cog import read_header
-from mrv_assets.ingest.georeference import pixel_side_m
+from mrv_assets.ingest.georeference import bounds_of, pixel_side_m
 from mrv_assets.science.grid import Grid, tile_grid
 
 SHORT, DOUBLE = 3, 12
@@ -149,3 +149,35 @@ def test_a_grid_beyond_the_earth_has_no_pixels_on_the_ground(place: tuple[float,
     crs = "EPSG:4326" if step < 1 else "EPSG:32634"
 
     assert pixel_side_m(Grid(crs=crs, x0=x0, y0=y0, dx=step, dy=-step, width=10, height=10)) is None
+
+
+@pytest.mark.parametrize("tile", ["34TER", "60WWD", "01CCV", "01WCN", "31XEM", "56KKU"])
+def test_bounds_are_those_of_the_outline(tile: str) -> None:
+    """In degrees, to a hundredth: as of a thousand points along the sides; tiles at the antimeridian stay narrow."""
+    grid = tile_grid(tile)
+    right, bottom = grid.x0 + grid.width * grid.dx, grid.y0 + grid.height * grid.dy
+    along = np.linspace(0, 1, 1001)
+    xs = np.concatenate([grid.x0 + along * (right - grid.x0)] * 2 + [along * 0 + grid.x0, along * 0 + right])
+    ys = np.concatenate([along * 0 + grid.y0, along * 0 + bottom] + [grid.y0 + along * (bottom - grid.y0)] * 2)
+
+    found = bounds_of(grid)
+
+    assert found is not None
+    west, south, east, north = found
+    lons, lats = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(xs, ys)
+    turned = (lons - west + 1) % 360 - 1
+    np.testing.assert_allclose([turned.min(), turned.max()], [0, east - west], atol=0.01)
+    np.testing.assert_allclose([lats.min(), lats.max()], [south, north], atol=0.01)
+    assert -180 <= west < 180
+
+
+def test_bounds_of_degrees_are_its_corners() -> None:
+    """Longitudes are written from -180 on, however the file counts them."""
+    grid = Grid(crs="EPSG:4326", x0=359.0, y0=60.0, dx=0.1, dy=-0.1, width=20, height=10)
+
+    np.testing.assert_allclose(bounds_of(grid), [-1, 59, 1, 60], atol=1e-9)
+
+
+def test_a_grid_that_is_nowhere_has_no_bounds() -> None:
+    """A million kilometres east and north."""
+    assert bounds_of(Grid(crs="EPSG:32634", x0=9e8, y0=9e8, dx=10, dy=-10, width=10, height=10)) is None

@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 from servers import Fault, RangeServer, TokenSigner, range_server
 
 from mrv_assets.errors import HostRefused, ObjectReadError
-from mrv_assets.ingest.hosts import HostRules, without_query
+from mrv_assets.ingest.hosts import HostRules
 from mrv_assets.ingest.http import HttpTransport
+from mrv_assets.science.links import without_query
 
 NAMED = HostRules(hosts=("data.example.org", "*.blob.example.net"))
 HERE = HostRules(hosts=("data.example.org",), loopback=True)

@@ -17,6 +17,7 @@ from dialects_of_others import (
     planetary_computer_landsat,
     planetary_computer_s1,
 )
+from rasterio import Affine
 from scene_builders import Item, geotiff_bytes, pixels
 
 from mrv_assets.ingest.cog import check_header, read_header
@@ -229,7 +230,8 @@ def test_where_the_name_is_found_first_decides() -> None:
 )
 def test_the_file_s_own_header_wins_over_every_dialect(publish: Callable[[], Item], key: str) -> None:
     """However a catalogue states CRS, place and shape: a conflict is a finding, and the file is believed."""
-    data = geotiff_bytes(pixels(64, 64), crs="EPSG:32635")
+    in_the_zone_beside = Affine(10, 0, 106000, 0, -10, 4980040)
+    data = geotiff_bytes(pixels(64, 64), crs="EPSG:32635", transform=in_the_zone_beside)
     header = read_header(lambda offset, length: data[offset : offset + length], len(data))
     item = publish()
 

@@ -14,7 +14,7 @@ import pytest
 from block_scenes import AROUND, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, publish
 from demo_lake import rows
 from rasterio import Affine
-from scene_builders import a_geotiff
+from scene_builders import a_geotiff, pixels
 from tiff_builders import Tiff
 
 from mrv_assets.assets.metadata import metadata_of
@@ -121,6 +121,11 @@ def noise(red: Path, outside: Path) -> None:
     red.write_bytes(data)
 
 
+def another_scenes(red: Path, outside: Path) -> None:
+    """A sound band that lies 4000 km south of its item."""
+    a_geotiff(red, pixels(200, 200), transform=Affine(10, 0, 300000, 0, -10, 1000000))
+
+
 FILES: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "a-symbolic-link": (a_symbolic_link, "href_refused"),
     "a-linked-folder": (a_linked_folder, "href_refused"),
@@ -128,6 +133,7 @@ FILES: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "a-note": (a_note, "not_tiff"),
     "a-page": (a_page, "html_page"),
     "noise": (noise, "undecodable"),
+    "another-scene's": (another_scenes, "place_conflict"),
 }
 
 
@@ -243,11 +249,11 @@ def test_no_other_file_is_read_into_the_lake(attacked: Attacked) -> None:
     """Neither pixels nor a quoted line of anything the catalogue pointed to."""
     place, _, _ = attacked
     system = Path("/etc/passwd").read_bytes().splitlines()[0]
-    pixels = np.full(64, SECRET_DN, "<u2").tobytes()
+    secret_pixels = np.full(64, SECRET_DN, "<u2").tobytes()
 
     for path in place.lake_path.rglob("*"):
         data = path.read_bytes() if path.is_file() else b""
-        for secret in (SECRET.encode(), SECRET[:8].encode(), system, pixels):
+        for secret in (SECRET.encode(), SECRET[:8].encode(), system, secret_pixels):
             assert secret not in data, f"{path} quotes {secret[:20]!r}"
 
     red = place.lake.open("sentinel2/aligned_tiles", TILE, MONTH)["red"]
