@@ -83,7 +83,8 @@ class Pages:
         """
         self._bytes += size
         if self._bytes > self._max_bytes:
-            raise self._error(
+            raise SearchTooLarge(
+                self._catalogue,
                 f"its pages of {self._collection} are larger than {self._max_bytes >> 20} MB together",
                 "Check that it filters by place and time, or ask for fewer months at once",
             )
