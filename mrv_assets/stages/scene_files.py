@@ -1,9 +1,7 @@
 """Bringing a month's scenes into the lake: every header past its gate first, then the COG tiles, many files at once."""
 
-import hashlib
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection
 from mrv_assets.science.stac_item import published_digest, quoted, without_queries
 from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.scene_link import link_of
+from mrv_assets.stages.scene_names import folder_names
 from mrv_assets.stages.side_by_side import Budget, Progress, each
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ def stored_scenes(
     """
     mission = plan.the_mission
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
-    names = _safe_names([scene.id for scene in scenes])
+    names = folder_names([scene.id for scene in scenes])
     files = {
         (scene.id, name): _File(scene=scene, band=band, link=link_of(scene, band, plan, published))
         for scene in scenes
@@ -339,14 +338,3 @@ def _write(folder: Path, name: str, data: bytes) -> dict[str, Json]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return {name: {"bytes": len(data), "sha256": sha256(data)}}
-
-
-def _safe_names(ids: list[str]) -> dict[str, str]:
-    """A folder name for each item id: readable, never a path, and unique by the id's digest."""
-    whole = {
-        one: f"{re.sub('[^A-Za-z0-9_-]', '_', one)[:80]}-{hashlib.sha256(one.encode()).hexdigest()}" for one in ids
-    }
-    short = {one: name[:-56] for one, name in whole.items()}
-    shared = Counter(short.values())
-    # Eight digits of a digest are found twice by whoever looks for it.
-    return {one: short[one] if shared[short[one]] == 1 else name for one, name in whole.items()}
