@@ -115,6 +115,17 @@ class Month:
         side = {path: scene_grid(self.pixels, _resolution_m(path.stem)).width for path in self.files}
         return sum(side[path] ** 2 * (1 if path.stem == "scl" else 2) for path in self.files) / stored
 
+    @property
+    def cog_tile_bytes(self) -> int:
+        """Bytes of all COG tiles, by the files' headers as GDAL reads them."""
+        return sum(_tile_bytes(path) for path in self.files)
+
+
+def _tile_bytes(path: Path) -> int:
+    with rasterio.open(path) as file:
+        places = [place for place, _ in file.block_windows(1)]
+        return sum(int(file.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=1) or 0) for row, col in places)
+
 
 def make_month(folder: Path, pixels: int, bands: tuple[str, ...] = FIVE_BANDS) -> Month:
     """Make a month of six scenes, or find the one made here before.

@@ -15,6 +15,7 @@ import click
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError, MrvError, NotMaterialized
+from mrv_assets.plain import plain, plain_lines
 from mrv_assets.settings import (
     Settings,
     current,
@@ -56,15 +57,15 @@ def main() -> None:
         misuse.show()
         sys.exit(MISUSE)
     except (BadInputError, NotMaterialized) as bad:
-        click.echo(str(bad), err=True)
+        click.echo(plain_lines(str(bad)), err=True)
         sys.exit(MISUSE)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         cure = "Check that the folder is writable, has space, and is on a file system with hard links."
-        click.echo(f"{place}{error.strerror or error}. {cure}", err=True)
+        click.echo(plain_lines(f"{place}{error.strerror or error}. {cure}"), err=True)
         sys.exit(MISUSE)
     except MrvError as finding:
-        click.echo(str(finding), err=True)
+        click.echo(plain_lines(str(finding)), err=True)
         sys.exit(FINDING)
 
 
@@ -180,7 +181,7 @@ def run(tile: str, month: str, force: bool, as_json: bool) -> None:
     for ran in done:
         click.echo(f"{ran.asset:<28} {ran.outcome:<10} {ran.audit_hash}")
     for item in answer["left_out"]:
-        click.echo(f"Left out {item['id']}: {item['code']}, {item['detail']}.")
+        click.echo(plain(f"Left out {item['id']}: {item['code']}, {item['detail']}."))
     return None
 
 

@@ -3,6 +3,7 @@
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.plain import plain
 
 
 def drifted(answer: Json) -> str:
@@ -56,7 +57,7 @@ def _shown(value: object) -> str:
 
 
 def _table(rows: list[list[str]], headers: list[str]) -> str:
-    return tabulate(rows, headers=headers, disable_numparse=True) if rows else ""
+    return tabulate([list(map(plain, row)) for row in rows], headers=headers, disable_numparse=True) if rows else ""
 
 
 def _summary(answer: Json) -> str:

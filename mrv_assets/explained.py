@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.missions.known import MISSIONS
+from mrv_assets.plain import plain
 from mrv_assets.science.gate import reaches
 
 
@@ -77,11 +78,17 @@ def _scenes(part: Json) -> str:
         return "Scenes: none this month"
     several = len({scene["mission"] for scene in part["scenes"]}) > 1
     shown = [
-        [*([s["mission"]] if several else []), s["datetime"], s["id"], f"{s['clear_of_parcels']:.3f}", len(s["files"])]
+        [
+            *([s["mission"]] if several else []),
+            plain(s["datetime"]),
+            plain(s["id"]),
+            f"{s['clear_of_parcels']:.3f}",
+            len(s["files"]),
+        ]
         for s in part["scenes"]
     ]
     headers = [*(["mission"] if several else []), "time", "scene", "clear", "files"]
     table = tabulate(shown, headers=headers, disable_numparse=True)
-    unused = [f"not used {s['id']}: below min_scene_clear" for s in part["scenes"] if not s["used"]]
-    left_out = [f"left out {item['id']}: {item['code']}, {item['detail']}" for item in part["left_out"]]
+    unused = [f"not used {plain(s['id'])}: below min_scene_clear" for s in part["scenes"] if not s["used"]]
+    left_out = [plain(f"left out {item['id']}: {item['code']}, {item['detail']}") for item in part["left_out"]]
     return "\n".join([table, *unused, *left_out])

@@ -6,6 +6,7 @@ from itertools import groupby
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.plain import plain
 
 
 def verified(answer: Json) -> str:
@@ -13,16 +14,11 @@ def verified(answer: Json) -> str:
     return "\n\n".join(part for part in (_findings(answer), _again(answer), _summary(answer)) if part)
 
 
-def _plain(text: str) -> str:
-    """Text that someone else may have written, so that it can say nothing to a terminal, such as VERIFIED."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def _findings(answer: Json) -> str:
     return "\n".join(
-        f"{_plain(finding['object'])}\n"
-        f"  {finding['check']}: expected {_plain(finding['expected'])}\n"
-        f"  {'found:':>{len(finding['check']) + 1}} {_plain(finding['found'])}\n"
+        f"{plain(finding['object'])}\n"
+        f"  {finding['check']}: expected {plain(finding['expected'])}\n"
+        f"  {'found:':>{len(finding['check']) + 1}} {plain(finding['found'])}\n"
         f"  {finding['cure']}"
         for finding in answer["findings"]
     )
@@ -46,9 +42,9 @@ def _answers(compared: Sequence[Json]) -> str:
 
 def _difference(one: Json) -> str:
     if one["answer"] == "NOT_RERUN":
-        return _plain(one["detail"])
+        return plain(one["detail"])
     shown = f"{one['values_that_differ']} values, by at most {one['largest_difference']:g}"
-    return f"{one['asset']}: {shown} ({_plain(one['detail'][:80])})"
+    return f"{one['asset']}: {shown} ({plain(one['detail'][:80])})"
 
 
 def _summary(answer: Json) -> str:
@@ -60,7 +56,7 @@ def _summary(answer: Json) -> str:
         f"Not present: {', '.join(answer['not_present'])}.",
     ]
     if answer["hidden"]:
-        count, first = len(answer["hidden"]), _plain(answer["hidden"][0])
+        count, first = len(answer["hidden"]), plain(answer["hidden"][0])
         lines.append(f"Not looked at: {count} hidden files, unfinished or set aside, such as {first}.")
     again = [one for one in answer["rerun"] or () if one["answer"] != "NOT_RERUN"]
     if any(not one["same_request"] for one in again):

@@ -1,12 +1,16 @@
 """The benchmark's own honesty: its month is what it says, and its comparison sees a difference."""
 
 import hashlib
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 
 from bench.cost import cost_of
 from bench.difference import differences
@@ -22,6 +26,7 @@ from bench.month import (
     scene_grid,
     scl_pixels,
 )
+from bench.network import OURS, PEER, bars_of
 from bench.ours import monthly_rasters, stages, workplace
 from mrv_assets.ingest.cog import DEFLATE, DIFFERENCE, read_header
 from mrv_assets.lake.view import open_raw_band
@@ -30,6 +35,7 @@ from mrv_assets.science.grid import tile_grid
 
 # A little more than a block, so that there are four, three of them narrow.
 PIXELS = 1100
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,51 @@ def test_a_scene_is_a_cog_on_the_tiles_own_grid(month: Month) -> None:
 def test_files_are_about_half_as_large_as_their_pixels(month: Month) -> None:
     """Decoding costs what it costs on real scenes; noise that does not compress would flatter whoever decodes less."""
     assert 1.7 < month.compression < 2.3
+
+
+def test_the_bytes_that_have_to_be_read_are_told_by_the_files(month: Month) -> None:
+    """All COG tiles, as another reader of TIFF finds them; nobody who is measured says what was needed."""
+    counted = 0
+    for path in month.files:
+        with tifffile.TiffFile(path) as file:
+            counted += sum(file.pages.first.databytecounts)
+
+    assert month.cog_tile_bytes == counted
+    assert 0.9 < counted / sum(path.stat().st_size for path in month.files) < 1
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "sent", "lag_ms", "met"),
+    [
+        (0.29, 1_010_000, 49.0, (True, True, True)),
+        (0.31, 1_010_000, 49.0, (False, True, True)),
+        (0.29, 1_030_000, 49.0, (True, False, True)),
+        (0.29, 1_010_000, 51.0, (True, True, False)),
+    ],
+)
+def test_a_bar_is_missed_by_what_was_measured(wall_s: float, sent: int, lag_ms: float, met: tuple[bool, ...]) -> None:
+    """Medians of the rounds, but of the event loop the latest; bytes that nobody needed count."""
+    ours = [
+        {"wall_s": wall, "bytes": size, "lag_ms": lag}
+        for wall, size, lag in ((wall_s, sent, 1.0), (9.0, 9_000_000, lag_ms), (0.01, 1_000_001, 1.0))
+    ]
+    peer = [{"wall_s": 1.0, "bytes": 1, "lag_ms": 0.0}]
+
+    bars = bars_of({PEER: peer, OURS: ours}, 1_000_000)
+
+    assert tuple(bar.met for bar in bars) == met
+    assert [str(bar).endswith("(missed)") for bar in bars] == [not one for one in met]
+
+
+def test_a_missed_bar_is_an_exit_code(tmp_path: Path) -> None:
+    """Of a month so small that headers are most of it: whoever runs this in a script learns that a bar was missed."""
+    pytest.importorskip("odc.stac", reason="peers are an optional dependency group")
+    command = [sys.executable, "-m", "bench.network", "--pixels", "64", "--rounds", "1", "--delay-ms", "0"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+    assert re.search(r"bytes over the COG tiles needed, at most 1.02: [0-9.]+ \(missed\)", done.stdout), done.stderr
+    assert done.returncode == 1
 
 
 def test_a_month_made_before_is_found_and_another_is_not(tmp_path: Path) -> None:

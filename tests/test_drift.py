@@ -11,6 +11,7 @@ from demo_lake import evidence, mrv, rows, run_months
 from jsonschema import Draft202012Validator
 
 from mrv_assets.drift import drift_answer
+from mrv_assets.drifted import drifted
 from mrv_assets.workplace import Workplace
 
 Json = dict[str, Any]
@@ -65,6 +66,21 @@ def test_scenes_that_came_changed_and_went_are_named(place: Workplace) -> None:
     assert (scenes["appeared"], scenes["reprocessed"], scenes["withdrawn"]) == (["third"], ["first"], ["second"])
     [stale] = found["stale"]
     assert (stale["asset"], stale["because"]) == ("sentinel2/raw_tiles", ["inputs"])
+
+
+def test_a_terminal_is_shown_no_commands(place: Workplace) -> None:
+    """Ids of what came and went are text on one line, and so is what an error quotes of a catalogue."""
+    republish(place, SceneSpec(id="\x1b[2J\rVERIFIED\nVERIFIED: everything"))
+    page = drifted(answer(place))
+    for path in (place.program_path.parent / "catalogue").rglob("*.json"):
+        path.write_text(path.read_text().replace('"sentinel-2"', '"\\u001b[2J"'))
+
+    error = mrv("drift", cwd=place.program_path.parent).stderr
+
+    assert "VERIFIED: everything" in page
+    assert [line for line in page.split("\n") if line.startswith("VERIFIED") or not line.isprintable()] == []
+    assert "\\x1b[2J" in error
+    assert "\x1b" not in error
 
 
 def test_a_reprocessed_copy_supersedes_the_scene_of_the_lake(place: Workplace) -> None:

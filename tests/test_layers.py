@@ -21,6 +21,7 @@ RANK = {
     # ranks and from itself; layers of one rank know nothing of each other.
     "errors": 0,
     "durable": 0,
+    "plain": 0,
     "missions": 1,
     "science": 2,
     "audit": 2,

@@ -1,6 +1,7 @@
 """`mrv qa list` for a terminal."""
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.plain import plain
 
 
 def shown(answer: Json) -> str:
@@ -21,7 +22,7 @@ def _item(item: Json) -> str:
         lines.append(f"    record {mission['record']}")
         if mission["quick_look"]:
             lines.append(f"    quick-look {mission['quick_look']}")
-        lines += [f"    {_plain(_decision(decision))}" for decision in mission["decisions"]]
+        lines += [f"    {plain(_decision(decision))}" for decision in mission["decisions"]]
     return "\n".join([*lines, *(f"  would pass: {way}" for way in item["would_pass"])])
 
 
@@ -31,8 +32,3 @@ def _decision(decision: Json) -> str:
         f"{decision['verdict']} by {decision['reviewer']}, {decision['role']} ({how}), {decision['decided_at']}: "
         f"{decision['reason']}"
     )
-
-
-def _plain(text: str) -> str:
-    """Text that someone else may have written, on one line, so that it can say nothing to a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -12,12 +12,14 @@ import dagster as dg
 import numpy as np
 import pytest
 from block_scenes import AROUND, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, publish
-from demo_lake import rows
+from demo_lake import mrv, rows
 from rasterio import Affine
 from scene_builders import a_geotiff, pixels
 from tiff_builders import Tiff
 
+from mrv_assets.answers import explain_answer
 from mrv_assets.assets.metadata import metadata_of
+from mrv_assets.explained import explained
 from mrv_assets.lake.evidence import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.grid import tile_grid
@@ -45,6 +47,8 @@ HOSTILE_IDS = (
     "-rf",
     "CON",
     "\u202etxt.exe",
+    "\x1b]0;owned\x07\x1b[2J\x1b[31mall is well",
+    "\rVERIFIED\nVERIFIED: everything",
     "<script>alert(1)</script>",
     "[x](javascript:alert(1))",
     "![x](http://127.0.0.1:9/leak.png)",
@@ -131,7 +135,7 @@ FILES: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "a-linked-folder": (a_linked_folder, "href_refused"),
     "a-vrt": (a_vrt, "html_page"),
     "a-note": (a_note, "not_tiff"),
-    "a-page": (a_page, "html_page"),
+    "a-page\x1b[2J": (a_page, "html_page"),
     "noise": (noise, "undecodable"),
     "another-scene's": (another_scenes, "place_conflict"),
 }
@@ -283,3 +287,18 @@ def test_dagster_is_shown_no_live_markup(attacked: Attacked) -> None:
     }
     shown = metadata_of(done["sentinel2/raw_tiles"], 0)["scenes"]
     assert {row.data["scene"] for row in shown.records} >= set(HOSTILE_IDS)
+
+
+def test_a_terminal_is_shown_no_commands(attacked: Attacked) -> None:
+    """Ids and reasons are text on one line: no colours, no titles, no lines in our name."""
+    place, _, _ = attacked
+
+    page = explained(explain_answer(place, "p", MONTH))
+    ran = mrv("run", "--tile", TILE, "--month", MONTH, cwd=place.lake_path.parent)
+
+    for shown in (page, ran.stdout):
+        assert all(line.isprintable() for line in shown.split("\n"))
+        assert [line for line in shown.split("\n") if line.startswith("VERIFIED")] == []
+    assert "all is well" in page
+    assert "VERIFIED: everything" in page
+    assert "Left out a-page\\x1b[2J: html_page" in ran.stdout
