@@ -117,7 +117,7 @@ def check_link(preset: Preset, rules: HostRules, href: str) -> None:
     if any(bucket.key(href) is not None for bucket in preset.buckets):
         return
     if href.startswith("s3:"):
-        raise HostRefused(without_query(href), "its bucket is not one that was named")
+        raise HostRefused(without_query(href), "its bucket is not one that was named; MRV_S3_BUCKETS names more")
     rules.check(href)
 
 
