@@ -79,7 +79,9 @@ def copied(data: bytes) -> tuple[Header, bytes, frozenset[int]]:
     """
     header = header_of(data)
     name = "scl" if header.dtype == "uint8" else "red"
-    findings = check_header(header, len(data), SENTINEL2, name, {}, romanian())
+    # Without a place: tampered corners are to be read too.
+    item = {key: stated for key, stated in romanian().items() if key not in ("bbox", "geometry")}
+    findings = check_header(header, len(data), SENTINEL2, name, {}, item)
     assert all(finding.encode() and len(finding) < 1000 for finding in findings)
     needed = source_window(header.grid, GRID, BLOCK)
     indices = () if needed is None else tiles_for(header, needed)
