@@ -142,7 +142,8 @@ async def _served(folder: Path) -> AsyncIterator[tuple[str, Path]]:
             port = log.read_text().partition("https://127.0.0.1:")[2].split()[0]
             yield f"https://127.0.0.1:{port}", certificate
         finally:
-            process.terminate()
+            # A child ignores SIGTERM where whoever started this process did.
+            process.kill()
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

@@ -124,7 +124,8 @@ def _served(month: Path, delay_ms: float) -> Iterator[str]:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
         finally:
-            process.terminate()
+            # A child ignores SIGTERM where whoever started this process did.
+            process.kill()
 
 
 def _contend(options: argparse.Namespace) -> Json:

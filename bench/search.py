@@ -68,7 +68,8 @@ def _distant_api() -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
-        process.terminate()
+        # A child ignores SIGTERM where whoever started this process did.
+        process.kill()
         process.join()
 
 
