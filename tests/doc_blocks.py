@@ -20,6 +20,8 @@ from pathlib import Path
 _FENCE = re.compile(r"^```(?P<language>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+_PROGRESS = re.compile(r"^.*: \d+ of \d+ files\n", re.MULTILINE)
+"""Said only where a month takes long, as on a machine with much else to do."""
 _TIME = re.compile(r"\b\d+\.\d+ (s|h)\b")
 
 
@@ -130,7 +132,7 @@ def _line_pattern(line: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    text = _DIGEST.sub("<audit hash>", _COLOUR.sub("", text))
+    text = _PROGRESS.sub("", _DIGEST.sub("<audit hash>", _COLOUR.sub("", text)))
     lines = [_TIME.sub("<time>", line).rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()

@@ -82,6 +82,7 @@ CHANGES = {
     "min_native_pixels": Change(fields={"min_native_pixels": 10}, clear=(PRODUCT,), dark=(PRODUCT,)),
     "composite": Change(fields={"composite": "median"}, clear=(PRODUCT,), dark=(PRODUCT,)),
     "allow_sar": Change(fields={"allow_sar": False}, clear=NOT_NEEDED, dark=from_stage("raw_tiles", "sentinel1")),
+    "fusion": Change(fields={"fusion": True}, clear=NOT_NEEDED, dark=(PRODUCT,)),
     "substitution": Change(
         fields={"substitution": ["sentinel2", "sentinel1", "landsat"]},
         clear=NOT_NEEDED,

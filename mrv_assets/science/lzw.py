@@ -25,7 +25,10 @@ def lzw_is_sound(stream: bytes, size: int) -> bool:
         stream: An LZW stream, codes from the most significant bit on.
         size: Bytes that it is to decode to; what comes after them is not looked at.
     """
-    return bool(_walked(np.frombuffer(stream, np.uint8), size))
+    codes = np.frombuffer(stream, np.uint8)
+    # Of bytes it is read-only, of a bytearray it is not, and for numba that is another type to compile for.
+    codes.flags.writeable = False
+    return bool(_walked(codes, size))
 
 
 @kernel
