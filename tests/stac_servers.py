@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -194,16 +195,16 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
         thread.join()
 
 
-class QuietHandler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler, ABC):
     """Answers GET and POST alike, by ``answer``, and says nothing of it."""
 
     protocol_version = "HTTP/1.1"
     # Else the second of two small writes waits for the first one's acknowledgement.
     disable_nagle_algorithm = True
 
+    @abstractmethod
     def answer(self) -> None:
         """Answer the request that has been read."""
-        raise NotImplementedError
 
     def do_GET(self) -> None:
         """Answer."""
