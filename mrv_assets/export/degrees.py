@@ -5,11 +5,12 @@ import math
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import Geod, Transformer
+from pyproj import Geod
 
 from mrv_assets.errors import ExportError
 from mrv_assets.export.wanted import DEGREES
 from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.projection import transformed
 
 MOST_PIXELS = 1 << 32
 """Of one raster; more was not meant."""
@@ -66,7 +67,7 @@ def outline(grid: Grid, window: Window, pieces: int = _ALONG_EDGE) -> NDArray[np
     west, south, east, north = grid.bounds(window)
     edge = shapely.segmentize(shapely.box(west, south, east, north), max(east - west, north - south) / pieces)
     x, y = shapely.get_coordinates(edge).T
-    lon, lat = Transformer.from_crs(grid.crs, DEGREES, always_xy=True).transform(x, y)
+    lon, lat = transformed(grid.crs, DEGREES, x, y)
     # A tile is a degree or two wide: more than half the Earth apart is on the other side of the antimeridian.
     lon = np.where(lon < lon.max() - 180, lon + 360, lon)
     # PROJ's last digits differ from version to version.

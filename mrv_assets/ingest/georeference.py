@@ -6,13 +6,13 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-from pyproj import Geod, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import Geod
 
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.ingest.published import Bounds
 from mrv_assets.ingest.tiff import SHORT, Tag, TiffHeader, write_tiff
 from mrv_assets.science.grid import Grid
+from mrv_assets.science.projection import knows_a_way, transformed
 
 # GeoKeys: (projected or geographic model, pixel is area or point, and the EPSG codes).
 _MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1024, 1025, 2048, 3072
@@ -27,7 +27,9 @@ _NO_DEFINITION = ("unretrievable", 'UNIT["unknown"', "EXTENSION[", "+proj", "gri
 
 _WGS84 = Geod(ellps="WGS84")
 
-# Every thread has a transformer of its own made, and while PROJ makes it all others stand still: one asks, all know.
+_LONLAT = "EPSG:4326"
+
+# While GDAL reads one all other threads stand still: one asks, all know.
 _asking = Lock()
 
 
@@ -60,7 +62,7 @@ def grid_of(tiff: TiffHeader, width: int, height: int) -> Grid:
         crs = _crs(tiff.order, tuple((code, tiff.tags[code]) for code in _GEO_TAGS if code in tiff.tags))
     if crs is None:
         raise HeaderRefused("crs_missing", "it does not say where on Earth it lies. Write its CRS with gdal_edit")
-    if _to_lonlat(crs) is None:
+    if not knows_a_way(crs, _LONLAT):
         raise HeaderRefused(
             "crs_unusable",
             "nothing is known that leads from its CRS to a place on Earth. Warp it to one with an EPSG code",
@@ -73,17 +75,10 @@ def pixel_side_m(grid: Grid) -> float | None:
 
     None where the middle of the grid is nowhere on Earth.
     """
-    with _asking:
-        return _pixel_side_m(grid)
-
-
-@lru_cache(maxsize=256)
-def _pixel_side_m(grid: Grid) -> float | None:
-    to_lonlat = _to_lonlat(grid.crs)
-    if to_lonlat is None:
+    if not knows_a_way(grid.crs, _LONLAT):
         return None
     x, y = grid.x0 + grid.width / 2 * grid.dx, grid.y0 + grid.height / 2 * grid.dy
-    lon, lat = to_lonlat.transform([x, x + grid.dx, x], [y, y, y + grid.dy])
+    lon, lat = transformed(grid.crs, _LONLAT, [x, x + grid.dx, x], [y, y, y + grid.dy])
     # Degrees are handed on as they are, however many.
     if not all(map(math.isfinite, lon)) or not all(abs(degrees) <= 90 for degrees in lat):
         return None
@@ -96,14 +91,7 @@ def bounds_of(grid: Grid) -> Bounds | None:
 
     None where it is nowhere on Earth.
     """
-    with _asking:
-        return _bounds_of(grid)
-
-
-@lru_cache(maxsize=256)
-def _bounds_of(grid: Grid) -> Bounds | None:
-    to_lonlat = _to_lonlat(grid.crs)
-    if to_lonlat is None:
+    if not knows_a_way(grid.crs, _LONLAT):
         return None
     # Its sides are curved in degrees, so that corners alone would not do.
     steps = np.linspace(0, 1, 9)
@@ -111,7 +99,7 @@ def _bounds_of(grid: Grid) -> Bounds | None:
         grid.x0 + steps * grid.width * grid.dx,
         grid.y0 + steps * grid.height * grid.dy,
     )
-    lons, lats = (np.asarray(degrees).ravel() for degrees in to_lonlat.transform(xs, ys))
+    lons, lats = (np.asarray(degrees).ravel() for degrees in transformed(grid.crs, _LONLAT, xs, ys))
     on_earth = np.isfinite(lons) & np.isfinite(lats)
     if not on_earth.any():
         return None
@@ -173,13 +161,4 @@ def _crs(order: str, geokeys: tuple[tuple[int, Tag], ...]) -> str | None:
             return None if any(sign in definition for sign in _NO_DEFINITION) else definition
     except (rasterio.errors.RasterioError, rasterio.errors.CRSError, UnicodeDecodeError):
         # rasterio decodes names in the GeoKeys as UTF-8, whatever they hold.
-        return None
-
-
-@lru_cache(maxsize=256)
-def _to_lonlat(crs: str) -> Transformer | None:
-    """From a CRS to longitude and latitude; None where PROJ knows no way."""
-    try:
-        return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    except ProjError:
         return None

@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from mrv_assets.errors import TileError
+from mrv_assets.science.projection import transformed
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north."""
@@ -160,5 +160,5 @@ def _band_middle(band: str) -> float:
     """Mean northing of a latitude band's two edges on a zone's central meridian, metres from the equator."""
     south = -80 + 8 * BANDS.index(band)
     north = 84 if band == "X" else south + 8
-    to_utm = Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
-    return float(sum(to_utm.transform(3.0, latitude)[1] for latitude in (south, north))) / 2
+    _, northings = transformed("EPSG:4326", "EPSG:32631", [3.0, 3.0], [south, north])
+    return float(northings.sum()) / 2

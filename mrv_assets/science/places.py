@@ -10,10 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.jit import kernel
+from mrv_assets.science.projection import transformed
 
 CONTROL_STEP_PX = 32
 """Target pixels between control points, counted from the target's origin."""
@@ -110,7 +111,7 @@ def nodes_of(source: Grid, target: Grid, window: Window) -> Nodes:
     x, y = np.meshgrid(
         target.x0 + (node_cols * step + 0.5) * target.dx, target.y0 + (node_rows * step + 0.5) * target.dy
     )
-    x, y = _transformer(target.crs, source.crs).transform(x, y)
+    x, y = transformed(target.crs, source.crs, x, y)
     # Interpolation of rounded nodes is exact in float64: no order of operations can change a bit.
     rows = np.round((y - source.y0) / source.dy * NODE_STEPS) / NODE_STEPS
     cols = np.round((x - source.x0) / source.dx * NODE_STEPS) / NODE_STEPS
@@ -177,12 +178,6 @@ def footprint_px(nodes: Nodes) -> int:
 def _same_crs(a: str, b: str) -> bool:
     # Axis order does not matter: coordinates are always (x, y) here.
     return a == b or CRS.from_user_input(a).equals(CRS.from_user_input(b), ignore_axis_order=True)
-
-
-@lru_cache(maxsize=256)
-def _transformer(a: str, b: str) -> Transformer:
-    # Building one can take 0.1 s. pyproj keeps its state by thread, so sharing it between threads is safe.
-    return Transformer.from_crs(a, b, always_xy=True)
 
 
 # In the kernels: rows, cols and lattice are those of Nodes; y and x are source pixels from the outer corner.

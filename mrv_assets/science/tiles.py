@@ -12,16 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import dask_geopandas
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
-from dask.threaded import get as threads
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from mrv_assets.errors import Problem, ProgramError, TileError
 from mrv_assets.science.grid import BANDS, ROWS, TILE_SIZE_M, Bounds, columns_of, tile_grid
+from mrv_assets.science.projection import transformed
 
 WGS84 = "EPSG:4326"
 LONLAT_STEP = 1e-9
@@ -169,9 +168,7 @@ def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
     lonlat = np.asarray(parcels.geometry, dtype=object)
     frame = gpd.GeoDataFrame({"row": np.arange(len(lonlat))}, geometry=lonlat, crs=WGS84)
     tiles = _candidates(shapely.bounds(shapely.get_parts(lonlat)))
-    partitions = -(-len(frame) // _PARTITION)
-    joined = dask_geopandas.from_geopandas(frame, npartitions=partitions).sjoin(tiles, predicate="intersects")
-    near = joined.compute(scheduler=threads)[["row", "tile", "epsg", "preferred"]]
+    near = _joined(frame, tiles)[["row", "tile", "epsg", "preferred"]]
     # A tile across the antimeridian stands on both sides of the join.
     near = near.drop_duplicates(["row", "tile"])
     found: list[list[tuple[int, bool, str]]] = [[] for _ in lonlat]
@@ -189,6 +186,19 @@ def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
             if contained:
                 found[row].append((int(far), not preferred, tile))
     return [tuple(tile for *_, tile in sorted(ranked)) for ranked in found]
+
+
+def _joined(parcels: gpd.GeoDataFrame, tiles: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Each parcel with each tile that it meets; many parcels in several threads."""
+    partitions = -(-len(parcels) // _PARTITION)
+    if partitions < 2:
+        return parcels.sjoin(tiles, predicate="intersects")
+    # It takes a second to import, in every process.
+    import dask_geopandas
+    from dask.threaded import get as threads
+
+    parts = dask_geopandas.from_geopandas(parcels, npartitions=partitions)
+    return parts.sjoin(tiles, predicate="intersects").compute(scheduler=threads)
 
 
 def _contains(tile: str, lonlat: Shape) -> bool:
@@ -291,7 +301,7 @@ def _relative(west: NDArray[np.int64], south: NDArray[np.int64], size: int) -> G
     start, end = np.zeros(16), np.full(16, float(size))
     dx = np.concatenate([along, end, size - along, start])
     dy = np.concatenate([start, along, end, size - along])
-    lon, lat = _transformer("EPSG:32631", WGS84).transform(west[:, None] + dx, south[:, None] + dy)
+    lon, lat = transformed("EPSG:32631", WGS84, west[:, None] + dx, south[:, None] + dy)
     return np.asarray(shapely.polygons(np.stack([lon, lat], axis=-1)), dtype=object)
 
 
@@ -399,14 +409,7 @@ def _as_array(geometries: Sequence[Shape]) -> Geometries:
 
 
 def _transformed(geometries: Geometries, source: str, target: str) -> Geometries:
-    transformer = _transformer(source, target)
-
     def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+        return np.column_stack(transformed(source, target, points[:, 0], points[:, 1]))
 
     return np.asarray(shapely.transform(geometries, moved), dtype=np.object_)
-
-
-@cache
-def _transformer(source: str, target: str) -> Transformer:
-    return Transformer.from_crs(source, target, always_xy=True)

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.projection import transformed
 from mrv_assets.simulated.cover import Cover, signal
 from mrv_assets.simulated.landscape import Landscape, cover_at, texture_at
 from mrv_assets.simulated.noise import Floats, Places
@@ -79,14 +79,8 @@ def corners(frame: str, grid: Grid, window: Window) -> Places | None:
         return None
     x = _edges(grid.x0, grid.dx, window.col, window.width + 1)
     y = _edges(grid.y0, grid.dy, window.row, window.height + 1)
-    to_frame = _transformer(grid.crs, frame)
-    xs, ys = to_frame.transform(*np.meshgrid(x, y))
+    xs, ys = transformed(grid.crs, frame, *np.meshgrid(x, y))
     return Places(x=np.round(xs * _ROUNDING) / _ROUNDING, y=np.round(ys * _ROUNDING) / _ROUNDING)
-
-
-@lru_cache(maxsize=16)
-def _transformer(source: str, target: str) -> Transformer:
-    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def _within(edges: Places | None, grid: Grid, window: Window, part: tuple[int, int], of: int) -> Places:

@@ -7,9 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pyproj import Transformer
-
 from mrv_assets.science.grid import Grid
+from mrv_assets.science.projection import transformed
 from mrv_assets.simulated.archive import Json
 from mrv_assets.simulated.scene import SIMULATED, SimulatedScene, finer
 
@@ -128,11 +127,15 @@ def _lonlat_ring(grid: Grid) -> list[list[float]]:
     """A grid's outline in degrees, counter-clockwise; a straight side is bent there."""
     west, south, east, north = grid.bounds()
     corners = ((west, north), (west, south), (east, south), (east, north), (west, north))
-    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    places = [
-        to_lonlat.transform(x + (to_x - x) * step / _POINTS, y + (to_y - y) * step / _POINTS)
-        for (x, y), (to_x, to_y) in pairwise(corners)
-        for step in range(_POINTS)
-    ]
+    xs, ys = zip(
+        *(
+            (x + (to_x - x) * step / _POINTS, y + (to_y - y) * step / _POINTS)
+            for (x, y), (to_x, to_y) in pairwise(corners)
+            for step in range(_POINTS)
+        ),
+        strict=True,
+    )
+    lons, lats = transformed(grid.crs, "EPSG:4326", xs, ys)
     # 1e-7 degrees is a centimetre, and hides what PROJ's versions differ by.
-    return [[round(lon, 7), round(lat, 7)] for lon, lat in (*places, places[0])]
+    ring = [[round(float(lon), 7), round(float(lat), 7)] for lon, lat in zip(lons, lats, strict=True)]
+    return [*ring, ring[0]]

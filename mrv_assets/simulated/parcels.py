@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 from shapely.geometry import mapping, shape
 
 from mrv_assets.errors import ArchiveError
+from mrv_assets.science.projection import transformed
 from mrv_assets.simulated.archive import Archive, Json
 from mrv_assets.simulated.cover import Cover
 from mrv_assets.simulated.landscape import cover_at
@@ -107,7 +107,6 @@ def _outline(archive: Archive, x: float, y: float, side_m: float, number: int) -
 
 
 def _projected(outline: Any, source: str, target: str) -> shapely.Polygon:
-    to_target = Transformer.from_crs(source, target, always_xy=True)
-    projected = shapely.transform(outline, lambda xy: np.column_stack(to_target.transform(xy[:, 0], xy[:, 1])))
+    projected = shapely.transform(outline, lambda xy: np.column_stack(transformed(source, target, xy[:, 0], xy[:, 1])))
     assert isinstance(projected, shapely.Polygon)
     return projected
