@@ -1,16 +1,19 @@
 """What every test stands on: an environment of its own, only this machine's network, and one demo lake a session."""
 
-import fcntl
+import gc
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import garbage  # noqa: F401
 import pytest
 from demo_lake import Demo, run_demo
 from hypothesis import settings
+from once import Once, made_once
 
 OURS = ("MRV_", "DAGSTER_")
 REAL_DATA = "MRV_REAL_DATA"
@@ -35,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     place = {tests / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What there is by now is not looked through again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -69,20 +77,26 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Demo:
-    """The demo, run once by its command, whichever process needs it first. A test that changes its lake copies it."""
-    if worker_id == "master":
-        return run_demo(tmp_path_factory.mktemp("demo"))
-    shared = tmp_path_factory.getbasetemp().parent
-    folder, said = shared / "demo", shared / "demo.json"
-    with (shared / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not said.exists():
-            folder.mkdir()
-            ran = run_demo(folder)
-            said.write_text(json.dumps([ran.page, ran.progress]))
-    page, progress = json.loads(said.read_text())
-    return Demo(folder=folder, page=page, progress=progress)
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Makes a folder once a session."""
+    here = tmp_path_factory.getbasetemp()
+    shared = (here if worker_id == "master" else here.parent) / "once"
+    shared.mkdir(exist_ok=True)
+    return partial(made_once, shared)
+
+
+@pytest.fixture(scope="session")
+def demo(once: Once) -> Demo:
+    """The demo, run by its command."""
+
+    def run(folder: Path) -> None:
+        (folder / "demo").mkdir()
+        ran = run_demo(folder / "demo")
+        (folder / "said.json").write_text(json.dumps([ran.page, ran.progress]))
+
+    folder = once("demo", run)
+    page, progress = json.loads((folder / "said.json").read_text())
+    return Demo(folder=folder / "demo", page=page, progress=progress)
 
 
 @pytest.fixture

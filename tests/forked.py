@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 PRELOADED = (
+    "garbage",
     *(f"mrv_assets.{name}" for name in ("answers", "cli", "drift", "drifted", "explained", "proof")),
     *(f"mrv_assets.{name}" for name in ("rerun", "verification", "verified", "workplace")),
     *(f"mrv_assets.assets.{name}" for name in ("partitions", "runs", "whole")),

@@ -1,8 +1,12 @@
 """What every process that runs stages finds out first, found out by the server that they are forked from."""
 
+import gc
+
 from mrv_assets.stages.own_code import stage_code
 from mrv_assets.workplace import PRODUCT, STAGES
 
 for stage in (*STAGES, PRODUCT, "manual", "not_evaluated"):
     # A second of reading sources, kept by the function itself.
     stage_code(f"mrv_assets.stages.{stage}")
+
+gc.freeze()

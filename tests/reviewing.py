@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from block_scenes import CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import a_place
+from once import Once
 
 from mrv_assets.lake.records import Record
 from mrv_assets.qa.deciding import Recorded, Verdict, decide_signed, follows
@@ -86,6 +87,11 @@ def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: A
             pass
     assert made.place.lake_path.is_dir()
     return made
+
+
+def two_rejected_months(once: Once) -> Rejected:
+    """Two of them, on which nobody has decided; to be copied."""
+    return Rejected(folder=once("rejected", lambda folder: rejected_months(folder, (MONTH, NEXT))))
 
 
 def a_copy(of: Rejected, folder: Path) -> Rejected:

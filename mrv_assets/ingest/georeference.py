@@ -70,6 +70,7 @@ def grid_of(tiff: TiffHeader, width: int, height: int) -> Grid:
     return Grid(crs=crs, x0=x0, y0=y0, dx=dx, dy=dy, width=width, height=height)
 
 
+@lru_cache(maxsize=256)
 def pixel_side_m(grid: Grid) -> float | None:
     """Side of a pixel on the ground, metres: of a square of its area, in the middle of the grid.
 
@@ -86,6 +87,7 @@ def pixel_side_m(grid: Grid) -> float | None:
     return math.sqrt(sides[0] * sides[1])
 
 
+@lru_cache(maxsize=256)
 def bounds_of(grid: Grid) -> Bounds | None:
     """West, south, east, north of a grid in degrees; east is beyond 180 where it crosses the antimeridian.
 

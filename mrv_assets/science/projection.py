@@ -34,6 +34,7 @@ def transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Places:
     return _thread(current_process().pid).submit(_transformed, source, target, x, y).result()
 
 
+@lru_cache(maxsize=256)
 def knows_a_way(source: str, target: str) -> bool:
     """Whether PROJ knows both CRS and a way from one to the other."""
     return _thread(current_process().pid).submit(_knows_a_way, source, target).result()

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import pytest
-from demo_lake import Json, run_months
+from demo_lake import Json, a_place, run_months
 from export_months import NO_NBR, PASSED, REJECTED, Export, a_programme, exported
+from once import Once
 
 from mrv_assets.workplace import Workplace
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def place(once: Once) -> Workplace:
     """The programme with three of its months in the lake. Nothing changes it."""
-    made = a_programme(tmp_path_factory.mktemp("exported"))
-    run_months(made, [PASSED, REJECTED, NO_NBR])
-    return made
+    made = once("exported", lambda folder: run_months(a_programme(folder), [PASSED, REJECTED, NO_NBR]))
+    return a_place(made / "program.yaml")
 
 
 @pytest.fixture

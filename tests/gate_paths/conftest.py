@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
+from demo_lake import a_place
+from once import Once
 from shut_months import a_copy, shut_and_open
 
 from mrv_assets.workplace import Workplace
 
 
 @pytest.fixture(scope="session")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def untouched(once: Once) -> Workplace:
     """A month that the gate rejected and one that it passed. Nothing changes it."""
-    return shut_and_open(tmp_path_factory.mktemp("shut") / "programme")
+    return a_place(once("shut", shut_and_open) / "program.yaml")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from block_scenes import MONTH, TILE
 from demo_lake import rows
-from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, rejected_months
+from once import Once
+from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two_rejected_months
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual import Statement, asserted, signed
@@ -28,9 +29,9 @@ ANA, DAN, EVA = PEOPLE
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Rejected:
+def shared(once: Once) -> Rejected:
     """Two months, both rejected, on which nobody has decided; tests change copies."""
-    return rejected_months(tmp_path_factory.mktemp("rejected") / "of", (MONTH, NEXT))
+    return two_rejected_months(once)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from block_scenes import MONTH, TILE
-from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, rejected_months
+from once import Once
+from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two_rejected_months
 from tampering import names, put, quiet
 
 from mrv_assets.audit.canonical import canonical, sha256
@@ -22,9 +23,9 @@ ANA, DAN, EVA = PEOPLE
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Rejected:
+def shared(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Rejected:
     """A month that two reviewers approved, beside one that is rejected."""
-    made = rejected_months(tmp_path_factory.mktemp("approved") / "of", (MONTH, NEXT))
+    made = a_copy(two_rejected_months(once), tmp_path_factory.mktemp("approved") / "of")
     decided(made, ANA, evidence=("field report 7",))
     decided(made, DAN)
     assert status(made) == "APPROVED_MANUAL"

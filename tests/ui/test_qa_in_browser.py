@@ -10,7 +10,7 @@ import yaml
 from block_scenes import MONTH, TILE
 from demo_lake import mrv, rows
 from playwright.sync_api import BrowserContext, Page, expect
-from reviewing import GATED, Rejected, again, rejected_months
+from reviewing import GATED, Rejected, again, months_to_reject
 from watched_ui import CHROMIUM, NO_CHROMIUM, a_browser, a_ui
 
 from mrv_assets.workplace import PRODUCT
@@ -36,7 +36,7 @@ CONFIG = f"""ops:
 @pytest.fixture
 def rejected(tmp_path: Path) -> Rejected:
     """A month of which a quarter was seen, materialized through Dagster."""
-    made = rejected_months(tmp_path / "programme")
+    made = months_to_reject(tmp_path / "programme")
     done = mrv("run", "--tile", TILE, "--month", MONTH, cwd=tmp_path, **deployed(made))
     assert done.returncode == 0, done.stderr
     return made
