@@ -46,10 +46,10 @@ $(CONFORMANCE_INSTALLED): $(INSTALLED) requirements-conformance.lock
 demo: $(INSTALLED)
 	@$(BIN)/mrv demo
 
-# Without a browser its tests are skipped, and say why.
+# Without a browser its tests are skipped, and say why. Hundreds of processes would each compile what has no bytecode.
 test: $(INSTALLED)
 	@$(MAKE) --no-print-directory chromium || echo "The tests of the UI in a browser are skipped." >&2
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test-conformance: $(CONFORMANCE_INSTALLED) postgis
 	@$(CONFORMANCE)/bin/python -m pytest tests/conformance
