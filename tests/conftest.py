@@ -20,10 +20,11 @@ REAL_DATA = "MRV_REAL_DATA"
 """The one variable meant for the tests themselves."""
 LOOPBACK = ("127.", "::1", "localhost")
 LONGEST = (
-    *("test_determinism.py", "test_crash.py", "test_readme.py", "test_sensitivity.py", "test_mutations.py"),
-    *("assets/test_dagster_runs.py", "test_tamper.py", "export/test_folder.py", "stages/test_substitution.py"),
-    *("test_programme_sensitivity.py", "test_rerun.py", "test_independent.py", "qa/test_deciding.py"),
-    *("qa/test_tampered.py", "test_tamper_missions.py", "test_races.py", "test_force.py", "test_json_answers.py"),
+    *("test_determinism.py", "test_readme.py", "ui/test_qa_in_browser.py", "test_crash.py", "export/test_folder.py"),
+    *("gate_paths/test_dagster.py", "stages/test_substitution.py", "test_sensitivity.py", "stages/test_fusion.py"),
+    *("stages/test_network_month.py", "assets/test_dagster_runs.py", "test_tamper_missions.py", "test_mutations.py"),
+    *("qa/test_deciding.py", "test_force.py", "test_rerun.py", "export/test_rasters.py", "stages/test_trust.py"),
+    *("test_bench.py", "test_offsets.py", "test_programme_sensitivity.py", "stages/test_blocks.py", "test_tamper.py"),
 )
 """Files that take longest, the longest first."""
 LISTED = pytest.StashKey[list[str]]()
