@@ -23,7 +23,10 @@ PRELOADED = (
     *(f"mrv_assets.stages.{name}" for name in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices")),
     *(f"mrv_assets.stages.{name}" for name in ("gated_tiles", "manual", "monthly_proxies", "not_evaluated")),
     *("mrv_assets.demo.shown", "mrv_assets.ingest.opening", "mrv_assets.lake.view", "mrv_assets.parcels"),
-    *("demo_lake", "export_months", "racing", "watched_mrv", "dagster._core.execution.api", "forked_ready"),
+    *(f"dagster._core.execution.{name}" for name in ("api", "asset_backfill", "execute_in_process")),
+    *(f"dagster._core.{name}" for name in ("instance.factory", "storage.sqlite_storage", "workspace.context")),
+    *("dagster._core.storage.local_compute_log_manager", "dagster._grpc.impl", "dagster._scheduler.scheduler"),
+    *("dagster._daemon.controller", "demo_lake", "export_months", "racing", "watched_mrv", "forked_ready"),
 )
 """What processes import, with all that it rests on; anything else is imported by each that needs it."""
 TIMEOUT_S = 300

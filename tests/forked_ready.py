@@ -2,11 +2,16 @@
 
 import gc
 
+from mrv_assets.science.grid import tile_grid
+from mrv_assets.science.places import is_coarser
 from mrv_assets.stages.own_code import stage_code
 from mrv_assets.workplace import PRODUCT, STAGES
 
 for stage in (*STAGES, PRODUCT, "manual", "not_evaluated"):
     # A second of reading sources, kept by the function itself.
     stage_code(f"mrv_assets.stages.{stage}")
+
+# Any kernel makes numba import the rest of itself.
+is_coarser(tile_grid("34TER"), tile_grid("34TER"))
 
 gc.freeze()
