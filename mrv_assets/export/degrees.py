@@ -71,7 +71,7 @@ def outline(grid: Grid, window: Window, pieces: int = _ALONG_EDGE) -> NDArray[np
     # A tile is a degree or two wide: more than half the Earth apart is on the other side of the antimeridian.
     lon = np.where(lon < lon.max() - 180, lon + 360, lon)
     # PROJ's last digits differ from version to version.
-    return np.round(np.column_stack([lon, lat]), _DECIMALS)
+    return np.asarray(np.round(np.column_stack([lon, lat]), _DECIMALS), np.float64)
 
 
 def pixel_area_m2(grid: Grid) -> tuple[float, float]:

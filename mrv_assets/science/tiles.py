@@ -190,15 +190,18 @@ def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
 
 def _joined(parcels: gpd.GeoDataFrame, tiles: gpd.GeoDataFrame) -> pd.DataFrame:
     """Each parcel with each tile that it meets; many parcels in several threads."""
+    joined: pd.DataFrame
     partitions = -(-len(parcels) // _PARTITION)
     if partitions < 2:
-        return parcels.sjoin(tiles, predicate="intersects")
+        joined = parcels.sjoin(tiles, predicate="intersects")
+        return joined
     # It takes a second to import, in every process.
     import dask_geopandas
     from dask.threaded import get as threads
 
     parts = dask_geopandas.from_geopandas(parcels, npartitions=partitions)
-    return parts.sjoin(tiles, predicate="intersects").compute(scheduler=threads)
+    joined = parts.sjoin(tiles, predicate="intersects").compute(scheduler=threads)
+    return joined
 
 
 def _contains(tile: str, lonlat: Shape) -> bool:
