@@ -5,7 +5,7 @@ which all other threads stand still; a stage has a dozen threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache
 from multiprocessing import current_process
 
 import numpy as np
@@ -31,13 +31,13 @@ def transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Places:
     Raises:
         ProjError: When PROJ knows no way; also for a CRS it does not know.
     """
-    return _thread(current_process().pid).submit(_transformed, source, target, x, y).result()
+    return _thread().submit(_transformed, source, target, x, y).result()
 
 
 @lru_cache(maxsize=256)
 def knows_a_way(source: str, target: str) -> bool:
     """Whether PROJ knows both CRS and a way from one to the other."""
-    return _thread(current_process().pid).submit(_knows_a_way, source, target).result()
+    return _thread().submit(_knows_a_way, source, target).result()
 
 
 def _transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Places:
@@ -58,7 +58,12 @@ def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
 
 
-@cache
-def _thread(process: int | None) -> ThreadPoolExecutor:
-    """The thread of this process: one that was forked has none of the threads there were."""
-    return ThreadPoolExecutor(1, thread_name_prefix="mrv-proj")
+_threads: dict[int | None, ThreadPoolExecutor] = {}
+"""By process: one that was forked has none of the threads there were."""
+
+
+def _thread() -> ThreadPoolExecutor:
+    """The thread of this process. Of two made at once one is kept; a thread starts with its first work."""
+    process = current_process().pid
+    found = _threads.get(process)
+    return found or _threads.setdefault(process, ThreadPoolExecutor(1, thread_name_prefix="mrv-proj"))

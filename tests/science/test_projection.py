@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
+from pyproj.transformer import TransformerFromCRS
 
 from mrv_assets.science.projection import knows_a_way, transformed
 
@@ -26,13 +27,14 @@ def test_places_are_those_that_pyproj_gives() -> None:
 
 def test_threads_share_one_transformer(monkeypatch: pytest.MonkeyPatch) -> None:
     """To make one costs a tenth of a second for some CRS, in which every other thread waits."""
-    pair, made, make = ("EPSG:32635", "EPSG:3035"), [], Transformer.from_crs
+    pair, made, make = ("EPSG:32635", "EPSG:3035"), [], TransformerFromCRS.__call__
 
-    def counted(*crs: str, always_xy: bool) -> Transformer:
-        made.append(crs)
-        return make(*crs, always_xy=always_xy)
+    def counted(self: TransformerFromCRS) -> object:
+        # pyproj calls it in every thread that uses a transformer.
+        made.append((self.crs_from.decode(), self.crs_to.decode()))
+        return make(self)
 
-    monkeypatch.setattr(Transformer, "from_crs", counted)
+    monkeypatch.setattr(TransformerFromCRS, "__call__", counted)
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: transformed(*pair, X, Y), range(32)))
