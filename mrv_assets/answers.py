@@ -195,6 +195,7 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
                 "status": decisions[mission.name]["status"],
                 "reasons": decisions[mission.name]["reasons"],
                 "coverage": decisions[mission.name]["coverage"],
+                "approved_by": decisions[mission.name].get("manual", []),
                 "used": mission.name in monthly.missions_used,
                 "share": row.get(f"{mission.name}_share"),
                 "audit_hash": traced.chains[mission.name][0].audit_hash,

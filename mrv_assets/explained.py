@@ -17,7 +17,8 @@ def explained(answer: Json) -> str:
 
 def _part(answer: Json, part: Json) -> str:
     row, gate = part["row"], part["gate"]
-    used = [one for one in part["missions"] if one["used"]] or [{**gate, "share": None}]
+    missions = part["missions"]
+    used = [one for one in missions if one["used"]] or [one for one in missions if one["mission"] == gate["mission"]]
     return "\n\n".join(
         [
             f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
@@ -35,10 +36,17 @@ def _part(answer: Json, part: Json) -> str:
 
 def _gate(one: Json, min_coverage: float) -> str:
     reasons = f" ({', '.join(one['reasons'])})" if one["reasons"] else ""
-    return (
+    measured = (
         f"Tile gate: {one['status']} on {one['mission']}, clear {one['coverage']:.4f} of the parcels' area, "
         f"needed {min_coverage:.2f}{reasons}"
     )
+    return "\n".join([measured, *(_approval(manual) for manual in one["approved_by"])])
+
+
+def _approval(manual: Json) -> str:
+    """Who approved it, and why; the reviewers' own words."""
+    evidence = f" (evidence: {'; '.join(manual['evidence'])})" if manual["evidence"] else ""
+    return plain(f"  approved by {manual['reviewer']}, {manual['role']}: {manual['reason']}{evidence}")
 
 
 def _shares(used: Sequence[Json]) -> str:

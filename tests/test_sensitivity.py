@@ -262,7 +262,7 @@ UNSEEN = {
         Edit(file="science/indices.py", old="The stored integer that means missing.", new="Stands for a missing value.")
     ],
     "layout": [Edit(file="science/gate.py", old="if scenes == 0:\n", new="if (scenes\n        == 0):\n\n")],
-    "the command line": [Edit(file="cli.py", new='\n\nADDED = "a verb to come"\n')],
+    "the command line": [Edit(file="cli/working.py", new='\n\nADDED = "a verb to come"\n')],
     "transport": [Edit(file="ingest/transport.py", old='"not a regular file"', new='"no regular file"')],
     "errors": [Edit(file="errors.py", new='\n\nADDED = "an error to come"\n')],
     "settings": [Edit(file="settings.py", new='\n\nADDED = "a setting to come"\n')],

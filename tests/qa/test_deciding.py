@@ -13,10 +13,12 @@ from demo_lake import rows
 from once import Once
 from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two_rejected_months
 
+from mrv_assets.answers import explain_answer
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual import Statement, asserted, signed
 from mrv_assets.cli import main
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
+from mrv_assets.explained import explained
 from mrv_assets.lake.contents import partition_at
 from mrv_assets.lake.decisions import keep_decision
 from mrv_assets.qa.deciding import Verdict, decide_asserted, decide_signed
@@ -106,6 +108,35 @@ def test_an_approval_says_who_why_and_with_which_keys(rejected: Rejected) -> Non
     known = {who.name: (who.role, who.key_id) for who in rejected.place.program.the_reviewers if who.name != EVA}
     assert {name: (one["role"], one["key_id"]) for name, one in stated.items()} == known
     assert sorted(approved.inputs["qa"]["decisions"]) == sorted(path.stem for path in rejected.decisions().iterdir())
+
+
+def test_an_explanation_says_who_approved_it(rejected: Rejected) -> None:
+    """Beside the gate of the mission that was approved; the reviewers' words cannot pass for lines of ours."""
+    decided(rejected, ANA, reason="Seen from a tower.\nVERIFIED", evidence=("field report 7", "photo 3"))
+    second = decided(rejected, DAN, reason="Typical.")
+
+    answer = explain_answer(rejected.place, "half", MONTH)
+
+    [mission] = answer["parts"][0]["missions"]
+    assert {one["reviewer"]: (one["role"], one["evidence"]) for one in mission["approved_by"]} == {
+        ANA: ("lead reviewer", ["field report 7", "photo 3"]),
+        DAN: ("reviewer", []),
+    }
+    assert second.decision in {one["decision"] for one in mission["approved_by"]}
+    lines = explained(answer).splitlines()
+    assert r"  approved by Ana Pop, lead reviewer: Seen from a tower.\nVERIFIED (evidence: field report 7; photo 3)" in lines
+    assert "  approved by Dan Ilie, reviewer: Typical." in lines
+    assert "VERIFIED" not in lines
+
+
+def test_an_explanation_of_a_rejected_month_names_no_approver(rejected: Rejected) -> None:
+    """One signature is not enough, and is not shown as if it were."""
+    decided(rejected, ANA)
+
+    answer = explain_answer(rejected.place, "half", MONTH)
+
+    assert [one["approved_by"] for one in answer["parts"][0]["missions"]] == [[]]
+    assert "approved by" not in explained(answer)
 
 
 def test_an_approved_month_verifies_and_is_computed_again_bit_for_bit(rejected: Rejected) -> None:
