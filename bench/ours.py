@@ -20,7 +20,7 @@ def stages(month: Month, lake: Path, threads: int) -> None:
 
 def through_dagster(month: Month, lake: Path, threads: int) -> None:
     """The same as a user starts it: ``mrv run``, which is Dagster's own materialize on an instance on disk."""
-    from mrv_assets.cli import verbs
+    from mrv_assets.cli.main import verbs
 
     os.environ.update(
         MRV_PROGRAM=str(month.program),

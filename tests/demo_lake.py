@@ -79,7 +79,7 @@ def mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 
 
 def _mrv(*arguments: str) -> None:
-    from mrv_assets.cli import main
+    from mrv_assets.cli.main import main
 
     sys.argv = ["mrv", *arguments]
     main()

@@ -14,7 +14,7 @@ from demo_lake import REPOSITORY, TILE, Demo, a_place, a_program, mrv, run_month
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from mrv_assets.cli import verbs
+from mrv_assets.cli.main import verbs
 from mrv_assets.lake.table import column_meaning
 from mrv_assets.workplace import Workplace
 

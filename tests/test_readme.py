@@ -13,7 +13,7 @@ from demo_lake import REPOSITORY, TILE, Demo
 from doc_blocks import Command, blocks, differences, run, section
 from PIL import Image
 
-from mrv_assets.cli import verbs
+from mrv_assets.cli.main import verbs
 from mrv_assets.lake.table import column_meaning
 from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.workplace import PRODUCT

@@ -348,7 +348,7 @@ def test_verbose_is_our_own_words_only() -> None:
     """``mrv -v`` turns on what this project says, and of no library that writes out what it sends."""
     names = ("", "botocore.auth", "botocore.endpoint", "aiohttp.client", "urllib3.connectionpool", "asyncio")
     code = (
-        "import json, logging; from mrv_assets.cli import verbs; verbs.callback(verbose=True);"
+        "import json, logging; from mrv_assets.cli.main import verbs; verbs.callback(verbose=True);"
         f"print(json.dumps([logging.getLogger(n).isEnabledFor(logging.INFO) for n in {(*names, 'mrv_assets')!r}]))"
     )
 

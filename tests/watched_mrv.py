@@ -42,7 +42,7 @@ def _real(path: "str | os.PathLike[str]") -> str:
 
 def run(folder: str, *arguments: str) -> None:
     """Run the command."""
-    from mrv_assets.cli import main
+    from mrv_assets.cli.main import main
 
     sys.argv = ["mrv", *arguments]
     watch(Path(folder))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from demo_driver import exit_code, make, run, server
 from demo_lake import TILE, Demo, a_place, mrv, rows
 
-from mrv_assets.cli import verbs
+from mrv_assets.cli.main import verbs
 from mrv_assets.demo.ground import APPROVED
 from mrv_assets.demo.inputs import KEYS, check_inputs, make_inputs, sole_user
 from mrv_assets.errors import DemoFolderError

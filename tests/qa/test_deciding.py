@@ -16,7 +16,7 @@ from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two
 from mrv_assets.answers import explain_answer
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual import Statement, asserted, signed
-from mrv_assets.cli import main
+from mrv_assets.cli.main import main
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.explained import explained
 from mrv_assets.lake.contents import partition_at
@@ -124,7 +124,10 @@ def test_an_explanation_says_who_approved_it(rejected: Rejected) -> None:
     }
     assert second.decision in {one["decision"] for one in mission["approved_by"]}
     lines = explained(answer).splitlines()
-    assert r"  approved by Ana Pop, lead reviewer: Seen from a tower.\nVERIFIED (evidence: field report 7; photo 3)" in lines
+    assert (
+        r"  approved by Ana Pop, lead reviewer: Seen from a tower.\nVERIFIED (evidence: field report 7; photo 3)"
+        in lines
+    )
     assert "  approved by Dan Ilie, reviewer: Typical." in lines
     assert "VERIFIED" not in lines
 
