@@ -89,7 +89,7 @@ def checked(page: Page, ui: str, **metadata: str) -> None:
 
 def launched(page: Page, ui: str, reviewer: str) -> None:
     """Type a decision into the job's launchpad, launch it, and wait until it has succeeded."""
-    opened(page, ui, f"/locations/mrv_assets.definitions/jobs/record_qa_decision/")
+    opened(page, ui, "/locations/mrv_assets.definitions/jobs/record_qa_decision/")
     page.get_by_text("Launchpad", exact=True).first.click()
     page.locator(".CodeMirror").first.click()
     page.keyboard.press("Control+A")
