@@ -322,6 +322,21 @@ def test_a_stranger_approves_nothing(rejected: Rejected, pretends: bool) -> None
     assert findings(rejected) == [(f"{MONTH}/decisions/{name}.json", check)]
 
 
+@pytest.mark.parametrize("stated", [{"reviewer": DAN, "role": "lead reviewer"}, {"role": "director"}])
+def test_a_reviewer_who_signs_as_somebody_else_approves_nothing(rejected: Rejected, stated: dict[str, str]) -> None:
+    """With a reviewer's own key, under another's name or in another role: what would be shown is not who signed."""
+    name = keep_decision(
+        rejected.place.lake, signed(a_statement(rejected, **stated), read_key(rejected.key(ANA))), rejected.gated()
+    )
+
+    decided(rejected, EVA)
+    assert status(rejected) == "REJECTED"
+
+    decided(rejected, DAN)
+    assert status(rejected) == "APPROVED_MANUAL"
+    assert name not in rejected.gated().inputs["qa"]["decisions"]
+
+
 def test_a_decision_copied_to_another_month_is_found_and_counts_for_nothing(rejected: Rejected) -> None:
     """What two reviewers say of July opens no August."""
     decided(rejected, ANA)
