@@ -21,6 +21,7 @@ from mrv_assets.assets.metadata import metadata_of
 from mrv_assets.assets.whole import build_definitions
 from mrv_assets.errors import DamagedLake, ProgramError
 from mrv_assets.explained import explained
+from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import read_month
 from mrv_assets.lake.evidence import decision_of
 from mrv_assets.program_file import load_program
@@ -145,6 +146,8 @@ def test_an_export_names_the_scenes_of_every_mission(place: Workplace) -> None:
         for scene in o["scenes"]
     }
     assert {scene.id for scene in month.scenes} == used
+    # They show no real ground, and pass for nobody's data.
+    assert attributions(month.scenes) == [SIMULATED]
     assert month.missions == ORDER
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import ExportError, NotMaterialized
+from mrv_assets.export.attribution import attributions
 from mrv_assets.export.csv_file import write_csv, write_csvw
 from mrv_assets.export.folder import MANIFEST, checked, files_of, put_in_place, staged
 from mrv_assets.export.months import Month, read_month
@@ -61,6 +62,7 @@ def export_answer(place: Workplace, wanted: Wanted, folder: Path, progress: Prog
         "resolution_deg": wanted.step_deg if wanted.in_degrees else None,
         "resampling": wanted.resampling.value if wanted.in_degrees else None,
         "indices": list(indices),
+        "attributions": attributions(scene for month in months for scene in month.scenes),
         "months": [_month(month) for month in months],
         "without_values": list(_without_values(months, indices, set(pairs) - set(there))),
     }
@@ -151,7 +153,8 @@ def _written(
         case Format.CSV:
             csv = folder / "parcels.csv"
             write_csv(without_geometry(table), csv)
-            write_csvw(without_geometry(table), csv, folder / "parcels.csv-metadata.json")
+            credited = attributions(scene for month in months for scene in month.scenes)
+            write_csvw(without_geometry(table), csv, credited, folder / "parcels.csv-metadata.json")
         case Format.XLSX:
             from mrv_assets.export.workbook import write_workbook
 

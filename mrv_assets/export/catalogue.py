@@ -16,6 +16,7 @@ from pystac.extensions.projection import SCHEMA_URI as PROJECTION
 from shapely.geometry import mapping
 
 from mrv_assets import __version__
+from mrv_assets.export.attribution import attributions
 from mrv_assets.export.degrees import outline
 from mrv_assets.export.months import Month
 from mrv_assets.export.rasters import Raster
@@ -66,6 +67,7 @@ def write_catalogue(root: Path, entries: Sequence[Entry]) -> None:
         "gate rejected has no pixels and a table without values.",
         license="other",
         extent=pystac.Extent.from_items(items),
+        extra_fields={"mrv:attributions": attributions(scene for entry in entries for scene in entry.month.scenes)},
     )
     catalogue = pystac.Catalog(
         id=f"{programme}-export", title=collection.title, description=f"What was exported of {programme}."
@@ -113,6 +115,7 @@ def _item(entry: Entry) -> pystac.Item:
                 for one in month.decided
             ],
             "mrv:unavailable": month.missing_indices,
+            "mrv:attributions": attributions(month.scenes),
             "mrv:scenes": [scene.id for scene in month.scenes],
         },
     )

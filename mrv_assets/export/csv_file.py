@@ -32,8 +32,15 @@ def write_csv(table: pa.Table, path: Path) -> None:
             file.writelines(_line(row) for row in zip(*columns, strict=True))
 
 
-def write_csvw(table: pa.Table, csv: Path, path: Path) -> None:
-    """Write what the columns of a CSV mean: type, unit, source (https://www.w3.org/TR/tabular-metadata/)."""
+def write_csvw(table: pa.Table, csv: Path, credited: Sequence[str], path: Path) -> None:
+    """Write what the columns of a CSV mean: type, unit, source (https://www.w3.org/TR/tabular-metadata/).
+
+    Args:
+        table: What the CSV holds.
+        csv: Beside which it goes.
+        credited: Whose data it was made of.
+        path: Where to.
+    """
     columns = []
     for name in table.column_names:
         kind, unit, source = meaning(name)
@@ -44,6 +51,7 @@ def write_csvw(table: pa.Table, csv: Path, path: Path) -> None:
         "url": csv.name,
         "dc:description": "One row a parcel and month. A text that begins with an apostrophe has one more than it has "
         "in the lake.",
+        "dc:rights": list(credited),
         "dialect": {"encoding": "utf-8", "header": True, "lineTerminators": ["\n"]},
         "tableSchema": {"columns": columns, "primaryKey": ["parcel_id", "month", "tile"]},
     }

@@ -51,9 +51,14 @@ class SourceScene:
     """A scene that the month was made from."""
 
     id: str
+    mission: str
     collection: str
+    datetime: str
+    """UTC, ISO 8601."""
     href: str | None
     """Its item's address; None where its catalogue gave it none on the network."""
+    simulated: bool
+    """Whether its item says that nobody looked at anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +248,7 @@ def _read(lake: Lake, record: Record) -> Month:
         scenes=tuple(
             scene
             for one in (first, *others)
-            for scene in _scenes(chains[one.mission][0], _raw(lake, chains[one.mission][1]))
+            for scene in _scenes(one.mission, chains[one.mission][0], _raw(lake, chains[one.mission][1]))
         ),
     )
 
@@ -256,16 +261,28 @@ def _raw(lake: Lake, record: Record) -> Record:
     return record
 
 
-def _scenes(decision: Json, raw: Record) -> Iterator[SourceScene]:
+def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
     known = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
     for observation in decision["observations"]:
         if observation["used"]:
             for name in observation["scenes"]:
-                yield SourceScene(id=name, collection=known[name]["collection"], href=_address(raw, known[name]))
+                item = _item(raw, known[name])
+                yield SourceScene(
+                    id=name,
+                    mission=mission,
+                    collection=known[name]["collection"],
+                    datetime=known[name]["datetime"],
+                    href=_address(item),
+                    simulated=item["properties"].get("mrv:simulated") is True,
+                )
 
 
-def _address(raw: Record, scene: Json) -> str | None:
-    """Where a scene's item is published, by its own word."""
+def _item(raw: Record, scene: Json) -> Json:
+    """A scene's item, as its catalogue had it.
+
+    Raises:
+        DamagedLake: When its bytes are not the ones that its record speaks of.
+    """
     folder = next(iter(scene["bands"].values()))["file"].partition("/")[0]
     path = f"{folder}/item.json"
     data = (raw.data / path).read_bytes()
@@ -273,7 +290,13 @@ def _address(raw: Record, scene: Json) -> str | None:
         document = raw.document
         name = f"{document['asset']}/{document['tile']}/{document['month']}/data/{raw.data.name}/{path}"
         raise DamagedLake(name, "its bytes are not the ones its record speaks of")
-    links = json.loads(data).get("links") or []
+    item: Json = json.loads(data)
+    return item
+
+
+def _address(item: Json) -> str | None:
+    """Where an item is published, by its own word."""
+    links = item.get("links") or []
     hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "self"]
     return next((href for href in hrefs if isinstance(href, str) and _is_public(href)), None)
 

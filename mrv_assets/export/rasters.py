@@ -15,6 +15,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as Pixels
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.export.attribution import attributions
 from mrv_assets.export.degrees import degrees_grid, pixel_area_m2
 from mrv_assets.export.months import N_OBS, SOURCE, STD, Month
 from mrv_assets.export.wanted import Resampling, Wanted
@@ -189,6 +190,7 @@ def _tags(raster: Raster, month: Month, wanted: Wanted) -> dict[str, str]:
         "mrv_substituted": str(month.substituted).lower(),
         "mrv_composite": month.composite,
         "mrv_variable": raster.variable,
+        "TIFFTAG_COPYRIGHT": "; ".join(attributions(month.scenes)),
         "AREA_OR_POINT": "Area",
     }
     if wanted.in_degrees:

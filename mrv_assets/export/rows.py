@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mrv_assets.export.attribution import attributions
 from mrv_assets.export.months import Month
 from mrv_assets.lake.table import TABLE, column_meaning, index_names
 
@@ -15,6 +16,8 @@ AUDIT_HASH = "mrv_audit_hash"
 GEOMETRY = "geometry"
 ORDER = ("parcel_id", "month", "part")
 """Rows are in this order, so that a parcel's months stand below one another."""
+ATTRIBUTIONS = b"mrv_attributions"
+"""Of the file's metadata: whose data it was made of, a JSON list."""
 _GEO = b"geo"
 """GeoParquet's own metadata."""
 
@@ -39,14 +42,19 @@ def all_rows(months: Sequence[Month], indices: Sequence[str]) -> pa.Table:
 
     Returns:
         The columns of the lake's tables, ``mrv_audit_hash``, and ``geometry`` in WKB, longitude and latitude; each
-        column's metadata says unit and source. A column that a month's table does not have is null there.
+        column's metadata says unit and source, the table's whose data it was made of. A column that a month's table
+        does not have is null there.
     """
     tables = [_of_month(month) for month in months]
     names = _columns([table.column_names for table in tables], indices)
     whole = pa.concat_tables([_with_all(table, names) for table in tables])
     whole = whole.sort_by([(name, "ascending") for name in ORDER])
     fields = [_field(name, whole.schema.field(name)) for name in names]
-    return whole.cast(pa.schema(fields, metadata={_GEO: _geo([table.schema.metadata[_GEO] for table in tables])}))
+    metadata = {
+        _GEO: _geo([table.schema.metadata[_GEO] for table in tables]),
+        ATTRIBUTIONS: json.dumps(attributions(scene for month in months for scene in month.scenes)).encode(),
+    }
+    return whole.cast(pa.schema(fields, metadata=metadata))
 
 
 def counts_by_status(table: pa.Table) -> dict[str, int]:

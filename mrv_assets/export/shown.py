@@ -41,4 +41,5 @@ def _summary(answer: Json) -> str:
     rows = answer["rows"] or {}
     counted = f"; {sum(rows.values())} rows: {', '.join(f'{n} {status}' for status, n in rows.items())}" if rows else ""
     held = "written" if answer["outcome"] == "written" else "there already, the same byte for byte"
-    return f"{answer['folder']}: {len(answer['files'])} files, {size / 1e6:.2f} MB, {held}{counted}."
+    credited = "".join(f"\nWhoever publishes it says: {text}." for text in answer["attributions"])
+    return f"{answer['folder']}: {len(answer['files'])} files, {size / 1e6:.2f} MB, {held}{counted}.{credited}"

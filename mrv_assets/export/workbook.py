@@ -16,6 +16,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from mrv_assets.errors import ExportError
+from mrv_assets.export.attribution import attributions
 from mrv_assets.export.months import Month
 from mrv_assets.export.rows import meaning
 
@@ -53,11 +54,14 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     columns = [(name, str(meaning(name)[0]), meaning(name)[1] or None, meaning(name)[2]) for name in names]
     _sheet(book, COLUMNS, ("column", "type", "unit", "meaning"), (24, 10, 8, 90), iter(columns))
     decided = [
-        (m.tile, m.month, ", ".join(m.missions) or None, "; ".join(map(str, m.decided)), m.record.audit_hash)
+        (
+            *(m.tile, m.month, ", ".join(m.missions) or None, "; ".join(map(str, m.decided))),
+            *("; ".join(attributions(m.scenes)) or None, m.record.audit_hash),
+        )
         for m in months
     ]
-    headers = ("tile", "month", "values from", "gate", "audit hash of monthly_proxies")
-    _sheet(book, MONTHS, headers, (8, 10, 14, 50, 70), iter(decided))
+    headers = ("tile", "month", "values from", "gate", "attribution", "audit hash of monthly_proxies")
+    _sheet(book, MONTHS, headers, (8, 10, 14, 50, 50, 70), iter(decided))
     made = io.BytesIO()
     book.save(made)
     path.write_bytes(_without_times(made))

@@ -186,7 +186,8 @@ def test_a_workbook_says_what_its_columns_mean_and_what_was_decided(
         assert (kind, unit or "", source) == (str(meaning(str(name))[0]), *meaning(str(name))[1:])
     months = {row[1]: row for row in book["months"].iter_rows(min_row=2, values_only=True)}
     rejected = place.lake.current(PRODUCT, TILE, REJECTED).audit_hash
-    assert months[REJECTED] == (TILE, REJECTED, None, "sentinel2 REJECTED (below_tile_coverage)", rejected)
+    decided, seen = "sentinel2 REJECTED (below_tile_coverage)", "Contains modified Copernicus Sentinel data 2018"
+    assert months[REJECTED] == (TILE, REJECTED, None, decided, seen, rejected)
     assert months[PASSED][2:4] == ("sentinel2", "sentinel2 PASSED")
     assert NOT_RUN not in months
 

@@ -1,0 +1,27 @@
+"""What whoever publishes an export has to say with it: whose data it was made of."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mrv_assets.export.months import SourceScene
+
+# The wording that the Copernicus Sentinel data legal notice and the USGS ask for, of data that were worked on.
+_COPERNICUS = "Contains modified Copernicus Sentinel data {years}"
+CREDITS = {
+    "sentinel2": _COPERNICUS,
+    "sentinel1": _COPERNICUS,
+    "landsat": "Contains modified Landsat Level-2 data {years} courtesy of the U.S. Geological Survey",
+}
+"""By mission."""
+SIMULATED = "Contains simulated scenes, which show no real ground"
+"""Of scenes whose items say so: they are nobody's data, and must not pass for somebody's."""
+
+
+def attributions(scenes: Iterable["SourceScene"]) -> list[str]:
+    """The credits that scenes ask for, sorted, each with the years of its scenes; none for no scene."""
+    years: dict[str, set[str]] = {}
+    for scene in scenes:
+        text = SIMULATED if scene.simulated else CREDITS[scene.mission]
+        years.setdefault(text, set()).add(scene.datetime[:4])
+    return sorted(text.format(years=", ".join(sorted(found))) for text, found in years.items())
