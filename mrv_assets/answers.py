@@ -178,7 +178,9 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
     place.plan(tile, month)
     traced = _trace(place.lake, tile, month)
     monthly, row = traced.monthly, table_row(traced.monthly, parcel_id)
-    name = monthly.output["mission"] or place.missions[0].name
+    # Those of the month, whatever the programme says now.
+    order = monthly.document["plan"]["substitution"]
+    name = monthly.output["mission"] or order[0]
     used = monthly.missions_used or (name,)
     decisions = {mission: decision_of(chain[0]) for mission, chain in traced.chains.items()}
     return {
@@ -191,16 +193,16 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
         },
         "missions": [
             {
-                "mission": mission.name,
-                "status": decisions[mission.name]["status"],
-                "reasons": decisions[mission.name]["reasons"],
-                "coverage": decisions[mission.name]["coverage"],
-                "approved_by": decisions[mission.name].get("manual", []),
-                "used": mission.name in monthly.missions_used,
-                "share": row.get(f"{mission.name}_share"),
-                "audit_hash": traced.chains[mission.name][0].audit_hash,
+                "mission": mission,
+                "status": decisions[mission]["status"],
+                "reasons": decisions[mission]["reasons"],
+                "coverage": decisions[mission]["coverage"],
+                "approved_by": decisions[mission].get("manual", []),
+                "used": mission in monthly.missions_used,
+                "share": row.get(f"{mission}_share"),
+                "audit_hash": traced.chains[mission][0].audit_hash,
             }
-            for mission in place.missions
+            for mission in order
         ],
         "unavailable": _unavailable({mission: decisions[mission] for mission in used}),
         "scenes": [

@@ -16,7 +16,7 @@ from pathlib import Path
 
 PRELOADED = (
     "garbage",
-    *(f"mrv_assets.{name}" for name in ("answers", "cli", "drift", "drifted", "explained", "proof")),
+    *(f"mrv_assets.{name}" for name in ("answers", "cli.main", "drift", "drifted", "explained", "proof")),
     *(f"mrv_assets.{name}" for name in ("rerun", "verification", "verified", "workplace")),
     *(f"mrv_assets.assets.{name}" for name in ("partitions", "runs", "whole")),
     *(f"mrv_assets.export.{name}" for name in ("answer", "catalogue", "csv_file", "rasters", "rows", "shown")),

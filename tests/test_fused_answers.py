@@ -140,12 +140,12 @@ def test_an_export_names_the_scenes_of_every_mission(place: Workplace) -> None:
     month = read_month(place.lake, TILE, PARTLY)
 
     used = {
-        scene
+        (scene, name)
         for name in ORDER
         for o in decision_of(place.lake.current(f"{name}/gated_tiles", TILE, PARTLY))["observations"]
         for scene in o["scenes"]
     }
-    assert {scene.id for scene in month.scenes} == used
+    assert {(scene.id, scene.mission) for scene in month.scenes} == used
     # They show no real ground, and pass for nobody's data.
     assert attributions(month.scenes) == [SIMULATED]
     assert month.missions == ORDER

@@ -20,8 +20,8 @@ SIMULATED = "Contains simulated scenes, which show no real ground"
 
 def attributions(scenes: Iterable["SourceScene"]) -> list[str]:
     """The credits that scenes ask for, sorted, each with the years of its scenes; none for no scene."""
-    years: dict[str, set[str]] = {}
+    years: dict[str, set[int]] = {}
     for scene in scenes:
         text = SIMULATED if scene.simulated else CREDITS[scene.mission]
-        years.setdefault(text, set()).add(scene.datetime[:4])
-    return sorted(text.format(years=", ".join(sorted(found))) for text, found in years.items())
+        years.setdefault(text, set()).add(scene.year)
+    return sorted(text.format(years=", ".join(map(str, sorted(found)))) for text, found in years.items())

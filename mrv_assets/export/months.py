@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -53,8 +54,8 @@ class SourceScene:
     id: str
     mission: str
     collection: str
-    datetime: str
-    """UTC, ISO 8601."""
+    year: int
+    """In which it was taken, UTC."""
     href: str | None
     """Its item's address; None where its catalogue gave it none on the network."""
     simulated: bool
@@ -201,7 +202,7 @@ def read_month(lake: Lake, tile: str, month: str) -> Month:
     _require_verified(lake, record)
     try:
         return _read(lake, record)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         # Every digest is right and its parts do not fit together: no run of ours wrote such records.
         name = f"{PRODUCT}/{tile}/{month}"
         raise DamagedLake(name, f"its records do not fit together ({type(error).__name__})") from error
@@ -271,7 +272,7 @@ def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
                     id=name,
                     mission=mission,
                     collection=known[name]["collection"],
-                    datetime=known[name]["datetime"],
+                    year=datetime.fromisoformat(known[name]["datetime"]).year,
                     href=_address(item),
                     simulated=item["properties"].get("mrv:simulated") is True,
                 )
@@ -283,8 +284,8 @@ def _item(raw: Record, scene: Json) -> Json:
     Raises:
         DamagedLake: When its bytes are not the ones that its record speaks of.
     """
-    folder = next(iter(scene["bands"].values()))["file"].partition("/")[0]
-    path = f"{folder}/item.json"
+    folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
+    path = f"{folders[0]}/item.json"
     data = (raw.data / path).read_bytes()
     if sha256(data) != raw.output["files"][path]["sha256"]:
         document = raw.document

@@ -22,7 +22,7 @@ def scene(mission: str, year: int, *, simulated: bool = False) -> SourceScene:
         id="s",
         mission=mission,
         collection="c",
-        datetime=f"{year}-07-10T09:30:00Z",
+        year=year,
         href=None,
         simulated=simulated,
     )

@@ -10,10 +10,10 @@ import forked
 import pytest
 import watched_mrv
 from block_scenes import TILE
-from demo_lake import a_place, evidence, mrv
+from demo_lake import Json, a_place, evidence, mrv
 from export_months import NO_NBR, PASSED, REJECTED, Export, export_until, exported
 from forked import a_server
-from tampering import flip
+from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.errors import DamagedLake, ExportError
@@ -266,6 +266,25 @@ def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export,
 
         assert contents(folder) == whole
         assert [path.name for path in folder.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"datetime": 5}, {"datetime": "\x1b[2J-"}, {"bands": {}}], ids=["a number", "a command", "no band"]
+)
+def test_scenes_that_were_forged_consistently_are_refused(changed: Json, place: Workplace, tmp_path: Path) -> None:
+    """Every digest fits, and what a scene says is not what scenes say: no traceback, and nothing reaches a terminal."""
+    other = a_copy(place, tmp_path / "programme")
+
+    def edit(data: Path, record: Json) -> None:
+        scenes = json.loads((data / "scenes.json").read_bytes())
+        scenes[0]["scenes"][0].update(changed)
+        (data / "scenes.json").write_bytes(canonical(scenes))
+
+    forge(other.lake_path, "sentinel2/raw_tiles", PASSED, edit)
+
+    with pytest.raises(DamagedLake, match="its records do not fit together"):
+        exported(other, "csv", tmp_path / "out", month=PASSED)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_monthly_record_that_contradicts_its_gate_is_refused(place: Workplace, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tampering import findings, put
 
 from mrv_assets.answers import explain_answer
 from mrv_assets.errors import NotEvaluated, StaleUpstream
+from mrv_assets.explained import explained
 from mrv_assets.lake.evidence import decision_of
 from mrv_assets.lake.view import open_view
 from mrv_assets.proof import write_proofs
@@ -104,6 +105,21 @@ def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Workplace, mo
             assert [path.name for path in raw.data.iterdir()] == ["decision.json"]
         else:
             assert raw.output["completeness"]["kept"] > 0
+
+
+def test_a_month_is_explained_by_its_own_missions(
+    ran: Workplace, archive: tuple[Path, Archive, Json], tmp_path: Path
+) -> None:
+    """The programme has since let Landsat go: what it gave is explained all the same, with its gate."""
+    today = replace(ran, program_path=a_programme(tmp_path, archive, ("sentinel2",)).program_path)
+    [parcel, *_] = rows(ran, CLOUDED)
+
+    answer = explain_answer(today, parcel, CLOUDED)
+
+    assert [one["mission"] for one in answer["parts"][0]["missions"]] == list(ORDER)
+    page = explained(answer)
+    assert "Tile gate: PASSED on landsat, clear" in page
+    assert f"NDVI  {rows(ran, CLOUDED)[parcel]['ndvi_mean']:.4f}" in page
 
 
 @pytest.mark.parametrize("month", list(CHOSEN))

@@ -131,7 +131,7 @@ def test_what_is_asserted_in_the_ui_opens_nothing_and_two_keys_open_the_month(
         approved = decided_with_two_keys(rejected, tmp_path)
 
         shows(page, ui, GATED, gate_status="APPROVED_MANUAL", audit_hash=approved[GATED])
-        checked(page, ui, gate_status="APPROVED_MANUAL")
+        checked(page, ui, tile_month=f"{TILE} {MONTH}", gate_status="APPROVED_MANUAL")
         expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
         shows(
             page,
