@@ -1,4 +1,4 @@
-"""Whose data an export was made of is said in every file of it."""
+"""Whose data an export was made of is said in its list, and in every file whose format has a place for it."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_simulated_scenes_are_nobodys_data() -> None:
 
 @pytest.mark.parametrize("kind", ["cog", "geoparquet", "csv", "xlsx", "stac"])
 def test_every_file_says_it(kind: str, export: Export, tmp_path: Path) -> None:
-    """In the list beside the files, and in each file where its format has a place for it."""
+    """In the list beside the files, and in each of them but a CSV, which has its words beside it."""
     answer = export(kind, indices=["ndvi"])
 
     folder = tmp_path / "out"
