@@ -70,7 +70,7 @@ chromium:
 
 # The fuzz tests of `make test`, with 25 times as many examples.
 nightly: $(INSTALLED)
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/ingest/test_fuzz_tiff.py tests/science/test_fuzz_items.py
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/cog/test_fuzz_tiff.py tests/scenes/test_fuzz_items.py
 
 ui: $(INSTALLED)
 	@$(BIN)/mrv ui

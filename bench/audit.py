@@ -23,10 +23,10 @@ MONTH = ("34TER", "2018-07")
 _RUN = """
 import sys, time, json
 from pathlib import Path
-import mrv_assets.parcels, mrv_assets.stages.monthly_proxies, mrv_assets.stages.raw_tiles
+import mrv_assets.programme.parcels, mrv_assets.stages.monthly_proxies, mrv_assets.stages.raw_tiles
 from mrv_assets.stages import aligned_tiles, gated_tiles, indices, masked_tiles
 from mrv_assets.settings import DEMO_PROGRAM
-from mrv_assets.workplace import Workplace
+from mrv_assets.deployment import Workplace
 place = Workplace(program_path=DEMO_PROGRAM, lake_path=Path(sys.argv[1]))
 before = time.process_time()
 outcomes = {done.outcome.value for _, done in place.run(*sys.argv[2:4], force=sys.argv[4] == "force")}
@@ -90,7 +90,7 @@ def _run(lake: Path, how: str) -> float:
 
 
 def _verify(lake: Path) -> None:
-    from mrv_assets.verification import Wanted, verify
+    from mrv_assets.verify.verification import Wanted, verify
 
     answer = verify(lake, Wanted(), again=False, progress=lambda name, done, of: None)
     if not answer["verified"]:

@@ -144,7 +144,7 @@ def _contend(options: argparse.Namespace) -> Json:
 @contextmanager
 def _lag() -> Iterator[list[float]]:
     """How late the ingest's event loop was, each time it was asked; in seconds."""
-    from mrv_assets.ingest import loop
+    from mrv_assets.transport import event_loop as loop
 
     lags: list[float] = []
     done = threading.Event()
@@ -164,7 +164,7 @@ def _lag() -> Iterator[list[float]]:
 
 
 def _ours(root: str, month: Path, scratch: Path, threads: int) -> None:
-    from mrv_assets.workplace import Workplace
+    from mrv_assets.deployment import Workplace
 
     text = Month.at(month).program.read_text().replace("catalog: catalogue", f'catalog: "{root}"')
     scratch.mkdir(parents=True)

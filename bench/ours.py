@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.month import MONTH, TILE, Month
-from mrv_assets.workplace import Workplace
+from mrv_assets.deployment import Workplace
 
 
 def stages(month: Month, lake: Path, threads: int) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from mrv_assets.ingest.hosts import HostRules
-from mrv_assets.ingest.presets import preset_of
-from mrv_assets.ingest.stac_api import ApiCatalogue
+from mrv_assets.stac.api import ApiCatalogue
+from mrv_assets.stac.presets import preset_of
+from mrv_assets.transport.hosts import HostRules
 
 SEARCHES = 64
 """Partitions of a backfill: tiles times months."""

@@ -20,11 +20,18 @@ REAL_DATA = "MRV_REAL_DATA"
 """The one variable meant for the tests themselves."""
 LOOPBACK = ("127.", "::1", "localhost")
 LONGEST = (
-    *("test_determinism.py", "test_readme.py", "ui/test_qa_in_browser.py", "test_crash.py", "export/test_folder.py"),
-    *("gate_paths/test_dagster.py", "stages/test_substitution.py", "test_sensitivity.py", "stages/test_fusion.py"),
-    *("stages/test_network_month.py", "assets/test_dagster_runs.py", "test_tamper_missions.py", "test_mutations.py"),
-    *("qa/test_deciding.py", "test_force.py", "test_rerun.py", "export/test_rasters.py", "stages/test_trust.py"),
-    *("test_bench.py", "test_offsets.py", "test_programme_sensitivity.py", "stages/test_blocks.py", "test_tamper.py"),
+    *("product/test_determinism.py", "test_docs.py", "ui/test_qa_in_browser.py", "product/test_crash.py"),
+    *("export/test_folder.py", "gate_paths/test_dagster.py", "stages/test_substitution.py"),
+    *("product/test_sensitivity.py", "stages/test_fusion.py", "stages/test_network_month.py"),
+    *("defs/test_dagster_runs.py", "product/test_tamper_missions.py", "product/test_mutations.py"),
+    *("review/test_decide.py", "product/test_force.py", "verify/test_rerun.py", "export/test_rasters.py"),
+    *(
+        "stages/test_trust.py",
+        "bench/test_bench.py",
+        "product/test_offsets.py",
+        "product/test_programme_sensitivity.py",
+    ),
+    *("stages/test_blocks.py", "product/test_tamper.py"),
 )
 """Files that take longest, the longest first."""
 LISTED = pytest.StashKey[list[str]]()
@@ -133,3 +140,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder that is also the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def lake(demo: Demo, tmp_path: Path) -> Path:
+    """A month of the demo's lake that the gate passed, to be changed."""
+    from tampering import PASSED, a_copy
+
+    return a_copy(demo.folder / "lake", tmp_path / "lake", PASSED)

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from mrv_assets.errors import BadInputError, SettingError
-from mrv_assets.ingest.opening import opened
 from mrv_assets.settings import (
     DAGSTER_YAML,
     DEMO_PROGRAM,
@@ -19,6 +18,7 @@ from mrv_assets.settings import (
     subscription_key,
     variables_for,
 )
+from mrv_assets.stac.open import opened
 
 
 def test_on_a_fresh_clone_the_demo_is_current(tmp_path: Path) -> None:

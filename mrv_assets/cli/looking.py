@@ -15,13 +15,13 @@ from mrv_assets.settings import current
 @as_json_option
 def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
     """One number of PARCEL in MONTH, back to its scenes."""
-    from mrv_assets.answers import explain_answer
-    from mrv_assets.explained import explained
+    from mrv_assets.reports.answers import explain_answer
+    from mrv_assets.reports.explain import explained
 
     place = workplace(checked_settings())
     answer = explain_answer(place, parcel, month)
     if proof is not None:
-        from mrv_assets.proof import write_proofs
+        from mrv_assets.verify.proof import write_proofs
 
         for path, audit_hash in write_proofs(place.lake, answer, proof):
             click.echo(f"Proof of record {audit_hash}: {path}", err=True)
@@ -45,8 +45,8 @@ def verify(
 
     Without LAKE it is the programme's own.
     """
-    from mrv_assets.verification import Wanted, verify
-    from mrv_assets.verified import verified
+    from mrv_assets.reports.verify import verified
+    from mrv_assets.verify.verification import Wanted, verify
 
     root = lake or Path(current().lake)
     wanted = Wanted(tile=tile, month=month, asset=asset)
@@ -69,8 +69,8 @@ def drift(tile: str | None, month: str | None, compute: bool, as_json: bool) -> 
 
     Exit code 1 when there is any of them.
     """
-    from mrv_assets.drift import drift_answer
-    from mrv_assets.drifted import drifted
+    from mrv_assets.reports.drift import drifted
+    from mrv_assets.verify.drift import drift_answer
 
     place = workplace(checked_settings())
     chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
@@ -121,9 +121,9 @@ def export(
 
     Everything is compared with its records first. What the gate rejected has no pixels and no values.
     """
-    from mrv_assets.export.answer import export_answer
-    from mrv_assets.export.shown import shown
-    from mrv_assets.export.wanted import wanted
+    from mrv_assets.export.build import export_answer
+    from mrv_assets.export.options import wanted
+    from mrv_assets.reports.export import shown
 
     asked = wanted(format, tile=tile, month=month, indices=indices, crs=crs, step_deg=resolution, resampling=resampling)
     answer = export_answer(workplace(checked_settings()), asked, folder, Progress())

@@ -10,7 +10,7 @@ from mrv_assets import __version__
 from mrv_assets.cli import looking, reviewing, working
 from mrv_assets.cli.shared import DONE, FINDING, MISUSE
 from mrv_assets.errors import BadInputError, MrvError, NotMaterialized
-from mrv_assets.plain import plain_lines
+from mrv_assets.reports.terminal import plain_lines
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -21,7 +21,7 @@ def new(file: Path, name: str, role: str, as_json: bool) -> None:
     """A reviewer's private key into a new FILE; prints the lines for the programme file."""
     from dataclasses import asdict
 
-    from mrv_assets.qa.keys import new_key, programme_lines
+    from mrv_assets.review.keys import new_key, programme_lines
 
     reviewer = new_key(file, name, role)
     if as_json:
@@ -40,8 +40,8 @@ def qa() -> None:
 @as_json_option
 def waiting(as_json: bool) -> None:
     """Months in the lake without an open mission, and what would make each pass."""
-    from mrv_assets.qa.queue import queue
-    from mrv_assets.qa.shown import shown
+    from mrv_assets.reports.qa_list import shown
+    from mrv_assets.review.queue import queue
 
     answer = queue(workplace(checked_settings()))
     if as_json:
@@ -76,10 +76,10 @@ def decide(
 
     When two reviewers approve, the month is materialized again with its values.
     """
-    from mrv_assets.answers import decide_answer
-    from mrv_assets.assets.partitions import register_tiles
-    from mrv_assets.assets.runs import dagster_instance, materialize_tile_month
-    from mrv_assets.qa.deciding import Verdict, decide_signed, follows
+    from mrv_assets.defs.partitions import register_tiles
+    from mrv_assets.defs.runs import dagster_instance, materialize_tile_month
+    from mrv_assets.reports.answers import decide_answer
+    from mrv_assets.review.decide import Verdict, decide_signed, follows
 
     if verdict is None:
         raise click.UsageError("Say either --approve or --reject.")

@@ -12,7 +12,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.settings import Settings, current, variables_for
 
 if TYPE_CHECKING:
-    from mrv_assets.workplace import Workplace
+    from mrv_assets.deployment import Workplace
 
 DONE, FINDING, MISUSE = 0, 1, 2
 """Exit codes."""
@@ -39,7 +39,7 @@ def prefix(settings: Settings) -> str:
 
 def checked_settings() -> Settings:
     """The deployment's settings, its programme checked whole: every problem in one answer."""
-    from mrv_assets.program_file import check_program
+    from mrv_assets.programme.file import check_program
 
     settings = current()
     check_program(settings.program_path)
@@ -47,7 +47,7 @@ def checked_settings() -> Settings:
 
 
 def workplace(settings: Settings) -> "Workplace":
-    from mrv_assets.workplace import Workplace
+    from mrv_assets.deployment import Workplace
 
     return Workplace(
         program_path=settings.program_path,

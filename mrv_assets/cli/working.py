@@ -10,7 +10,7 @@ import click
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.cli.shared import as_json_option, checked_settings, prefix, print_json, workplace
-from mrv_assets.plain import plain
+from mrv_assets.reports.terminal import plain
 from mrv_assets.settings import current, demo_settings, ensure_dagster_home, simulated_settings
 
 
@@ -20,9 +20,9 @@ def tiles(as_json: bool) -> None:
     """Parcels to tiles; registers the tiles as Dagster partitions. Run again at any time."""
     from tabulate import tabulate
 
-    from mrv_assets.answers import tiles_answer
-    from mrv_assets.assets.partitions import register_tiles
-    from mrv_assets.assets.runs import dagster_instance
+    from mrv_assets.defs.partitions import register_tiles
+    from mrv_assets.defs.runs import dagster_instance
+    from mrv_assets.reports.answers import tiles_answer
 
     settings = checked_settings()
     place = workplace(settings)
@@ -63,7 +63,7 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
     """Scenes, bytes and hours of a backfill, before it runs. Fetches no pixel."""
     from tabulate import tabulate
 
-    from mrv_assets.answers import plan_answer
+    from mrv_assets.reports.answers import plan_answer
 
     place = workplace(checked_settings())
     chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
@@ -107,9 +107,9 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
 @as_json_option
 def run(tile: str, month: str, force: bool, as_json: bool) -> None:
     """Materialize every asset of one tile and month, through Dagster, in this process."""
-    from mrv_assets.answers import run_answer
-    from mrv_assets.assets.partitions import register_tiles
-    from mrv_assets.assets.runs import dagster_instance, materialize_tile_month
+    from mrv_assets.defs.partitions import register_tiles
+    from mrv_assets.defs.runs import dagster_instance, materialize_tile_month
+    from mrv_assets.reports.answers import run_answer
 
     settings = checked_settings()
     place = workplace(settings)
@@ -144,7 +144,7 @@ def demo(into: Path | None, as_json: bool) -> None:
     approve, and one stays refused.
     """
     from mrv_assets.demo.running import run_demo
-    from mrv_assets.demo.shown import demo_page
+    from mrv_assets.demo.text import demo_page
 
     settings = demo_settings(into)
     # What a command needs is what it needs before a run names its own Dagster home.

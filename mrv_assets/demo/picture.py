@@ -6,9 +6,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.demo.simulated_shown import decides
-from mrv_assets.lake.evidence import PREVIEW
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.demo.simulated_text import decides
+from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.formats.artifacts import PREVIEW
 
 FILE = "months.png"
 SIDE_PX, GAP_PX, TITLE_PX = 208, 8, 34

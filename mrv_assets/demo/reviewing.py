@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mrv_assets.audit.manual import APPROVE, is_signed_by
+from mrv_assets.audit.manual_decisions import APPROVE, is_signed_by
 from mrv_assets.demo.inputs import KEYS
-from mrv_assets.lake.decisions import decisions_on
-from mrv_assets.qa.deciding import Verdict, decide_signed, follows
+from mrv_assets.deployment import Workplace
+from mrv_assets.lake.manual_decisions import decisions_on
+from mrv_assets.review.decide import Verdict, decide_signed, follows
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.workplace import Workplace
 
 MISSION = "sentinel2"
 REASON = "SIMULATED decision of the demo: what was seen of each stand is typical of it."

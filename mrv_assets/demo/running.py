@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable
 
-from mrv_assets.assets.resources import MrvResource
-from mrv_assets.assets.runs import dagster_instance, materialize_all, materialize_tile_month
 from mrv_assets.audit.canonical import Json
+from mrv_assets.defs.resources import MrvResource
+from mrv_assets.defs.runs import dagster_instance, materialize_all, materialize_tile_month
 from mrv_assets.demo.ground import APPROVED, TILE
 from mrv_assets.demo.inputs import check_inputs, make_inputs, sole_user
 from mrv_assets.demo.picture import store_picture
 from mrv_assets.demo.reviewing import reviewed
-from mrv_assets.demo.shown import demo_answer
-from mrv_assets.demo.simulated_shown import simulated_answer
+from mrv_assets.demo.simulated_text import simulated_answer
+from mrv_assets.demo.text import demo_answer
 from mrv_assets.settings import Settings, simulated_settings
 
 NOTE = "simulated, "

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyproj import Geod
 
 from mrv_assets.errors import ExportError
-from mrv_assets.export.wanted import DEGREES
+from mrv_assets.export.options import DEGREES
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.projection import transformed
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.durable import make_folder
 from mrv_assets.errors import ExportError
-from mrv_assets.lake.contents import LAKE
+from mrv_assets.lake.durable import make_folder
 from mrv_assets.lake.files import publish, staging
+from mrv_assets.verify.walk import LAKE
 
 MANIFEST = "mrv-export.json"
 """In every export: what it holds, with digests, and what it does not hold."""

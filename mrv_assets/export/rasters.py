@@ -18,8 +18,8 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.export.attribution import attributions
 from mrv_assets.export.degrees import degrees_grid, pixel_area_m2
 from mrv_assets.export.months import N_OBS, SOURCE, STD, Month
-from mrv_assets.export.wanted import Resampling, Wanted
-from mrv_assets.lake.arrays import BlockArrays
+from mrv_assets.export.options import Resampling, Wanted
+from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, Window
 

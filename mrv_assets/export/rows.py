@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from mrv_assets.export.attribution import attributions
 from mrv_assets.export.months import Month
-from mrv_assets.lake.table import TABLE, column_meaning, index_names
+from mrv_assets.formats.table import TABLE, column_meaning, index_names
 
 AUDIT_HASH = "mrv_audit_hash"
 GEOMETRY = "geometry"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.audit.manual import SCHEMA as QA_SCHEMA
+from mrv_assets.audit.manual_decisions import SCHEMA as QA_SCHEMA
 from mrv_assets.audit.record import SCHEMA
 from mrv_assets.lake.layout import FORMAT
 from mrv_assets.lake.runs import RUN_SCHEMA

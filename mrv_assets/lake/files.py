@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mrv_assets.durable import make_folder, sync
+from mrv_assets.lake.durable import make_folder, sync
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
 
+from mrv_assets.cog.sparse_tiff import SparseTiff
 from mrv_assets.errors import GateRefused, NotEvaluated
-from mrv_assets.ingest.sparse_tiff import SparseTiff
-from mrv_assets.lake.arrays import RASTERS
-from mrv_assets.lake.evidence import decision_of, observations_of
-from mrv_assets.lake.lake import Lake
+from mrv_assets.formats.arrays import RASTERS
+from mrv_assets.formats.artifacts import decision_of, observations_of
+from mrv_assets.formats.table import TABLE
 from mrv_assets.lake.records import Record
-from mrv_assets.lake.table import TABLE
+from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Window
 from mrv_assets.science.mask import mask_unclear

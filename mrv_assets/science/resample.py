@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mrv_assets.missions.mission import Resample
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.jit import kernel
-from mrv_assets.science.places import (
+from mrv_assets.science.pixel_map import (
     COARSER,
     CONTROL_STEP_PX,
     TIE_PX,

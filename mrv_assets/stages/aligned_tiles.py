@@ -11,17 +11,17 @@ from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.ingest.sparse_tiff import SparseTiff, TileCache
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
-from mrv_assets.lake.evidence import observations_of
-from mrv_assets.lake.lake import Lake
+from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.lake.records import Record
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Power, Quality, Reflectance, described
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
-from mrv_assets.science.places import whole_shift
+from mrv_assets.science.pixel_map import whole_shift
 from mrv_assets.science.radiometry import missing, power_of, to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
 from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written

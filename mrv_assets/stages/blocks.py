@@ -20,11 +20,11 @@ from dask.threaded import get as threads
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.graph import graph_digest
-from mrv_assets.ingest.sparse_tiff import SparseTiff
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves
+from mrv_assets.cog.sparse_tiff import SparseTiff
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves
 from mrv_assets.science.blocks import Block
-from mrv_assets.stages.own_code import source
 from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.source_code import source
 
 Graph = Callable[[Path], Delayed]
 """Folder to put data in, to the graph that puts it there; the graph's result is the record's output."""

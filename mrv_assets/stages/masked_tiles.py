@@ -9,8 +9,8 @@ from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
-from mrv_assets.lake.lake import Lake
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window

@@ -10,11 +10,11 @@ from pathlib import Path
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Request, audit_hash
 from mrv_assets.errors import DamagedLake, StaleUpstream
-from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import Run
-from mrv_assets.stages.own_code import stage_code
+from mrv_assets.lake.store import Lake
 from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.source_code import stage_code
 
 log = logging.getLogger("mrv_assets")
 

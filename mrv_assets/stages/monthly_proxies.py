@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.content import table_content
-from mrv_assets.lake.arrays import RASTERS, create_group, group_content
-from mrv_assets.lake.evidence import PREVIEW
-from mrv_assets.lake.lake import Lake
-from mrv_assets.lake.table import ROW_KEY, TABLE, write_parcels
+from mrv_assets.formats.arrays import RASTERS, create_group, group_content
+from mrv_assets.formats.artifacts import PREVIEW
+from mrv_assets.formats.table import ROW_KEY, TABLE, write_parcels
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.preview import Canvas, index_picture
 from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
 from mrv_assets.stages.materialize import Materialized, materialize
-from mrv_assets.stages.open_missions import open_missions
+from mrv_assets.stages.month_blocks import BlockResult, MonthJob, reduce_block
+from mrv_assets.stages.month_missions import open_missions
 from mrv_assets.stages.parcel_rows import METHOD_VERSION, parcel_rows, shares_of_parcels
 from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.preview import store_preview
-from mrv_assets.stages.reduced_month import BlockResult, MonthJob, reduce_block
 
 ASSET = "monthly_proxies"
 

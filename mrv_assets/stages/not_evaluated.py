@@ -4,13 +4,13 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.graph import Step, steps_digest
-from mrv_assets.lake.evidence import DECISION, decision_of
-from mrv_assets.lake.lake import Lake
+from mrv_assets.formats.artifacts import DECISION, decision_of
 from mrv_assets.lake.records import Record
+from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
-from mrv_assets.stages.own_code import source as source_of
 from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.source_code import source as source_of
 
 EARLIER_OPEN = "earlier_mission_open"
 """Reason: the gate of a mission before it in the order of substitution is open."""

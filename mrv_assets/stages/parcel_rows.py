@@ -15,9 +15,9 @@ from mrv_assets.science.coverage import fraction_of, max_gap_days
 from mrv_assets.science.gate import GateStatus, reaches
 from mrv_assets.science.indices import INDICES
 from mrv_assets.science.zonal import Moments
-from mrv_assets.stages.open_missions import Opened
+from mrv_assets.stages.month_blocks import BlockResult, Fused, MonthJob
+from mrv_assets.stages.month_missions import Opened
 from mrv_assets.stages.plan import month_bounds
-from mrv_assets.stages.reduced_month import BlockResult, Fused, MonthJob
 
 METHOD_VERSION = "1"
 """Changes when a column's meaning does."""

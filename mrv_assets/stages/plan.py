@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.manual import Reviewer
+from mrv_assets.audit.manual_decisions import Reviewer
 from mrv_assets.missions.bandpass import Bandpass
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block

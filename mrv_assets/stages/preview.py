@@ -8,7 +8,7 @@ from PIL import Image
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.content import values_sha256
-from mrv_assets.lake.evidence import PREVIEW
+from mrv_assets.formats.artifacts import PREVIEW
 
 
 def store_preview(folder: Path, picture: NDArray[np.uint8]) -> Json:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step, steps_digest
+from mrv_assets.cog.header import check_header, tiles_for
+from mrv_assets.cog.sparse_tiff import sparse_tiff
 from mrv_assets.errors import HeaderRefused
-from mrv_assets.ingest.cog import check_header, tiles_for
-from mrv_assets.ingest.published import Published
-from mrv_assets.ingest.sparse_tiff import sparse_tiff
-from mrv_assets.lake.evidence import SCENES
-from mrv_assets.lake.lake import Lake
+from mrv_assets.formats.artifacts import SCENES
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import described
+from mrv_assets.scenes.select import Scene, SceneBand, Selection, select
 from mrv_assets.science.blocks import HALO_PX
-from mrv_assets.science.scenes import Scene, SceneBand, Selection, select
+from mrv_assets.stac.source import Published
 from mrv_assets.stages.materialize import Materialized, materialize
-from mrv_assets.stages.own_code import source as source_of
 from mrv_assets.stages.plan import Plan, SceneSource, lonlat_bounds, month_bounds
 from mrv_assets.stages.scene_files import stored_scenes
 from mrv_assets.stages.scene_link import link_of
+from mrv_assets.stages.source_code import source as source_of
 
 STEPS = (
     Step(name="select", function=select, reads=("items",)),

@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.cog.header import Header, check_header, read_header, tiles_for
+from mrv_assets.cog.sparse_tiff import decode_tile, sparse_tiff
 from mrv_assets.errors import HeaderRefused, HostRefused, ObjectReadError, SceneReadError
-from mrv_assets.ingest.cog import Header, check_header, read_header, tiles_for
-from mrv_assets.ingest.cores import computing
-from mrv_assets.ingest.published import Published
-from mrv_assets.ingest.sparse_tiff import decode_tile, sparse_tiff
-from mrv_assets.ingest.transport import ByteRange, of_one_version
-from mrv_assets.lake.evidence import SCENES
+from mrv_assets.formats.artifacts import SCENES
 from mrv_assets.missions.mission import Mission, Reflectance
+from mrv_assets.scenes.item import published_digest, quoted, without_queries
+from mrv_assets.scenes.offset_check import Counts, dn_counts, offset_finding, offset_look
+from mrv_assets.scenes.select import Observation, Scene, SceneBand, Selection
 from mrv_assets.science.blocks import HALO_PX, block_window
-from mrv_assets.science.offset_look import Counts, dn_counts, offset_finding, offset_look
 from mrv_assets.science.resample import source_window
-from mrv_assets.science.scenes import Observation, Scene, SceneBand, Selection
-from mrv_assets.science.stac_item import published_digest, quoted, without_queries
+from mrv_assets.stac.source import Published
+from mrv_assets.stages.parallel import Budget, Progress, each
 from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.scene_names import folder_names
-from mrv_assets.stages.side_by_side import Budget, Progress, each
+from mrv_assets.transport.cores import computing
+from mrv_assets.transport.store import ByteRange, of_one_version
 
 T = TypeVar("T")
 

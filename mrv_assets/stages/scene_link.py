@@ -1,8 +1,8 @@
 """Where a band's link leads, as far as the link itself tells: known before anything is read, so part of the request."""
 
 from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused
-from mrv_assets.ingest.published import Published
-from mrv_assets.science.scenes import Scene, SceneBand
+from mrv_assets.scenes.select import Scene, SceneBand
+from mrv_assets.stac.source import Published
 from mrv_assets.stages.plan import Plan
 
 

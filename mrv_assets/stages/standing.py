@@ -1,11 +1,11 @@
 """Whether a decision still stands: on what is current now and, where reviewers took it, on what they signed."""
 
 from mrv_assets.errors import StaleUpstream
-from mrv_assets.lake.lake import Lake
 from mrv_assets.lake.records import Record
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.manual import counted_approvals
+from mrv_assets.stages.manual_decisions import counted_approvals
 from mrv_assets.stages.plan import Plan
 
 

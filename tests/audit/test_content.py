@@ -27,7 +27,7 @@ from mrv_assets.audit.content import (
     leaves,
     values_sha256,
 )
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, create_group
 from mrv_assets.science.blocks import BLOCK, Block, block_window
 from mrv_assets.science.grid import Grid
 

@@ -8,8 +8,8 @@ import dask
 import pytest
 from golden_graphs import COMMAND, GOLDEN, a_month, graphs_of
 
+from mrv_assets.deployment import PRODUCT, STAGES
 from mrv_assets.stages.materialize import Materialized
-from mrv_assets.workplace import PRODUCT, STAGES
 
 ASSETS = (*(f"sentinel2/{stage}" for stage in STAGES), PRODUCT)
 

@@ -31,10 +31,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrv_assets.audit.graph import NotCanonical, graph_digest
-from mrv_assets.lake.arrays import ArraySpec, BlockArrays, create_group
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, create_group
 from mrv_assets.science.grid import Grid
 from mrv_assets.stages.blocks import as_node, topology
-from mrv_assets.stages.own_code import source
+from mrv_assets.stages.source_code import source
 
 TESTS = Path(graph_builders.__file__).parent
 

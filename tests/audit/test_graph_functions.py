@@ -11,7 +11,7 @@ from graph_builders import a_module, digest_calling, plus
 
 from mrv_assets.audit.graph import NotCanonical, Step, steps_digest
 from mrv_assets.science import composite
-from mrv_assets.stages.own_code import source
+from mrv_assets.stages.source_code import source
 
 OURS = "mrv_assets.made_up"
 """A module of ours, as far as its name goes."""

@@ -11,7 +11,7 @@ from searching import names, search
 from stac_servers import Asked
 
 from mrv_assets.errors import CatalogueError
-from mrv_assets.ingest.published import Found
+from mrv_assets.stac.source import Found
 
 # The API gives the newest first, ten a page: 24 to 15, 14 to 05, 04 to 00.
 GIVEN, LAST_OF_PAGE, TO_COME = 20, 15, 7

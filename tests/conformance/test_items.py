@@ -13,8 +13,8 @@ from scene_builders import Item, romanian
 from searching import HERE, api, search
 
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.science.scenes import select
-from mrv_assets.science.stac_item import item_digest
+from mrv_assets.scenes.item import item_digest
+from mrv_assets.scenes.select import select
 
 DIALECTS = {
     "c1": dialects.earth_search_c1,

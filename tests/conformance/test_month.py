@@ -12,9 +12,9 @@ from demo_lake import a_place, a_program, rows, run_months
 from pgstac_servers import Pgstac
 from servers import range_server
 
-from mrv_assets.ingest import opening
-from mrv_assets.lake.evidence import observations_of
-from mrv_assets.workplace import Workplace
+from mrv_assets.deployment import Workplace
+from mrv_assets.formats.artifacts import observations_of
+from mrv_assets.stac import open as opening
 
 PARCEL = {"p": Box(row=CORNER - 40, col=CORNER - 40, height=20, width=20)}
 SCENES = [

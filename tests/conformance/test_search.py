@@ -13,7 +13,7 @@ from shapely.geometry import MultiPolygon, Polygon, box, mapping
 
 from mrv_assets.errors import CatalogueError
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.science.scenes import select
+from mrv_assets.scenes.select import select
 
 # Some pixels of a parcel in the middle of where Romanian items lie.
 PARCEL = (22.14, 45.24, 22.16, 45.26)

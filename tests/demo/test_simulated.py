@@ -16,9 +16,9 @@ from PIL import Image
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.reviewing import reviewed
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.simulated.truth import truth
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.verify.verification import Wanted, verify
 
 MONTHS = tuple(case.month for case in CASES)
 
@@ -114,7 +114,7 @@ def test_a_substitute_is_marked(demo: Demo) -> None:
 def test_numbers_and_decisions_are_the_golden_ones(demo: Demo) -> None:
     """Values to 1e-4, decisions, reasons and counts of every parcel and month.
 
-    The file is rewritten by ``python tests/demo_lake.py --write-golden``; the commit says why they moved.
+    The file is rewritten by ``python tests/support/demo_lake.py --write-golden``; the commit says why they moved.
     """
     golden = json.loads(GOLDEN_SIMULATED.read_bytes())
 
@@ -245,7 +245,7 @@ def test_the_next_commands_work_as_they_are_printed(demo: Demo, tmp_path: Path) 
 
 
 def test_the_picture_is_the_one_in_the_readme(demo: Demo) -> None:
-    """Four months side by side; copy the demo's, or run ``python tests/demo_lake.py --write-golden``."""
+    """Four months side by side; copy the demo's, or run ``python tests/support/demo_lake.py --write-golden``."""
     drawn, shown = (
         np.asarray(Image.open(path).convert("RGB")) for path in (demo.folder / "simulated" / "months.png", PICTURE)
     )

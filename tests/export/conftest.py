@@ -7,7 +7,7 @@ from demo_lake import Json, a_place, run_months
 from export_months import NO_NBR, PASSED, REJECTED, Export, a_programme, exported
 from once import Once
 
-from mrv_assets.workplace import Workplace
+from mrv_assets.deployment import Workplace
 
 
 @pytest.fixture(scope="session")

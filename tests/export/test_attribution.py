@@ -11,7 +11,7 @@ from export_months import Export
 
 from mrv_assets.export.attribution import CREDITS, SIMULATED, attributions
 from mrv_assets.export.months import SourceScene
-from mrv_assets.missions.known import MISSIONS
+from mrv_assets.missions.registry import MISSIONS
 
 COPERNICUS = "Contains modified Copernicus Sentinel data 2018"
 

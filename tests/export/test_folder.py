@@ -16,9 +16,9 @@ from forked import a_server
 from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import DamagedLake, ExportError
-from mrv_assets.lake.lake import Lake
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.lake.store import Lake
 
 KILLS = 6
 KINDS = ("cog", "geoparquet", "csv", "xlsx", "stac")

@@ -14,13 +14,13 @@ from export_months import HIDDEN, NO_NBR, NOT_GIVEN, NOT_RUN, PARCELS, PASSED, R
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import ExportError, GateRefused, NotMaterialized
 from mrv_assets.export.degrees import degrees_grid, outline, pixel_area_m2
 from mrv_assets.export.months import read_month
+from mrv_assets.export.options import wanted
 from mrv_assets.export.rasters import TOLERANCE_PX
-from mrv_assets.export.wanted import wanted
 from mrv_assets.science.grid import Window, tile_grid
-from mrv_assets.workplace import PRODUCT, Workplace
 
 ALL = ["evi", "evi_std", "n_obs", "nbr", "nbr_std", "ndmi", "ndmi_std", "ndvi", "ndvi_std"]
 

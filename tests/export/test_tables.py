@@ -16,14 +16,14 @@ from block_scenes import TILE
 from demo_lake import Json
 from export_months import HIDDEN, NO_NBR, NOT_RUN, PARCELS, PASSED, REJECTED, Export
 
-from mrv_assets.answers import table_rows
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import ExportError
 from mrv_assets.export.csv_file import STARTS_A_FORMULA, write_csv
 from mrv_assets.export.rows import all_rows, meaning
 from mrv_assets.export.workbook import write_workbook
-from mrv_assets.lake.table import column_meaning
+from mrv_assets.formats.table import column_meaning
 from mrv_assets.lake.view import open_parcels
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.reports.answers import table_rows
 
 MONTHS = (PASSED, REJECTED, NO_NBR)
 
@@ -222,7 +222,7 @@ def test_an_index_that_only_some_months_have_is_null_in_the_others(place: Workpl
     from dataclasses import replace
 
     from mrv_assets.export.months import read_month
-    from mrv_assets.lake.table import TABLE
+    from mrv_assets.formats.table import TABLE
 
     first, second = (read_month(place.lake, TILE, month) for month in (PASSED, NO_NBR))
     table = pq.read_table(second.record.data / TABLE)

@@ -7,7 +7,7 @@ from demo_lake import a_place
 from once import Once
 from shut_months import a_copy, shut_and_open
 
-from mrv_assets.workplace import Workplace
+from mrv_assets.deployment import Workplace
 
 
 @pytest.fixture(scope="session")

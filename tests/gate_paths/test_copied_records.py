@@ -33,10 +33,10 @@ from small_month import MIDDLE
 from tampering import put
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.drift import drift_answer
+from mrv_assets.deployment import PRODUCT, STAGES, Workplace
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.view import open_parcels
-from mrv_assets.workplace import PRODUCT, STAGES, Workplace
+from mrv_assets.verify.drift import drift_answer
 
 CLEAR = replace(IN_SHUT, id="clear", scl=4)
 """The month without its cloud."""

@@ -32,14 +32,14 @@ from shut_months import (
     without_product,
 )
 
-from mrv_assets.assets.partitions import MONTH, partition_key, register_tiles
-from mrv_assets.assets.partitions import TILE as TILE_KEY
-from mrv_assets.assets.runs import materialize_tile_month
-from mrv_assets.assets.whole import build_definitions
+from mrv_assets.defs.build import build_definitions
+from mrv_assets.defs.partitions import MONTH, partition_key, register_tiles
+from mrv_assets.defs.partitions import TILE as TILE_KEY
+from mrv_assets.defs.runs import materialize_tile_month
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import NotMaterialized, StaleUpstream
 from mrv_assets.settings import Settings
 from mrv_assets.settings import current as settings_of
-from mrv_assets.workplace import PRODUCT, Workplace
 
 CLOUDED_OPEN = replace(IN_OPEN, id="reprocessed", scl=IN_SHUT.scl)
 """What the catalogue offers of the open month once its scene has been processed again: half of it under cloud."""
@@ -228,7 +228,7 @@ def test_a_run_executed_again_from_its_failure_lets_in_what_passed(
 
 # --- executors --------------------------------------------------------------------------------------------------------
 
-DRIVER = REPOSITORY / "tests" / "executor_driver.py"
+DRIVER = REPOSITORY / "tests" / "support" / "executor_driver.py"
 
 
 def by_executors(place: Workplace, month: str, *names: str) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from simulated_patches import COLLECTIONS, MONTH, a_patch, asking
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.record import Request
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import GateRefused, NotReproducible, StaleUpstream
 from mrv_assets.export.months import read_month
-from mrv_assets.lake.evidence import DECISION, PREVIEW, decision_of
+from mrv_assets.formats.artifacts import DECISION, PREVIEW, decision_of
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.view import open_parcels
 from mrv_assets.missions.landsat import LANDSAT
@@ -38,7 +39,6 @@ from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.simulated.archive import Landsat, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.stages.monthly_proxies import monthly_proxies
-from mrv_assets.workplace import PRODUCT, Workplace
 
 
 def test_what_the_fixture_has(untouched: Workplace) -> None:

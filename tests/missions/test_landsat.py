@@ -12,8 +12,8 @@ from stacks import pixels
 
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.landsat import LANDSAT
+from mrv_assets.scenes.select import Selection, select
 from mrv_assets.science.mask import quality_flags
-from mrv_assets.science.scenes import Selection, select
 
 MONTH = "2022-07"
 

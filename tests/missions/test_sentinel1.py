@@ -14,9 +14,9 @@ from stacks import pixels
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Power
 from mrv_assets.missions.sentinel1 import SENTINEL1
+from mrv_assets.scenes.select import Selection, select
 from mrv_assets.science.mask import dilate, measured_flags, quality_flags
 from mrv_assets.science.radiometry import power_of
-from mrv_assets.science.scenes import Selection, select
 
 MONTH = "2022-07"
 RADIOMETRY = SENTINEL1.radiometry

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from mrv_assets.missions.known import MISSIONS
 from mrv_assets.missions.mission import Mission
 from mrv_assets.missions.optical import OPTICAL
+from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
 

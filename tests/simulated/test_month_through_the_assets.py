@@ -7,10 +7,10 @@ import pytest
 from demo_lake import a_place, a_program, decision, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, Json, a_patch, asking
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.simulated.archive import Archive, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.truth import truth
-from mrv_assets.workplace import Workplace
 
 CLEAR, HAZY, CLOUDED = "2023-06", "2023-07", "2023-08"
 SHARES = {HAZY: 0.3, CLOUDED: 0.9}

@@ -18,14 +18,14 @@ from pyproj import Transformer
 from shapely.geometry import shape
 from simulated_patches import COLLECTIONS, MONTH, PATCH, a_patch, bands_of, files_under, read_json
 
+from mrv_assets.cog.header import check_header, read_header
 from mrv_assets.errors import ArchiveError
-from mrv_assets.ingest.catalogue import StaticCatalogue
-from mrv_assets.ingest.cog import check_header, read_header
-from mrv_assets.missions.known import MISSIONS
+from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.scenes.select import select
 from mrv_assets.science.grid import Window, tile_grid
-from mrv_assets.science.scenes import select
 from mrv_assets.simulated.archive import Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import Simulated, simulate
+from mrv_assets.stac.static import StaticCatalogue
 
 KNOWN = sorted({"sentinel2", "landsat"} & set(MISSIONS))
 """Optical missions that a programme may name."""

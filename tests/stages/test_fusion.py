@@ -30,16 +30,16 @@ from numpy.typing import NDArray
 from simulated_patches import TILE
 from tampering import put
 
+from mrv_assets.deployment import PRODUCT, STAGES, Workplace
 from mrv_assets.errors import StaleUpstream
-from mrv_assets.lake.arrays import RASTERS
-from mrv_assets.qa.queue import queue
+from mrv_assets.formats.arrays import RASTERS
+from mrv_assets.review.queue import queue
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.zonal import Fractions, coverage_fractions
 from mrv_assets.simulated.archive import Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.truth import truth
 from mrv_assets.stages.materialize import Outcome
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import PRODUCT, STAGES, Workplace
+from mrv_assets.verify.verification import Wanted, verify
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ import pytest
 from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import decision, rows, run_months
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.errors import GateRefused
-from mrv_assets.workplace import Workplace
 
 CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 CLOUDED = Box(row=CORNER - 50, col=CORNER - 20, height=10, width=10)

@@ -17,15 +17,15 @@ from rasterio import Affine
 from scene_builders import a_geotiff, pixels
 from tiff_builders import Tiff
 
-from mrv_assets.answers import explain_answer
-from mrv_assets.assets.metadata import metadata_of
-from mrv_assets.explained import explained
-from mrv_assets.lake.evidence import observations_of
+from mrv_assets.defs.metadata import metadata_of
+from mrv_assets.deployment import PRODUCT, Workplace, published_of
+from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.reports.answers import explain_answer
+from mrv_assets.reports.explain import explained
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.raw_tiles import forecast
-from mrv_assets.workplace import PRODUCT, Workplace, published_of
 
 PARCEL = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 GRID = tile_grid(TILE)

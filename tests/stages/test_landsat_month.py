@@ -31,12 +31,12 @@ from scene_builders import a_catalogue
 from shapely.geometry import mapping
 from tampering import quiet
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.lake.view import open_raw_band
 from mrv_assets.missions.flags import Flag
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, tile_grid
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import Workplace
+from mrv_assets.verify.verification import Wanted, verify
 
 PARCEL = Box(row=10 * BLOCK + 300, col=10 * BLOCK + 300, height=24, width=24)
 """In the tile's smallest block."""

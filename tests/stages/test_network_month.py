@@ -16,20 +16,20 @@ from demo_lake import a_place, a_program, rows, run_months
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
+from mrv_assets.deployment import Workplace, published_of
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
-from mrv_assets.ingest import opening
-from mrv_assets.ingest.hosts import HostRules
-from mrv_assets.ingest.http import HttpTransport
-from mrv_assets.ingest.instead import no_file
-from mrv_assets.ingest.limits import Limits
-from mrv_assets.lake.evidence import observations_of
+from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.lake.records import Record
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.stac import open as opening
+from mrv_assets.stac.instead import no_file
 from mrv_assets.stages.materialize import Materialized, Outcome
 from mrv_assets.stages.plan import NotAnswered
 from mrv_assets.stages.raw_tiles import raw_tiles
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import Workplace, published_of
+from mrv_assets.transport.hosts import HostRules
+from mrv_assets.transport.http import HttpTransport
+from mrv_assets.transport.limits import Limits
+from mrv_assets.verify.verification import Wanted, verify
 
 Json = dict[str, Any]
 

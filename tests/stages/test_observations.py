@@ -19,8 +19,8 @@ from block_scenes import (
 from demo_lake import decision, rows, run_months
 from numpy.typing import NDArray
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.missions.flags import Flag
-from mrv_assets.workplace import Workplace
 
 PARCEL = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=20)
 WEST = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from demo_lake import TILE, a_copied_catalogue, a_place, a_program, decision, evidence, rows, run_months
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.errors import NotReproducible
 from mrv_assets.stages.materialize import Materialized, Outcome
-from mrv_assets.workplace import Workplace
 
 MONTH = "2018-10"
 ASSETS = (

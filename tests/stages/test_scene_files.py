@@ -15,17 +15,17 @@ from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, pu
 from demo_lake import run_months
 from scene_builders import a_document, write_json
 
-from mrv_assets.ingest.cog import Header
-from mrv_assets.ingest.published import Published
-from mrv_assets.ingest.transport import ByteRange, ObjectInfo, Transport
-from mrv_assets.lake.evidence import observations_of
+from mrv_assets.cog.header import Header
+from mrv_assets.deployment import Workplace, published_of
+from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.lake.records import Record
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.stac.source import Published
 from mrv_assets.stages import scene_files
+from mrv_assets.stages.parallel import FILES_AT_ONCE, Budget
 from mrv_assets.stages.raw_tiles import raw_tiles
-from mrv_assets.stages.side_by_side import FILES_AT_ONCE, Budget
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import Workplace, published_of
+from mrv_assets.transport.store import ByteRange, ObjectInfo, Transport
+from mrv_assets.verify.verification import Wanted, verify
 
 PARCEL = {"p": Box(row=CORNER - 70, col=CORNER - 70, height=10, width=10)}
 # The first eight digits of their digests are the same, and so is all that is left of them as plain letters.

@@ -12,14 +12,14 @@ from mission_scenes import Look, a_programme_with, around, sentinel1, values_of
 from numpy.typing import NDArray
 from tampering import quiet
 
+from mrv_assets.deployment import Workplace
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Power
 from mrv_assets.missions.sentinel1 import SENTINEL1
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, tile_grid
 from mrv_assets.science.speckle import lee
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import Workplace
+from mrv_assets.verify.verification import Wanted, verify
 
 assert isinstance(SENTINEL1.radiometry, Power)
 LOOKS = SENTINEL1.radiometry.looks

@@ -12,17 +12,17 @@ from demo_lake import REPOSITORY, a_place, a_program, python, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 from tampering import findings, put
 
-from mrv_assets.answers import explain_answer
+from mrv_assets.deployment import STAGES, Workplace
 from mrv_assets.errors import NotEvaluated, StaleUpstream
-from mrv_assets.explained import explained
-from mrv_assets.lake.evidence import decision_of
+from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.view import open_view
-from mrv_assets.proof import write_proofs
+from mrv_assets.reports.answers import explain_answer
+from mrv_assets.reports.explain import explained
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.truth import truth
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import STAGES, Workplace
+from mrv_assets.verify.proof import write_proofs
+from mrv_assets.verify.verification import Wanted, verify
 
 Json = dict[str, Any]
 

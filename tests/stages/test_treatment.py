@@ -8,11 +8,11 @@ from block_scenes import MONTH, PLAIN, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import rows, run_months
 from tampering import quiet
 
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.blocks import BLOCK
-from mrv_assets.verification import Wanted, verify
-from mrv_assets.workplace import PRODUCT, Workplace
+from mrv_assets.verify.verification import Wanted, verify
 
 PARCEL = Box(row=10 * BLOCK + 300, col=10 * BLOCK + 300, height=10, width=10)
 AROUND = Box(row=PARCEL.row - 20, col=PARCEL.col - 20, height=50, width=50)

@@ -11,11 +11,11 @@ import yaml
 from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import rows, run_months
 
+from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stages.materialize import Outcome
-from mrv_assets.workplace import PRODUCT, Workplace
 
 CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 CLOUDED = Box(row=CORNER - 50, col=CORNER - 20, height=10, width=10)

@@ -1,0 +1,86 @@
+"""What an item states of a file's place, shape and size, held against the file's own header."""
+
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mrv_assets.cog.georeference import bounds_of
+from mrv_assets.errors import HeaderRefused
+from mrv_assets.scenes.bbox import bbox_of, touches_place
+from mrv_assets.scenes.item import recordable
+from mrv_assets.science.grid import Grid
+
+# Items round their boxes.
+APART_DEG = 0.1
+
+# What items state may be of any length and depth; findings are read by people and stand in records.
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = 9
+MAX_QUOTED = 160
+_BELIEVED = "the file is believed"
+
+
+def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
+    """Refuse a file that lies elsewhere than its item: it is another scene's.
+
+    Raises:
+        HeaderRefused: With code place_conflict.
+    """
+    stated, own = bbox_of(item), bounds_of(grid)
+    if stated is None or own is None:
+        return
+    west, south, east, north = own
+    around = (west - APART_DEG, max(south - APART_DEG, -90.0), east + APART_DEG, min(north + APART_DEG, 90.0))
+    if not touches_place(item, around):
+        lies = _short([round(degrees, 4) for degrees in own])
+        raise HeaderRefused(
+            "place_conflict",
+            f"it lies at {lies}, its item at {_short([*stated])} (west, south, east, north, degrees). "
+            "Check that the link leads to this scene",
+        )
+
+
+def item_findings(grid: Grid, size: int, asset: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where item and file differ and the file is believed: it is what is read; ``code: detail``."""
+    properties = item.get("properties")
+    levels = [asset, properties if isinstance(properties, Mapping) else {}]
+
+    def stated(key: str) -> Any:
+        return next((level[key] for level in levels if level.get(key) is not None), None)
+
+    findings = []
+    code = stated("proj:code") or (f"EPSG:{_short(stated('proj:epsg'))}" if stated("proj:epsg") else None)
+    if code is not None and code != grid.crs:
+        findings.append(f"crs_conflict: the item states {_short(code)}, the file {_short(grid.crs)}; {_BELIEVED}")
+    transform = stated("proj:transform")
+    own = (grid.dx, 0.0, grid.x0, 0.0, grid.dy, grid.y0)
+    if transform is not None and not _near(transform, own, abs(grid.dx) * 1e-6):
+        findings.append(f"transform_conflict: the item states {_short(transform)}, the file {list(own)}; {_BELIEVED}")
+    shape = stated("proj:shape")
+    if shape is not None and shape != [grid.height, grid.width]:
+        own_shape = [grid.height, grid.width]
+        findings.append(f"shape_conflict: the item states {_short(shape)}, the file {own_shape}; {_BELIEVED}")
+    stated_size = asset.get("file:size")
+    if stated_size is not None and stated_size != size:
+        findings.append(f"size_conflict: the item states {_short(stated_size)} bytes, the file has {size}")
+    return tuple(findings)
+
+
+def _short(stated: object) -> str:
+    # A name like EPSG:32634 as it is; half a character has no place in a record.
+    text = recordable(stated) if isinstance(stated, str) else _SHORT.repr(stated)
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
+
+
+def _near(stated: object, own: Sequence[float], tolerance: float) -> bool:
+    # STAC allows six numbers, or nine with the last row of the matrix.
+    if not isinstance(stated, list) or len(stated) not in (6, 9):
+        return False
+    return all(
+        # Whole numbers in JSON have no bound, floats do.
+        isinstance(number, int | float)
+        and abs(number) < 1e18
+        and math.isclose(number, expected, rel_tol=0, abs_tol=tolerance)
+        for number, expected in zip(stated, own)
+    )

@@ -1,0 +1,264 @@
+"""Sparse GeoTIFFs: some of a publisher's COG tiles, byte for byte, under a header of our own."""
+
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.cog.header import (
+    DEFLATE,
+    DEFLATE_OLD,
+    DIFFERENCE,
+    FLOATING_POINT,
+    LZW,
+    UNCOMPRESSED,
+    ZSTD,
+    Header,
+    read_header,
+    tile_shape,
+    tile_window,
+    tiles_for,
+)
+from mrv_assets.cog.tiff import GDAL_METADATA, write_tiff
+from mrv_assets.errors import DamagedLake, HeaderRefused, HoleError
+from mrv_assets.science.grid import Grid, Window
+
+# Each is given the size to decode to and writes nothing beyond it, whatever the stream promises. libdeflate is twice
+# as fast as zlib.
+_DECOMPRESS = {
+    LZW: imagecodecs.lzw_decode,
+    DEFLATE: imagecodecs.deflate_decode,
+    DEFLATE_OLD: imagecodecs.deflate_decode,
+    ZSTD: imagecodecs.zstd_decode,
+}
+
+
+def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
+    """A GeoTIFF of some of a file's COG tiles; the same tiles give the same bytes.
+
+    Any reader opens it. Tiles left out read as nodata there, which is why the list of tiles fetched has to be
+    kept beside it, and ``SparseTiff`` to read it with. Each tile is decoded once: what is in a copy can be read.
+
+    Args:
+        header: The published file's.
+        tiles: The publisher's compressed bytes, by COG tile index.
+
+    Raises:
+        ValueError: For a tile the file does not have.
+        HeaderRefused: With code undecodable, for bytes that are no whole tile.
+    """
+    count = len(header.offsets)
+    if not all(0 <= index < count for index in tiles):
+        raise ValueError(f"the file has COG tiles 0 to {count - 1}, not {sorted(tiles)}")
+    for index, data in sorted(tiles.items()):
+        try:
+            decode_tile(header, index, data)
+        except (ValueError, RuntimeError) as error:
+            raise HeaderRefused(
+                "undecodable",
+                f"its COG tile {index} does not decode ({error}). Fetch the file again, and tell its publisher if that "
+                "does not help",
+            ) from None
+    metadata = header.tiff.tags.get(GDAL_METADATA)
+    if metadata is None or b"domain" not in metadata.data.lower():
+        return write_tiff(header.tiff, tiles, count)
+    # Outside its default domain GDAL's metadata may name other files, and GDAL reads them in place of pixels.
+    kept = {code: tag for code, tag in header.tiff.tags.items() if code != GDAL_METADATA}
+    return write_tiff(replace(header.tiff, tags=kept), tiles, count)
+
+
+class TileCache:
+    """Decoded COG tiles of any number of files, the longest unused dropped first. Safe in threads.
+
+    Whoever reads neighbouring blocks owns one; a copy sent to another process starts empty.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._tiles: OrderedDict[tuple[object, int], NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type["TileCache"], tuple[int]]:
+        return TileCache, (self.max_bytes,)
+
+    def get(self, file: object, index: int) -> NDArray[Any] | None:
+        """A decoded tile, read-only; None where it is not held."""
+        with self._lock:
+            tile = self._tiles.get((file, index))
+            if tile is not None:
+                self._tiles.move_to_end((file, index))
+            return tile
+
+    def put(self, file: object, index: int, tile: NDArray[Any]) -> None:
+        """Hold a decoded tile, which becomes read-only."""
+        tile.flags.writeable = False
+        with self._lock:
+            # Two threads may have decoded the same one.
+            if (file, index) not in self._tiles and tile.nbytes <= self.max_bytes:
+                self._tiles[(file, index)] = tile
+                self._bytes += tile.nbytes
+            while self._bytes > self.max_bytes:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+
+
+class SparseTiff:
+    """A sparse GeoTIFF in the lake and the list of COG tiles fetched for it. Safe in threads; pickles."""
+
+    def __init__(self, source: Path | bytes, fetched: frozenset[int], cache: TileCache | None = None) -> None:
+        """Read the header; pixels are read when asked for.
+
+        Args:
+            source: The file, or its bytes.
+            fetched: Indices of the COG tiles that were fetched, those the publisher left empty among them.
+            cache: Where decoded tiles are kept; None decodes again at every read.
+
+        Raises:
+            DamagedLake: When it is no sparse GeoTIFF, or lacks bytes.
+        """
+        self.source, self.fetched, self.cache = source, fetched, cache
+        self._token = object()
+        try:
+            size = len(source) if isinstance(source, bytes) else source.stat().st_size
+            # What is in the lake has passed the gate.
+            self.header = read_header(self._bytes, size, strips=True)
+        except OSError as error:
+            raise DamagedLake(self.name, error.strerror or str(error)) from error
+        except HeaderRefused as refusal:
+            raise DamagedLake(self.name, str(refusal)) from refusal
+        ends = (offset + count for offset, count in zip(self.header.offsets, self.header.counts) if count)
+        if max(ends, default=0) > size:
+            raise DamagedLake(self.name, f"its tiles reach beyond its {size} bytes")
+
+    def __reduce__(self) -> tuple[type["SparseTiff"], tuple[Path | bytes, frozenset[int], TileCache | None]]:
+        return SparseTiff, (self.source, self.fetched, self.cache)
+
+    @property
+    def name(self) -> str:
+        """Scene folder and file name, for messages."""
+        return "bytes in memory" if isinstance(self.source, bytes) else "/".join(self.source.parts[-2:])
+
+    @property
+    def grid(self) -> Grid:
+        """The published file's whole pixel grid."""
+        return self.header.grid
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Pixels of a window, as published.
+
+        Args:
+            window: Pixels within the file's extent.
+
+        Returns:
+            Digital numbers, the file's dtype in native byte order, dims (y, x). A COG tile that the publisher
+            left empty is nodata, or 0 where the file states none.
+
+        Raises:
+            HoleError: When the window needs a COG tile that was not fetched.
+            DamagedLake: When a COG tile does not decode.
+            ValueError: When the window leaves the file.
+        """
+        grid = self.header.grid
+        if min(window.row, window.col, window.height, window.width) < 0 or (
+            window.row + window.height > grid.height or window.col + window.width > grid.width
+        ):
+            raise ValueError(f"{window} leaves a file of {grid.height} x {grid.width} pixels")
+        needed = tiles_for(self.header, window)
+        holes = tuple(index for index in needed if index not in self.fetched)
+        if holes:
+            raise HoleError(self.name, holes)
+        out = np.empty((window.height, window.width), self.header.dtype)
+        for index in needed:
+            tile = self._tile(index)
+            place = tile_window(self.header, index)
+            top, left = max(place.row, window.row), max(place.col, window.col)
+            bottom = min(place.row + place.height, window.row + window.height)
+            right = min(place.col + place.width, window.col + window.width)
+            out[top - window.row : bottom - window.row, left - window.col : right - window.col] = tile[
+                top - place.row : bottom - place.row, left - place.col : right - place.col
+            ]
+        return out
+
+    def _tile(self, index: int) -> NDArray[Any]:
+        held = self.cache.get(self._token, index) if self.cache else None
+        if held is not None:
+            return held
+        count = self.header.counts[index]
+        if not count:
+            return np.broadcast_to(_empty_pixel(self.header), self.header.block)
+        try:
+            tile = decode_tile(self.header, index, self._bytes(self.header.offsets[index], count))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DamagedLake(self.name, f"COG tile {index} does not decode ({error})") from error
+        if self.cache:
+            self.cache.put(self._token, index, tile)
+        return tile
+
+    def _bytes(self, offset: int, length: int) -> bytes:
+        if isinstance(self.source, bytes):
+            return self.source[offset : offset + length]
+        # Opened for each read: threads share no position, and hundreds of scenes hold no handles.
+        handle = os.open(self.source, os.O_RDONLY)
+        try:
+            return os.pread(handle, length, offset)
+        finally:
+            os.close(handle)
+
+
+def _empty_pixel(header: Header) -> NDArray[Any]:
+    """The pixel of COG tiles that the publisher left empty: the nearest to nodata that the type holds, as in GDAL."""
+    dtype, nodata = np.dtype(header.dtype), header.nodata or 0.0
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.array(nodata, dtype)
+    limits = np.iinfo(dtype)
+    held = 0 if math.isnan(nodata) else min(max(nodata, limits.min), limits.max)
+    return np.array(int(held + math.copysign(0.5, held)) if isinstance(held, float) else held, dtype)
+
+
+def decode_tile(header: Header, index: int, data: bytes) -> NDArray[Any]:
+    """Decode a COG tile.
+
+    Args:
+        header: The file's.
+        index: Which tile.
+        data: The tile's compressed bytes.
+
+    Returns:
+        Digital numbers of the whole tile, padding included, native byte order, dims (y, x).
+
+    Raises:
+        ValueError: When they are not the bytes of a whole tile.
+        RuntimeError: When they do not decompress.
+    """
+    dtype = np.dtype(header.dtype)
+    stored = np.dtype(f"{header.tiff.order}{dtype.kind}{dtype.itemsize}")
+    shape = tile_shape(header, index)
+    size = shape[0] * shape[1] * dtype.itemsize
+    if header.compression == LZW:
+        # Only such files need the compiler.
+        from mrv_assets.cog.lzw import lzw_is_sound
+
+        if not lzw_is_sound(data, size):
+            raise ValueError("a code of its LZW stream names nothing")
+    raw = data if header.compression == UNCOMPRESSED else _DECOMPRESS[header.compression](data, out=size)
+    if len(raw) != size:
+        raise ValueError(f"{len(raw)} bytes instead of {size}")
+    decoded = np.frombuffer(raw, np.uint8)
+    if header.predictor == FLOATING_POINT:
+        # The predictor's own order is big endian in every file; what it gives is native.
+        return np.asarray(imagecodecs.floatpred_decode(decoded.view(dtype).reshape(shape), axis=-1))
+    pixels = decoded.view(stored).reshape(shape).astype(dtype, copy=False)
+    if header.predictor == DIFFERENCE:
+        # Differences of the bit patterns, also where the pixels are floating point.
+        steps = pixels.view(f"u{dtype.itemsize}")
+        return np.asarray(imagecodecs.delta_decode(steps, axis=-1)).view(dtype)
+    return pixels

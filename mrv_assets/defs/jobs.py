@@ -1,0 +1,82 @@
+"""Jobs: what the UI starts that is no asset."""
+
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from mrv_assets.defs.partitions import partition_key, register_tiles
+from mrv_assets.defs.resources import MrvResource
+
+
+@dg.op(description="Find the tiles that own the programme's parcels and register them as partitions.")
+def find_and_register_tiles(context: dg.OpExecutionContext, mrv: MrvResource) -> None:
+    """Register the programme's tiles; those already registered stay."""
+    place = mrv.workplace()
+    new = register_tiles(context.instance, place.program, place.tiles)
+    context.log.info("%d tiles, %d new: %s", len(place.tiles), len(new), ", ".join(new) or "-")
+
+
+@dg.job(name="register_tiles", description="Parcels to tiles; needed once before the first backfill.")
+def register_tiles_job() -> None:
+    """The same as `mrv tiles`."""
+    find_and_register_tiles()
+
+
+class QaDecision(dg.Config):
+    """What somebody states on a tile-month that the gate rejected."""
+
+    tile: str = Field(description="MGRS tile, such as 34TER.")
+    month: str = Field(description="UTC month, YYYY-MM, in quotes.")
+    mission: str | None = Field(default=None, description="The first that is REJECTED unless named.")
+    verdict: Literal["approve", "reject"] = Field(description="Neither changes the month: nobody signs here.")
+    reviewer: str = Field(description="Who states it, by name.")
+    role: str = Field(description="The reviewer's role, such as lead reviewer.")
+    reason: str = Field(description="Why, for whoever audits it.")
+    evidence: list[str] = Field(default_factory=list, description="What it rests on, such as field report 7.")
+
+
+@dg.op(description="Write a manual decision that nobody signed: asserted, not authenticated.")
+def write_asserted_decision(context: dg.OpExecutionContext, mrv: MrvResource, config: QaDecision) -> None:
+    """Record what is stated; nothing is approved by it."""
+    from mrv_assets.review.decide import Verdict, decide_asserted
+
+    wanted = Verdict(
+        tile=config.tile,
+        month=config.month,
+        mission=config.mission,
+        verdict=config.verdict,
+        reason=config.reason,
+        evidence=tuple(config.evidence),
+    )
+    recorded = decide_asserted(mrv.workplace(), wanted, config.reviewer, config.role)
+    statement = recorded.statement
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=statement.asset.split("/"),
+            partition=partition_key(config.tile, config.month),
+            # Dagster shows it above the gate's own word: few rows, and none that could be taken for that.
+            metadata={
+                "asserted": f"{statement.verdict} by {statement.reviewer}, {statement.role}: "
+                "not authenticated, counts for nothing",
+                "asserted_reason": "; ".join([statement.reason, *statement.evidence]),
+                "asserted_decision": recorded.decision,
+            },
+        )
+    )
+    context.log.info(
+        "%s by %s is asserted, not authenticated, and counts for nothing until signed: decision %s",
+        config.verdict,
+        config.reviewer,
+        recorded.decision,
+    )
+
+
+@dg.job(
+    name="record_qa_decision",
+    description="A manual decision on a rejected tile-month, asserted and not authenticated: it is shown in "
+    "`mrv qa list`, and approves nothing. `mrv qa decide` signs one.",
+)
+def record_qa_decision_job() -> None:
+    """`mrv qa decide` without a key."""
+    write_asserted_decision()

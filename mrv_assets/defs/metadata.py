@@ -1,0 +1,161 @@
+"""Metadata: what a compliance officer sees on a materialization, most important first."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.formats.artifacts import decision_of, observations_of
+from mrv_assets.stages.materialize import Materialized
+
+THUMBNAIL_BYTES = 6000
+"""Metadata is an event in Dagster's database: the whole picture is in the lake."""
+
+Metadata = dict[str, Any]
+
+
+def metadata_of(done: Materialized, reproductions: int) -> Metadata:
+    """The metadata of one materialization of any asset.
+
+    Args:
+        done: The materialization.
+        reproductions: How often its request was computed again, with the same output.
+    """
+    document = done.record.document
+    stage = document["asset"].rpartition("/")[2]
+    first: Metadata = {}
+    last: Metadata = {}
+    match stage:
+        case _ if not done.record.evaluated:
+            reasons = ", ".join(document["output"]["reasons"])
+            first = {"gate_status": document["output"]["status"], "reasons": reasons}
+        case "raw_tiles":
+            last = _scenes(observations_of(done.record), document["output"]["refused"])
+            last["completeness"] = dg.MetadataValue.json(document["output"]["completeness"])
+        case "indices":
+            last = {"unavailable": dg.MetadataValue.json(document["output"]["attrs"]["unavailable"])}
+        case "gated_tiles":
+            first, last = _gate(decision_of(done.record))
+            last = {"coverage_picture": thumbnail(done.path / "preview.png"), **last}
+        case "monthly_proxies":
+            first = {
+                "gate_status": ", ".join(f"{m} {s}" for m, s in document["output"]["decisions"].items()),
+                "mission": document["output"]["mission"] or "none",
+                **_fusion(document["output"].get("fusion")),
+            }
+            last = {
+                "parcels": document["output"]["table"]["rows"],
+                "index_picture": thumbnail(done.path / "preview.png"),
+            }
+    return {
+        **first,
+        "audit_hash": done.audit_hash,
+        "outcome": done.outcome.value,
+        "reproduced": reproductions,
+        "upstream": _upstream(document["inputs"]),
+        **last,
+        "parameters": dg.MetadataValue.json(_short(document["plan"])),
+        "path": dg.MetadataValue.path(str(done.path)),
+    }
+
+
+def _fusion(said: Json | None) -> Metadata:
+    """Of a month with fusion: what each mission gave of the parcels' area, and the radar beside."""
+    if said is None:
+        return {}
+    shares = {f"{one['mission']}_share": one["share"] for one in said["sources"]}
+    return {**shares, "beside": said["beside"] or "none"}
+
+
+def _gate(decision: Json) -> tuple[Metadata, Metadata]:
+    first = {
+        "gate_status": decision["status"],
+        "reasons": ", ".join(decision["reasons"]) or "none",
+        "coverage": decision["coverage"],
+        "min_coverage": decision["min_coverage"],
+    }
+    last: Metadata = {
+        "coverages": dg.MetadataValue.json(
+            {
+                "clear of parcels": decision["coverage"],
+                "clear of active blocks": decision["valid_of_footprint"],
+                "active blocks of tile": decision["footprint_of_tile"],
+            }
+        ),
+        "parcels_passed": f"{sum(p['passed'] for p in decision['parcels'])} of {len(decision['parcels'])}",
+        "scenes": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "scene": scene,
+                        "time": observation["datetime"],
+                        "clear of parcels": observation["clear_of_parcels"],
+                        "used": observation["used"],
+                        "reason": observation["reason"] or "",
+                    }
+                )
+                for observation in decision["observations"]
+                for scene in observation["scenes"]
+            ],
+            _schema("scene", "time", "clear of parcels", "used", "reason"),
+        ),
+    }
+    return first, last
+
+
+def _scenes(observations: list[Json], refused: list[Json]) -> Metadata:
+    rows = [
+        {"scene": scene["id"], "time": scene["datetime"], "offset rule": scene["offset_rule"], "refused": ""}
+        for observation in observations
+        for scene in observation["scenes"]
+    ] + [{"scene": r["id"], "time": "", "offset rule": "", "refused": f"{r['code']}: {r['detail']}"} for r in refused]
+    return {
+        "scenes": dg.MetadataValue.table(
+            [dg.TableRecord(row) for row in rows], _schema("scene", "time", "offset rule", "refused")
+        )
+    }
+
+
+def _upstream(inputs: Json) -> dg.TableMetadataValue:
+    hashes = [dg.TableRecord({"asset": name, "audit_hash": value}) for name, value in inputs.items() if "/" in name]
+    # raw_tiles comes from scenes; their items' digests are what an outside catalogue can be compared with.
+    items = [
+        dg.TableRecord({"asset": f"STAC item {item['id']}", "audit_hash": item["item_sha256"]})
+        for item in inputs.get("items", [])
+    ]
+    return dg.MetadataValue.table(hashes + items, _schema("asset", "audit_hash"))
+
+
+def _schema(*names: str) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(name) for name in names])
+
+
+def _short(manifest: Json) -> Json:
+    """The parameter manifest with what is long as its digest; the record has it whole."""
+
+    def short(key: str, value: Any) -> Any:
+        if key == "mission":
+            return {"name": value["name"], "sha256": digest(value)}
+        if isinstance(value, list) and len(value) > 12:
+            return {"count": len(value), "sha256": digest(value)}
+        return value
+
+    return {key: short(key, value) for key, value in manifest.items()}
+
+
+def thumbnail(picture: Path) -> dg.MarkdownMetadataValue:
+    """A picture small enough for an event, inline: halved until it fits."""
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        image = opened.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
+        while True:
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG", optimize=True)
+            text = base64.b64encode(buffer.getvalue()).decode()
+            if len(text) <= THUMBNAIL_BYTES - 60:
+                return dg.MetadataValue.md(f"![preview](data:image/png;base64,{text})")
+            image = image.resize((max(1, image.width // 2), max(1, image.height // 2)))

@@ -1,0 +1,42 @@
+"""Partitions: one tile of the programme and one month."""
+
+import dagster as dg
+
+from mrv_assets.programme.model import Program
+
+TILE = "tile"
+MONTH = "month"
+
+
+def tile_partitions_name(program: Program) -> str:
+    """The dynamic set that `mrv tiles` registers the programme's tiles in."""
+    return f"{program.program}_tile"
+
+
+def tile_months(program: Program) -> dg.MultiPartitionsDefinition:
+    """Every tile of the programme times every month that is over."""
+    end = program.last_month
+    year, month = (int(part) for part in end.split("-"))
+    after = f"{year + month // 12:04d}-{month % 12 + 1:02d}"
+    return dg.MultiPartitionsDefinition(
+        {
+            MONTH: dg.MonthlyPartitionsDefinition(
+                start_date=program.first_month, end_date=after, fmt="%Y-%m", timezone="UTC"
+            ),
+            TILE: dg.DynamicPartitionsDefinition(name=tile_partitions_name(program)),
+        }
+    )
+
+
+def partition_key(tile: str, month: str) -> dg.MultiPartitionKey:
+    """The key of one tile and month."""
+    return dg.MultiPartitionKey({TILE: tile, MONTH: month})
+
+
+def register_tiles(instance: dg.DagsterInstance, program: Program, tiles: tuple[str, ...]) -> tuple[str, ...]:
+    """Register the programme's tiles as partitions, once; gives those that were new."""
+    name = tile_partitions_name(program)
+    new = tuple(tile for tile in tiles if not instance.has_dynamic_partition(name, tile))
+    if new:
+        instance.add_dynamic_partitions(name, list(new))
+    return new

@@ -1,0 +1,125 @@
+"""Runs started from the command line: Dagster's own in-process materialize, on the configured instance."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mrv_assets.defs.assets import FORCE_TAG
+from mrv_assets.defs.build import build_definitions
+from mrv_assets.defs.partitions import partition_key, register_tiles
+from mrv_assets.defs.resources import MrvResource
+from mrv_assets.deployment import Workplace
+from mrv_assets.settings import Settings, ensure_dagster_home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a run did for one asset."""
+
+    asset: str
+    outcome: str
+    """computed, unchanged, restored or reproduced."""
+    audit_hash: str
+
+
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance that plain ``dagster`` commands use too; its home is made on first use."""
+    ensure_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def materialize_tile_month(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    tile: str,
+    month: str,
+    *,
+    force: bool = False,
+    only: Sequence[str] | None = None,
+) -> list[Ran]:
+    """Materialize every asset of a tile and month, or some of them, in this process.
+
+    Args:
+        instance: Told of what is done.
+        settings: The deployment.
+        tile: Which tile.
+        month: Which month.
+        force: Compute even what is known.
+        only: Paths of the assets; all of them unless given.
+
+    Raises:
+        MrvError: As the stages raise them.
+    """
+    definitions = build_definitions(settings)
+    result = dg.materialize(
+        list(definitions.assets or []),  # type: ignore[arg-type]
+        selection=None if only is None else [dg.AssetKey(asset.split("/")) for asset in only],
+        partition_key=partition_key(tile, month),
+        instance=instance,
+        resources=dict(definitions.resources or {}),
+        tags={FORCE_TAG: "true"} if force else None,
+        # The verb says itself what was done; a known error is one message, not a log.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    ran = []
+    for event in result.get_asset_materialization_events():
+        shown = event.step_materialization_data.materialization
+        name = shown.asset_key.to_user_string()
+        ran.append(Ran(asset=name, outcome=_text(shown, "outcome"), audit_hash=_text(shown, "audit_hash")))
+    return ran
+
+
+def materialize_all(settings: Settings, say: Callable[[str], None], note: str = "") -> int:
+    """Materialize every tile and month of a programme, but those that are as they would be made now.
+
+    Args:
+        settings: The programme and its lake.
+        say: Told of each tile and month when it is done.
+        note: What to say of all of them.
+
+    Returns:
+        How many were there already.
+
+    Raises:
+        MrvError: As the stages raise them.
+    """
+    place = MrvResource.of(settings).workplace()
+    todo = [(tile, month) for tile in place.tiles for month in place.months]
+    reused = 0
+    with dagster_instance(settings) as instance:
+        register_tiles(instance, place.program, place.tiles)
+        for number, (tile, month) in enumerate(todo, 1):
+            began = time.monotonic()
+            known = _is_current(instance, place, tile, month)
+            if not known:
+                materialize_tile_month(instance, settings, tile, month)
+            reused += known
+            outcome = "reused" if known else "done"
+            say(f"[{number:2}/{len(todo)}] {tile} {month} {note}{outcome} ({time.monotonic() - began:.1f} s)")
+    return reused
+
+
+def _is_current(instance: dg.DagsterInstance, place: Workplace, tile: str, month: str) -> bool:
+    """True when every asset's request is answered in the lake and Dagster has heard of it."""
+    hashes = place.current_hashes(tile, month)
+    return hashes is not None and all(
+        has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
+    )
+
+
+def has_heard_of(instance: dg.DagsterInstance, asset: str, tile: str, month: str, audit_hash: str) -> bool:
+    """True when the newest materialization Dagster knows of a partition is this record."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(asset.split("/")), asset_partitions=[partition_key(tile, month)]), limit=1
+    ).records
+    shown = records[0].asset_materialization if records else None
+    return shown is not None and _text(shown, "audit_hash") == audit_hash
+
+
+def _text(materialization: dg.AssetMaterialization, name: str) -> str:
+    return str(materialization.metadata[name].value)

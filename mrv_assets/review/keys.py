@@ -1,0 +1,70 @@
+"""Reviewers' keys: a private one in a file that only its owner reads, a public one for the programme file."""
+
+import json
+import os
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mrv_assets.audit.manual_decisions import Reviewer, public_pem
+from mrv_assets.errors import DecisionRefused
+from mrv_assets.lake.durable import sync
+
+MAX_BYTES = 10_000
+"""A private key's file is a few lines."""
+
+
+def new_key(path: Path, name: str, role: str) -> Reviewer:
+    """Make a key pair: the private key goes to a new file that nobody else may read, the public one is given back.
+
+    Raises:
+        DecisionRefused: When the name or role is no plain line, or when there is a file already.
+    """
+    for what, text in (("Name", name), ("Role", role)):
+        if not text or not text.isprintable() or text != text.strip() or len(text) > 200:
+            raise DecisionRefused(what, text, "it is not one plain line of up to 200 characters", "Write it so")
+    key = Ed25519PrivateKey.generate()
+    data = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise DecisionRefused("Key file", str(path), "there is one already", "Name a new file") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
+    return Reviewer(name=name, role=role, public_key=public_pem(key.public_key()))
+
+
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """A reviewer's private key.
+
+    Raises:
+        DecisionRefused: When the file holds none. What it holds is not repeated.
+    """
+    cure = "Name the file that `mrv keys new` wrote"
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES)
+    except OSError as error:
+        raise DecisionRefused("Key file", str(path), error.strerror or "it cannot be read", cure) from None
+    try:
+        key = serialization.load_pem_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise DecisionRefused("Key file", str(path), "it holds no private key without a password", cure) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise DecisionRefused("Key file", str(path), "its key is of another kind than Ed25519", cure)
+    return key
+
+
+def programme_lines(reviewer: Reviewer) -> str:
+    """The lines of the programme file that make a reviewer known."""
+    key = "".join(f"      {line}\n" for line in reviewer.public_key.splitlines())
+    # JSON's texts are YAML's, whatever is in them.
+    name, role = (json.dumps(text, ensure_ascii=False) for text in (reviewer.name, reviewer.role))
+    return f"reviewers:\n  - name: {name}\n    role: {role}\n    public_key: |\n{key}"

@@ -1,0 +1,58 @@
+"""Where an item lies, by the box or the outline it states."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mrv_assets.scenes.item import is_misplaced
+from mrv_assets.stac.source import Bounds
+
+
+def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
+    """West, south, east, north of an item in degrees; None where it lies nowhere, or its box is none."""
+    bbox = item.get("bbox")
+    if bbox is not None:
+        if is_misplaced(item):
+            return None
+        half = len(bbox) // 2
+        return bbox[0], bbox[1], bbox[half], bbox[half + 1]
+    positions = list(_positions(item.get("geometry")))
+    if not positions:
+        return None
+    xs, ys = zip(*positions, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def touches_place(item: Mapping[str, Any], bounds: Bounds) -> bool:
+    """Whether an item's box touches another; STAC: an item without a geometry lies nowhere.
+
+    One whose box is none may lie anywhere: selection leaves it out, and says why.
+    """
+    if is_misplaced(item):
+        return True
+    bbox = bbox_of(item)
+    if bbox is None or bbox[3] < bounds[1] or bounds[3] < bbox[1]:
+        return False
+    asked = spans(bounds[0], bounds[2])
+    return any(west <= e and w <= east for west, east in spans(bbox[0], bbox[2]) for w, e in asked)
+
+
+def spans(west: float, east: float) -> list[tuple[float, float]]:
+    """Ranges of longitude from west to east: two where they cross the antimeridian, however that is written."""
+    if west > east:
+        return [(west, 180.0), (-180.0, east)]
+    # Some write 170 to 190 where others write 170 to -170.
+    return [(west, east), *([(west - 360, east - 360)] if east > 180 else [])]
+
+
+def _positions(geometry: object) -> Iterator[Sequence[float]]:
+    """Longitude and latitude of every vertex."""
+    pending: list[Any] = [geometry]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            pending.extend((part.get("coordinates"), part.get("geometries")))
+        elif isinstance(part, list):
+            if len(part) >= 2 and all(isinstance(value, int | float) for value in part):
+                yield part[:2]
+            else:
+                pending.extend(part)

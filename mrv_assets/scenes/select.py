@@ -1,0 +1,347 @@
+"""Which published scenes count: bands found, zero point and duplicates settled, passes made observations."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import rfc8785
+
+from mrv_assets.missions.mission import Mission, Power, Reflectance
+from mrv_assets.scenes.bands import asset_key, files_of, is_jp2
+from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale, dn_shift_of
+from mrv_assets.scenes.item import (
+    Item,
+    excess,
+    instant,
+    is_misplaced,
+    is_multihash,
+    item_digest,
+    item_id,
+    published_digest,
+    quoted,
+    text,
+)
+from mrv_assets.scenes.offset import OffsetDecision, boa_offset
+from mrv_assets.scenes.product import Product, baseline_text, product_of
+
+# A pass over neighbouring scenes takes minutes; the next pass of the same platform is 100 minutes away.
+PASS_GAP = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneBand:
+    """One band of a scene: the file that holds it."""
+
+    name: str
+    """The mission's name for the band, reflectance or quality."""
+    key: str
+    """STAC asset key."""
+    href: str
+    """Link as published; the catalogue it came from makes it absolute."""
+    checksum: str | None
+    """Published multihash, lower-case hex; None where there is none, or none that can be read."""
+    size: int | None
+    """Published size in bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One STAC item of a mission, ready to be read."""
+
+    id: str
+    collection: str
+    datetime: str
+    """UTC, ISO 8601 to the microsecond; sorts as text."""
+    platform: str
+    """Such as ``sentinel-2a``; the constellation where no platform is stated."""
+    bands: Mapping[str, SceneBand]
+    """Reflectance and quality bands by the mission's name; what the item lacks is absent."""
+    item: Item
+    """As published."""
+    item_sha256: str
+    """SHA-256 of the item's canonical JSON, queries stripped from its links."""
+    dn_shift: int
+    """Added to a published digital number to bring it to the mission's convention."""
+    offset: float
+    """reflectance = published DN * scale + offset, unitless; 0 for backscatter."""
+    offset_rule: str
+    """What settled the offset: boa_offset_applied, stated, baseline, date, or mission: the product has but one."""
+    findings: tuple[str, ...]
+    """What is odd about the item, ``code: detail``; none of it stops the scene."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """All scenes of one platform in one orbit pass: one look at the ground."""
+
+    key: str
+    rule: str
+    """What made them one: absolute_orbit, datatake, pass, or item (each item alone)."""
+    scenes: tuple[Scene, ...]
+    """Sorted by id."""
+    datetime: str
+    """Of the earliest scene."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """An item of the month that is not used, and why."""
+
+    id: str
+    code: str
+    """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, scale_unexpected,
+    offset_unknown, offset_unexpected, that of a mission's condition such as tier_other, or ``superseded_by:<id>``."""
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """A month's scenes, as they count."""
+
+    observations: tuple[Observation, ...]
+    """Sorted by datetime, then key."""
+    excluded: tuple[Excluded, ...]
+    """Sorted by id, then code."""
+    matched: int
+    """Items of the month: the scenes used and the items excluded."""
+    returned: int
+    """Items given, those of other months and repeated ones among them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """A usable scene, with what duplicates and passes are told by."""
+
+    scene: Scene
+    product: Product
+    sensed: datetime
+
+
+def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_direction: str = "") -> Selection:
+    """The scenes of one UTC month, each look at the ground once.
+
+    A month is half-open: its last microsecond belongs to it, the first instant of the next does not. Of items
+    with one id the first counts. Of reprocessed copies of one scene the newest baseline counts, then the
+    newest generation; a copy that cannot be used supersedes nothing.
+
+    Args:
+        items: STAC items, of any months.
+        mission: What to look for in them.
+        month: Such as ``2018-07``.
+        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has one of them.
+
+    Returns:
+        Observations and exclusions; the same for items in any order, where ids differ.
+    """
+    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    end = (start + timedelta(days=31)).replace(day=1)
+    usable: list[_Candidate] = []
+    # A set, since a page of a search may come twice.
+    excluded: set[Excluded] = set()
+    digests: dict[str, str] = {}
+    returned = 0
+    for item in items:
+        returned += 1
+        try:
+            sensed = _sensed(item)
+            if not start <= sensed < end:
+                continue
+            digest = _digest(item)
+            first = digests.get(item["id"])
+            if first == digest:
+                continue
+            if first is not None:
+                raise UnusableError("duplicate_id", "an item with this id and other content came first")
+            digests[item["id"]] = digest
+            usable.append(_candidate(item, digest, sensed, mission, orbit_direction))
+        except UnusableError as reason:
+            excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
+    kept, superseded = _newest(usable)
+    excluded.update(superseded)
+    return Selection(
+        observations=_observations(kept),
+        excluded=tuple(sorted(excluded, key=lambda one: (one.id, one.code, one.detail))),
+        matched=len(kept) + len(excluded),
+        returned=returned,
+    )
+
+
+def _sensed(item: Item) -> datetime:
+    if not item_id(item):
+        raise UnusableError("item_invalid", "it has no id")
+    # STAC: where datetime is null, the interval's start is required.
+    stated = text(item, "datetime") or text(item, "start_datetime")
+    sensed = instant(stated)
+    if sensed is None:
+        raise UnusableError("item_invalid", f"its datetime {stated[:80]!r} is not ISO 8601")
+    return sensed
+
+
+def _digest(item: Item) -> str:
+    if too_much := excess(item):
+        raise UnusableError("item_invalid", too_much)
+    try:
+        return item_digest(item)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
+
+
+def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> _Candidate:
+    if is_misplaced(item):
+        raise UnusableError("item_invalid", f"its bbox is not west, south, east, north in degrees: {item['bbox']!r}")
+    product = product_of(item)
+    platform = product.platform or product.constellation
+    if platform and not platform.startswith(mission.platforms):
+        detail = f"{platform} sensed it, and {mission.title} is of {' and '.join(mission.platforms)}"
+        raise UnusableError("platform_other", detail)
+    check_conditions(item, mission, orbit_direction)
+    bands, findings = _bands(item, mission)
+    keys = [band.key for name, band in bands.items() if name in mission.bands]
+    match mission.radiometry:
+        case Reflectance() as radiometry:
+            check_scale(item, keys, radiometry.scale)
+            decision = boa_offset(item, sensed, keys, radiometry)
+            if decision.offset is None:
+                detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
+                raise UnusableError("offset_unknown", detail)
+            offset, dn_shift = decision.offset, dn_shift_of(decision.offset, radiometry)
+        case Power():
+            decision = OffsetDecision(offset=0.0, rule="mission", findings=())
+            offset, dn_shift = 0.0, 0
+    scene = Scene(
+        id=item["id"],
+        collection=collection if isinstance(collection := item.get("collection"), str) else "",
+        datetime=_spelled(sensed),
+        platform=platform or "unknown",
+        bands=bands,
+        item=item,
+        item_sha256=digest,
+        dn_shift=dn_shift,
+        offset=offset,
+        offset_rule=decision.rule,
+        findings=(*findings, *decision.findings),
+    )
+    return _Candidate(scene=scene, product=product, sensed=sensed)
+
+
+def _spelled(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str]]:
+    """What the item has of the mission's bands, and what is odd about them."""
+    assets = item.get("assets")
+    if not isinstance(assets, Mapping):
+        raise UnusableError("item_invalid", "it has no assets")
+    files = files_of(assets)
+    readable = {key: asset for key, asset in files.items() if not is_jp2(asset)}
+    bands: dict[str, SceneBand] = {}
+    findings: list[str] = []
+    for name in (*mission.bands, *mission.quality):
+        key = asset_key(readable, name, mission)
+        if key is not None:
+            bands[name] = _band(name, key, readable[key], findings)
+        elif asset_key(files, name, mission) is not None:
+            findings.append(f"band_jp2: {name} is published only as JPEG 2000, which is not read")
+        elif name in mission.bands:
+            findings.append(f"band_absent: {name}")
+    why = "; ".join(findings)
+    if not any(name in bands for name in mission.bands):
+        raise UnusableError("bands_missing", f"no {_measured(mission)} band can be read ({why})")
+    lacking = [name for name, quality in mission.quality.items() if quality.required and name not in bands]
+    if lacking:
+        raise UnusableError("quality_missing", f"without {lacking[0]} no pixel can be called clear ({why})")
+    return bands, findings
+
+
+def _measured(mission: Mission) -> str:
+    return "reflectance" if isinstance(mission.radiometry, Reflectance) else "backscatter"
+
+
+def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:
+    stated, size = asset.get("file:checksum"), asset.get("file:size")
+    checksum = stated.lower() if isinstance(stated, str) and is_multihash(stated) else None
+    if stated is not None and checksum is None:
+        findings.append(f"checksum_unverifiable: {name} states {str(stated)[:80]!r}, which is no multihash")
+    elif checksum is not None and published_digest(checksum) is None:
+        findings.append(
+            f"checksum_unverifiable: {name} states {checksum[:80]!r}, of a function or a length that is not compared"
+        )
+    plain = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+    return SceneBand(name=name, key=key, href=asset["href"], checksum=checksum, size=size if plain else None)
+
+
+def _newest(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], list[Excluded]]:
+    """One scene of each identity, and the copies it supersedes."""
+    copies: dict[object, list[_Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda one: one.scene.id):
+        copies.setdefault(candidate.product.identity or candidate.scene.id, []).append(candidate)
+    kept: list[_Candidate] = []
+    superseded: list[Excluded] = []
+    for group in copies.values():
+        # max gives the first of equals: ties go to the lowest id.
+        best = max(group, key=_age)
+        kept.append(best)
+        superseded += [
+            Excluded(id=one.scene.id, code=f"superseded_by:{best.scene.id}", detail=_difference(one, best))
+            for one in group
+            if one is not best
+        ]
+    return kept, superseded
+
+
+def _age(candidate: _Candidate) -> tuple[tuple[int, int], datetime]:
+    product = candidate.product
+    return product.baseline or (0, 0), product.made or datetime.min.replace(tzinfo=UTC)
+
+
+def _difference(old: _Candidate, new: _Candidate) -> str:
+    if old.product.baseline != new.product.baseline:
+        return f"baseline {baseline_text(old.product.baseline)}, newer {baseline_text(new.product.baseline)}"
+    if old.product.made != new.product.made:
+        made = [_spelled(one.product.made) if one.product.made else "unknown" for one in (old, new)]
+        return f"generated {made[0]}, newer {made[1]}"
+    return "nothing says which copy is newer: the lower id counts"
+
+
+def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
+    groups: dict[tuple[str, str], list[Scene]] = {}
+    tracks: dict[str, list[_Candidate]] = {}
+    for candidate in candidates:
+        product = candidate.product
+        if product.platform and product.absolute_orbit is not None:
+            key = ("absolute_orbit", f"{product.platform}/orbit-{product.absolute_orbit:06d}")
+        elif product.platform and product.datatake:
+            key = ("datatake", f"{product.platform}/datatake-{product.datatake}")
+        elif product.platform or (product.constellation and product.relative_orbit is not None):
+            track = "" if product.relative_orbit is None else f"/track-{product.relative_orbit:03d}"
+            tracks.setdefault((product.platform or product.constellation) + track, []).append(candidate)
+            continue
+        else:
+            # A constellation is several platforms: its scenes minutes apart may be two looks.
+            key = ("item", candidate.scene.id)
+        groups.setdefault(key, []).append(candidate.scene)
+    for track, members in tracks.items():
+        groups |= {("pass", f"{track}/{scenes[0].datetime}"): scenes for scenes in _passes(members)}
+    observations = (
+        Observation(
+            key=key,
+            rule=rule,
+            scenes=tuple(sorted(scenes, key=lambda scene: scene.id)),
+            datetime=min(scene.datetime for scene in scenes),
+        )
+        for (rule, key), scenes in groups.items()
+    )
+    return tuple(sorted(observations, key=lambda one: (one.datetime, one.key)))
+
+
+def _passes(candidates: Sequence[_Candidate]) -> list[list[Scene]]:
+    """Scenes of one track in order of time, cut wherever ten minutes or more pass without one."""
+    passes: list[list[Scene]] = []
+    last: datetime | None = None
+    for candidate in sorted(candidates, key=lambda one: (one.sensed, one.scene.id)):
+        if last is None or candidate.sensed - last >= PASS_GAP:
+            passes.append([])
+        passes[-1].append(candidate.scene)
+        last = candidate.sensed
+    return passes

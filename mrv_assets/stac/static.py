@@ -1,0 +1,224 @@
+"""A static STAC catalogue on disk: its items, found by place and time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from mrv_assets.errors import CatalogueError, HrefRefused
+from mrv_assets.scenes.bbox import touches_place
+from mrv_assets.scenes.item import instant, quoted, text
+from mrv_assets.stac.json_document import MAX_DOCUMENT_BYTES, parsed
+from mrv_assets.stac.source import Bounds, Found, Json
+from mrv_assets.transport.store import path_beneath
+
+MAX_DOCUMENTS = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """An item and where its document lies."""
+
+    item: Json
+    collection: str | None
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Walked:
+    """Everything beneath a catalogue, read once."""
+
+    items: tuple[_Placed, ...]
+    collections: frozenset[str]
+
+
+@dataclass(frozen=True)
+class StaticCatalogue:
+    """A catalogue of JSON documents on disk. What it reads, it reads once."""
+
+    root: Path
+    """Its folder, resolved; nothing outside is ever read."""
+    document: Path
+    """The document the walk starts from."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> "StaticCatalogue":
+        """Open a catalogue by its folder, or by its catalog.json or collection.json.
+
+        Raises:
+            CatalogueError: When there is none, or its first document cannot be used.
+        """
+        given = Path(path)
+        candidates = [given / "catalog.json", given / "collection.json"] if given.is_dir() else [given]
+        document = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if document is None:
+            raise CatalogueError(
+                str(path),
+                "there is no catalog.json or collection.json here",
+                "Name the folder of a static STAC catalogue, or its catalog.json",
+            )
+        document = document.resolve()
+        _document(document)
+        return cls(document.parent, document)
+
+    def search(self, collection: str, bounds: Bounds, start: str, end: str) -> Found:
+        """Items of a collection that touch a place and a time, both ends included.
+
+        More than a month may come back, never less: an item whose time cannot be read is among them, so that
+        selection can say why it is left out.
+
+        Args:
+            collection: Collection id.
+            bounds: West, south, east, north in degrees.
+            start: First instant, ISO 8601.
+            end: Last instant, ISO 8601.
+
+        Raises:
+            CatalogueError: When a document cannot be used, or there is no such collection.
+        """
+        if collection not in self._walked.collections:
+            present = quoted(", ".join(sorted(self._walked.collections))) or "none"
+            raise CatalogueError(
+                str(self.document),
+                f"it has no collection {collection!r}",
+                f"It has: {present}. Set the mission's collection to one of them",
+            )
+        first, last = instant(start), instant(end)
+        if first is None or last is None:
+            raise ValueError(f"a search needs two ISO 8601 instants, not {start!r} and {end!r}")
+        items = tuple(
+            placed.item
+            for placed in self._walked.items
+            if placed.collection == collection
+            and _touches_time(placed.item, first, last)
+            and touches_place(placed.item, bounds)
+        )
+        return Found(items=items, matched=len(items), returned=len(items))
+
+    def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
+        """The file that an item's link means, as an absolute path.
+
+        Args:
+            item_id: The item the link stands in; of two with this id, the first.
+            href: The link, as published.
+            collection: The item's collection; needed only where several hold this id.
+
+        Raises:
+            CatalogueError: When no item has this id, or items of several collections have.
+            HrefRefused: When the link leads out of the catalogue.
+        """
+        by_collection = self._folders.get(item_id, {})
+        if collection is not None:
+            by_collection = {name: folder for name, folder in by_collection.items() if name == collection}
+        if len(by_collection) != 1:
+            raise CatalogueError(
+                str(self.document),
+                f"{len(by_collection) or 'no'} collections hold an item {item_id!r}",
+                "Name an item of this catalogue, with its collection where several share the id",
+            )
+        [folder] = by_collection.values()
+        return str(path_beneath(self.root, folder, href))
+
+    @cached_property
+    def _walked(self) -> _Walked:
+        items: list[_Placed] = []
+        collections: set[str] = set()
+        for path, document, parent in _walk(self.root, self.document):
+            if document.get("type") == "Feature":
+                named = document.get("collection")
+                collection = named if isinstance(named, str) else parent
+                items.append(_Placed(item=document, collection=collection, folder=path.parent))
+                collections.update({collection} if collection else ())
+            elif document.get("type") == "Collection":
+                collections.add(_text(path, document, "id"))
+        return _Walked(items=tuple(items), collections=frozenset(collections))
+
+    @cached_property
+    def _folders(self) -> Mapping[str, Mapping[str | None, Path]]:
+        """Folder by item id and collection; of two items with one id, the first."""
+        folders: dict[str, dict[str | None, Path]] = {}
+        for placed in self._walked.items:
+            folders.setdefault(str(placed.item.get("id")), {}).setdefault(placed.collection, placed.folder)
+        return folders
+
+
+def _walk(root: Path, start: Path) -> Iterator[tuple[Path, Json, str | None]]:
+    """Every document once, loops or not, in the order linked, with the id of the collection above it."""
+    pending: list[tuple[Path, str | None]] = [(start, None)]
+    seen: set[Path] = set()
+    while pending:
+        path, parent = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        if len(seen) > MAX_DOCUMENTS:
+            raise CatalogueError(
+                str(start),
+                f"it links more than {MAX_DOCUMENTS} documents",
+                "Split it into several catalogues",
+            )
+        document = _document(path)
+        yield path, document, parent
+        if document.get("type") == "Feature":
+            continue
+        above = _text(path, document, "id") if document.get("type") == "Collection" else parent
+        children = [(child, above) for child in _children(root, path, document)]
+        pending.extend(reversed(children))
+
+
+def _children(root: Path, path: Path, document: Json) -> Iterator[Path]:
+    links = document.get("links")
+    if not isinstance(links, list):
+        raise CatalogueError(str(path), "it has no list of links", "Write the catalogue again; STAC requires links")
+    for link in links:
+        if not isinstance(link, dict) or link.get("rel") not in ("child", "item"):
+            continue
+        href = link.get("href")
+        if not isinstance(href, str):
+            raise CatalogueError(str(path), f"a {link['rel']} link has no href", "Give it one, or remove the link")
+        try:
+            yield path_beneath(root, path.parent, href)
+        except HrefRefused as refusal:
+            raise CatalogueError(
+                str(path),
+                f"its {link['rel']} link {quoted(refusal.href)!r} cannot be followed: {refusal.reason}",
+                "Make it a relative link to a file beneath the catalogue's folder",
+            ) from refusal
+
+
+def _document(path: Path) -> Json:
+    """One STAC document; its size and depth are bounded."""
+    cure = "Write it again as UTF-8 STAC JSON, or remove the link to it"
+    if path.exists() and not path.is_file():
+        raise CatalogueError(str(path), "it is not a file", cure)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise CatalogueError(str(path), f"it cannot be read ({error.strerror})", cure) from error
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise CatalogueError(str(path), f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB", cure)
+    try:
+        document = parsed(data)
+    except ValueError as error:
+        raise CatalogueError(str(path), f"it {error}", cure) from error
+    if not isinstance(document, dict) or document.get("type") not in ("Catalog", "Collection", "Feature"):
+        raise CatalogueError(str(path), "it is not a STAC catalogue, collection or item", cure)
+    return document
+
+
+def _text(path: Path, document: Json, key: str) -> str:
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise CatalogueError(str(path), f"its {key!r} is not text", "Write it again; STAC requires it")
+    return value
+
+
+def _touches_time(item: Json, first: datetime, last: datetime) -> bool:
+    at, begin, stop = (instant(text(item, key)) for key in ("datetime", "start_datetime", "end_datetime"))
+    if at is None and begin is None:
+        return True
+    if at is not None and first <= at <= last:
+        return True
+    return begin is not None and begin <= last and (stop or begin) >= first

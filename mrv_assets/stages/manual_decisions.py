@@ -1,0 +1,94 @@
+"""gated_tiles by manual decision: what the gate rejected and two reviewers approved."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.audit.graph import Step, steps_digest
+from mrv_assets.audit.manual_decisions import Reviewer, approvals, public_key, public_pem
+from mrv_assets.formats.artifacts import DECISION, PREVIEW, decision_of
+from mrv_assets.lake.manual_decisions import decision_id, decisions_on
+from mrv_assets.lake.records import Record
+from mrv_assets.lake.store import Lake
+from mrv_assets.science.gate import GateStatus
+from mrv_assets.stages.materialize import Materialized, materialize, settle
+from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.source_code import source as source_of
+
+
+def with_manual_decisions(lake: Lake, plan: Plan, measured: Materialized) -> Materialized:
+    """What the gate measured, or its approval where it rejected and two reviewers of the programme approve.
+
+    The approval is a record of its own, made from the rejected one and the decisions on it; both stay. Decisions are
+    on one record: where the indices, and so what was measured, have changed since, they approve nothing.
+
+    Args:
+        lake: Where the decisions are.
+        plan: The tile and month, for the mission, with the programme's reviewers.
+        measured: The gate's own decision, materialized.
+    """
+    record = measured.record
+    counted = counted_approvals(lake, plan, record)
+    if not counted:
+        return settle(lake, plan, measured)
+    reviewers = {who.key_id: who for _, who in counted}
+    document = {
+        **decision_of(record),
+        "status": GateStatus.APPROVED_MANUAL.value,
+        "manual": [
+            {
+                **{name: decision["statement"][name] for name in ("reviewer", "role", "reason", "evidence")},
+                "decision": decision_id(decision),
+            }
+            for decision, _ in counted
+        ],
+    }
+    return materialize(
+        lake,
+        plan,
+        plan.asset("gated_tiles"),
+        stage=__name__,
+        manifest={
+            **record.document["plan"],
+            "reviewers": [_stated(who) for _, who in sorted(reviewers.items())],
+        },
+        graph=steps_digest((Step(name="manual decision", function=_produced, reads=("decision", "qa")),), source_of),
+        inputs={
+            **record.upstream,
+            "qa": {"rejected": record.audit_hash, "decisions": [decision_id(decision) for decision, _ in counted]},
+        },
+        reads=[record],
+        produce=partial(_produced, document, record),
+    )
+
+
+def counted_approvals(lake: Lake, plan: Plan, record: Record) -> list[tuple[Json, Reviewer]]:
+    """The decisions that approve a rejected record, with who signed each; none where they are not enough.
+
+    Where nothing was seen there is nothing to approve.
+    """
+    rejected = record.output["status"] == GateStatus.REJECTED.value and record.output["coverage"] > 0
+    return approvals(decisions_on(lake, record), plan.reviewers) if rejected else []
+
+
+def _stated(who: Reviewer) -> Json:
+    """A reviewer as the record states whom it counted, so that signatures can be checked with it alone."""
+    return {
+        "name": who.name,
+        "role": who.role,
+        "key_id": who.key_id,
+        "public_key": public_pem(public_key(who.public_key)),
+    }
+
+
+def _produced(document: Json, rejected: Record, folder: Path) -> Json:
+    data = canonical(document)
+    (folder / DECISION).write_bytes(data)
+    # What was seen is the same; only what follows from it is not.
+    shutil.copyfile(rejected.data / PREVIEW, folder / PREVIEW)
+    return {
+        "decision_sha256": sha256(data),
+        **{name: document[name] for name in ("status", "reasons", "coverage")},
+        PREVIEW: rejected.output[PREVIEW],
+    }

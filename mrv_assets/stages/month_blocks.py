@@ -1,0 +1,225 @@
+"""A block of the month, reduced: composites of the missions that give its pixels, stored and sampled at the parcels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves
+from mrv_assets.missions.mission import Mission
+from mrv_assets.science.blocks import Block, block_window
+from mrv_assets.science.composite import clear_observations, composite
+from mrv_assets.science.coverage import Seen, seen
+from mrv_assets.science.fusion import NONE, first_seen, taken
+from mrv_assets.science.grid import Grid, Window
+from mrv_assets.science.indices import INDICES
+from mrv_assets.science.preview import Canvas, Piece
+from mrv_assets.science.zonal import Fractions, Moments, coverage_fractions, moments
+from mrv_assets.stages.masked_tiles import UNCLEAR
+from mrv_assets.stages.month_missions import Opened, OpenMissions
+from mrv_assets.stages.plan import TileParcels
+
+N_OBS = ArraySpec(
+    name="n_obs",
+    dtype="uint16",
+    fill=0,
+    timed=False,
+    attrs={"long_name": "clear observations in the month", "units": "1"},
+)
+SOURCE = "source"
+"""The raster that says which mission each pixel is from; stored with fusion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthJob:
+    """What reducing the month needs."""
+
+    tile: str
+    month: str
+    grid: Grid
+    active: tuple[Block, ...]
+    composite: str
+    parcels: TileParcels
+    missions: OpenMissions
+    fusion: bool
+    min_native_pixels: int
+    geometries: NDArray[np.object_]
+    """The parcels in the grid's CRS and, with fusion, last, their union, so that an overlap counts once."""
+    canvas: Canvas
+
+    @property
+    def index_names(self) -> list[str]:
+        """Indices that any of the missions has, in the table's order."""
+        names = {name for opened in self.missions.used for name in opened.names}
+        return [name for name in INDICES if name in names]
+
+    @property
+    def shown(self) -> str | None:
+        """The index of the picture: the first that the month's pixels have."""
+        names = {name for opened in self.missions.sources for name in opened.names}
+        return next((name for name in self.index_names if name in names), None)
+
+    @property
+    def specs(self) -> list[ArraySpec]:
+        """The rasters stored."""
+        of_indices = [spec for name in self.index_names for spec in _index_specs(name, self.composite)]
+        return [*of_indices, N_OBS, *([_source_spec(self.missions.order)] if self.fusion else [])]
+
+    @property
+    def attrs(self) -> Json:
+        """Attributes of the rasters' group."""
+        sources = self.missions.sources
+        return {"mission": sources[0].mission.name if sources else "none", "composite": self.composite}
+
+    def is_large_enough(self, parcel: int, mission: Mission) -> bool:
+        """Whether a parcel spans as many of a mission's own pixels as the programme asks of a substitute's."""
+        return self.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2 >= self.min_native_pixels
+
+    @cached_property
+    def takes(self) -> NDArray[np.bool_]:
+        """Whether a parcel takes pixels of a source, (geometry, source); too small a one takes none of a filler's."""
+        found = np.ones((len(self.geometries), len(self.missions.sources)), bool)
+        for at, filler in enumerate(self.missions.sources[1:], 1):
+            large = [self.is_large_enough(parcel, filler.mission) for parcel in range(len(self.parcels.area_ha))]
+            found[: len(large), at] = large
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fused:
+    """What a block adds to how the parcels, and last their union, were seen by the missions together."""
+
+    given: Seen
+    """Pixels by source: what stands for an observation is a mission."""
+    looks: tuple[Seen, ...]
+    """Of each source, what its observations saw."""
+
+    def __add__(self, other: "Fused") -> "Fused":
+        looks = tuple(ours + theirs for ours, theirs in zip(self.looks, other.looks, strict=True))
+        return Fused(given=self.given + other.given, looks=looks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockResult:
+    """What a block gives to the rasters, the table and the picture."""
+
+    leaves: dict[str, Leaves]
+    moments: dict[str, Moments]
+    """Per index, of the geometries' composite values."""
+    fused: Fused | None
+    """None without fusion."""
+    piece: Piece
+
+
+def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
+    """Composite one block, store it, and sample it at the parcels' pixels."""
+    window = block_window(job.grid, block)
+    arrays = BlockArrays(rasters, "r+")
+    sources, beside = job.missions.sources, job.missions.beside
+    numbers = [opened.number for opened in sources]
+    flags = [opened.masked.read(UNCLEAR.name, window)[opened.used] for opened in sources]
+    counts = [clear_observations(of_one) for of_one in flags]
+    source = first_seen(counts, numbers)
+    leaves = {N_OBS.name: arrays.write(N_OBS.name, window, taken(counts, numbers, source, N_OBS.fill))}
+    if job.fusion:
+        leaves[SOURCE] = arrays.write(SOURCE, window, source)
+    shares = coverage_fractions(job.grid, window, job.geometries)
+    at = shares.row - window.row, shares.col - window.col
+    refused = _refused(job, shares, source[at])
+    found: dict[str, Moments] = {}
+    shown = np.full((window.height, window.width), np.nan, np.float32)
+    for name in job.index_names:
+        radar = beside if beside is not None and name in beside.names else None
+        value, std = _fused(job, name, window, source) if radar is None else _composite(radar, name, window, job)
+        leaves[name] = arrays.write(name, window, value)
+        leaves[f"{name}_std"] = arrays.write(f"{name}_std", window, std)
+        sampled = value[at]
+        if radar is None:
+            sampled[refused] = np.nan
+        found[name] = moments(sampled, shares, len(job.geometries))
+        if name == job.shown:
+            shown = value
+    return BlockResult(
+        leaves=leaves,
+        moments=found,
+        fused=_seen(job, flags, source, shares, at) if job.fusion else None,
+        piece=job.canvas.piece(shown, window),
+    )
+
+
+def _composite(opened: Opened, name: str, window: Window, job: MonthJob) -> list[NDArray[np.float32]]:
+    """Value and standard deviation over time of one mission's index."""
+    value, std, _ = composite(opened.indices.read(name, window)[opened.used], job.composite)
+    return [value, std]
+
+
+def _fused(job: MonthJob, name: str, window: Window, source: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """The same, each pixel of the mission that it is from; missing where that one could not compute the index."""
+    giving = [one for one in job.missions.sources if name in one.names and (source == one.number).any()]
+    numbers = [one.number for one in giving]
+    if not giving:
+        return [np.full(source.shape, np.nan, np.float32)] * 2
+    layers = zip(*(_composite(one, name, window, job) for one in giving), strict=True)
+    return [taken(of_each, numbers, source, np.nan) for of_each in layers]
+
+
+def _refused(job: MonthJob, shares: Fractions, source: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether each pixel share is of a parcel that takes no pixels of the mission that gave this one."""
+    refused = np.zeros(len(source), bool)
+    for at, opened in enumerate(job.missions.sources):
+        refused |= (source == opened.number) & ~job.takes[shares.parcel, at]
+    return refused
+
+
+def _seen(
+    job: MonthJob,
+    flags: Sequence[NDArray[np.uint16]],
+    source: NDArray[np.uint8],
+    shares: Fractions,
+    at: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> Fused:
+    from_each = np.stack([source == opened.number for opened in job.missions.sources])
+    given, *looks = (
+        seen(clear, shares.parcel, *at, shares.fraction, len(job.geometries))
+        for clear in (from_each, *(of_one == 0 for of_one in flags))
+    )
+    return Fused(given=given, looks=tuple(looks))
+
+
+def _index_specs(name: str, how: str) -> list[ArraySpec]:
+    long_name = INDICES[name].long_name
+    return [
+        ArraySpec(
+            name=name,
+            dtype="float32",
+            fill=float("nan"),
+            timed=False,
+            attrs={"long_name": f"{how} of {long_name} over the month's clear observations", "units": "1"},
+        ),
+        ArraySpec(
+            name=f"{name}_std",
+            dtype="float32",
+            fill=float("nan"),
+            timed=False,
+            attrs={"long_name": f"population standard deviation of {long_name} over time", "units": "1"},
+        ),
+    ]
+
+
+def _source_spec(order: tuple[Mission, ...]) -> ArraySpec:
+    """The layer of sources: a mission has the same number in every month of a programme."""
+    return ArraySpec(
+        name=SOURCE,
+        dtype="uint8",
+        fill=NONE,
+        timed=False,
+        attrs={
+            "long_name": "mission that the pixel is from, by its place in the order of substitution",
+            "flag_values": list(range(len(order) + 1)),
+            "flag_meanings": " ".join(["none", *(mission.name for mission in order)]),
+        },
+    )

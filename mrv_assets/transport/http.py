@@ -1,0 +1,343 @@
+"""Published objects over the network: the only place that remote bytes come through."""
+
+import asyncio
+import hashlib
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mrv_assets.errors import HostRefused, MrvError, ObjectChanged, ObjectReadError
+from mrv_assets.scenes.item import recordable
+from mrv_assets.scenes.links import without_query
+from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport.coalesce import piece, reading
+from mrv_assets.transport.fetch import Doubt, Fetched, fetch
+from mrv_assets.transport.hosts import HostRules
+from mrv_assets.transport.limits import Limits
+from mrv_assets.transport.response import Version
+from mrv_assets.transport.retry import Failure
+from mrv_assets.transport.signing import Signer, Unsigned
+from mrv_assets.transport.store import PREFIX_BYTES, ByteRange, Cut, ObjectInfo, hasher
+from mrv_assets.transport.wire import Tally, Wire, wire
+
+T = TypeVar("T")
+
+_KNOWN_OBJECTS = 10_000
+_KEPT_PREFIXES = 256
+# Parts of a whole object that are on their way while one is digested.
+_AHEAD = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """What a transport has done so far. For a run record; no part of any identity."""
+
+    requests: int
+    """Sent, redirects and further attempts included."""
+    retries: int
+    """Further attempts."""
+    bytes: int
+    """Received in bodies, those that were dropped included."""
+    waits: int
+    """Times that something was waited for: before an attempt, or because a host asked for it or was down."""
+    waited_s: float
+    """All of them together; they run beside each other."""
+
+
+@dataclass(kw_only=True)
+class _Known:
+    """An object that was reached."""
+
+    version: Version
+    promised: bool = False
+    """Whether a caller was told of this version, so that no other may be read for it any more."""
+
+
+class HttpTransport:
+    """Objects at https links. Safe to use from several threads; they wait while an event loop moves the bytes.
+
+    Stat and read of one link are of one version, as long as no 10,000 others come between. When the object is
+    replaced, the call that finds it raises ``ObjectChanged`` and the version is forgotten; ``of_one_version`` begins
+    anew. So one link is read by one piece of work at a time.
+
+    May live as long as its process, and pass through a fork. Connections close when it is closed, dropped, or the
+    process ends.
+    """
+
+    def __init__(
+        self,
+        rules: HostRules,
+        *,
+        signer: Signer | None = None,
+        limits: Limits | None = None,
+        doubt: Doubt = lambda data: None,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            rules: Which machines may be asked.
+            signer: Of links; none by default.
+            limits: Of what is asked of them, and held here.
+            doubt: Looks at an object's first bytes; what it doubts is asked for again, as after a broken answer.
+        """
+        self._doubt = doubt
+        self._rules, self._signer, self._limits = rules, signer or Unsigned(), limits or Limits()
+        self._tally = Tally()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._prefixes: OrderedDict[str, bytes] = OrderedDict()
+        self._wire: Wire | None = None
+        self._closed = False
+
+    def stat(self, href: str) -> ObjectInfo:
+        """Size and version of an object, by a request that brings its first bytes along.
+
+        Raises:
+            HostRefused: When the link, or one it redirects to, leads where it may not.
+            ObjectReadError: When the object cannot be read.
+        """
+
+        async def told(known: _Known) -> ObjectInfo:
+            etag = known.version.etag
+            return ObjectInfo(size=known.version.size, etag=None if etag is None else recordable(etag))
+
+        return self._answered(href, told)
+
+    def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
+        """The bytes of each range, in the order asked, each as long as asked, and all of one version.
+
+        Raises:
+            HostRefused: When the link, or one it redirects to, leads where it may not.
+            ObjectChanged: When the object was replaced since a caller was told of it.
+            ObjectReadError: When the object cannot be read or ends before a range does.
+            ValueError: For a range below 0.
+        """
+        _require_positive(ranges)
+        pieces = self._answered(href, lambda known: self._read(href, known.version, ranges))
+        # Joined here, in the caller's thread: a long range is a long copy.
+        return [found[0] if len(found) == 1 else b"".join(found) for found in pieces]
+
+    def digest(self, href: str, algorithm: str) -> str:
+        """Digest of all of an object, lower-case hex. It passes through memory in parts.
+
+        Raises:
+            HostRefused: When the link, or one it redirects to, leads where it may not.
+            ObjectChanged: When the object was replaced since a caller was told of it.
+            ObjectReadError: When the object cannot be read.
+            ValueError: For a function publishers do not state.
+        """
+        return self.read_digested(href, algorithm, ())[0]
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of all of an object, lower-case hex, and the bytes of some ranges of what was digested.
+
+        Raises:
+            HostRefused: When the link, or one it redirects to, leads where it may not.
+            ObjectChanged: When the object was replaced since a caller was told of it.
+            ObjectReadError: When the object cannot be read or ends before a range does.
+            ValueError: For a function publishers do not state, or a range below 0.
+        """
+        hasher(algorithm)
+        _require_positive(ranges)
+        found, cut = self._answered(href, lambda known: self._digest(href, known.version, algorithm, ranges))
+        return found, cut.found()
+
+    def counters(self) -> Counters:
+        """What was done so far."""
+        tally = self._tally
+        return Counters(
+            requests=tally.requests,
+            retries=tally.retries,
+            bytes=tally.bytes,
+            waits=tally.waits,
+            waited_s=tally.waited_s,
+        )
+
+    def close(self) -> None:
+        """Close the connections; nothing can be read afterwards."""
+        self._closed = True
+        if self._wire is not None:
+            self._wire.close()
+
+    def __enter__(self) -> "HttpTransport":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answered(self, href: str, work: Callable[[_Known], Awaitable[T | Failure]]) -> T:
+        """What work gives, done on the loop; anew when the object was replaced and nobody was told of it before."""
+
+        async def of_one_version() -> T | Failure:
+            got: T | Failure
+            for _ in range(self._limits.versions):
+                known = await self._reached(href)
+                if isinstance(known, Failure):
+                    return known
+                promised = known.promised
+                got = await work(known)
+                if not isinstance(got, Failure):
+                    known.promised = True
+                    return got
+                if not got.changed:
+                    return got
+                if self._known.get(href) is known:
+                    del self._known[href]
+                    self._prefixes.pop(href, None)
+                if promised:
+                    return got
+            return got
+
+        if self._closed:
+            raise RuntimeError("this transport is closed")
+        got = loop.run(of_one_version())
+        if isinstance(got, Failure):
+            raise _error(href, got)
+        return got
+
+    async def _reached(self, href: str) -> _Known | Failure:
+        """The object's version, asked for when it is not known yet."""
+        async with self._wired().once(href):
+            if href in self._known:
+                self._known.move_to_end(href)
+                return self._known[href]
+            got: Fetched | Failure
+            for _ in range(self._limits.versions):
+                first, deadline = ByteRange(0, PREFIX_BYTES), self._deadline(PREFIX_BYTES)
+                got = await fetch(self._wired(), href, first, None, deadline, self._doubt)
+                if not isinstance(got, Failure) or not got.changed:
+                    break
+            if isinstance(got, Failure):
+                return got
+            known = self._known[href] = _Known(version=got.version)
+            self._prefixes[href] = bytes(got.data)
+            for store, most in ((self._known, _KNOWN_OBJECTS), (self._prefixes, _KEPT_PREFIXES)):
+                if len(store) > most:
+                    store.popitem(last=False)
+            return known
+
+    async def _read(self, href: str, version: Version, ranges: Sequence[ByteRange]) -> list[list[bytes]] | Failure:
+        """Pieces of each range, in order."""
+        if (failure := _beyond(version, ranges)) is not None:
+            return failure
+        prefix = self._prefixes.get(href, b"")
+        got = [[prefix[part.offset : part.offset + part.length]] for part in ranges]
+        missing = [index for index, part in enumerate(ranges) if len(got[index][0]) < part.length]
+        plan = reading(
+            [ranges[index] for index in missing],
+            gap_bytes=self._limits.gap_bytes,
+            part_bytes=self._limits.part_bytes,
+        )
+        pieces: list[dict[int, bytes]] = [{} for _ in missing]
+        deadline = self._deadline(sum(part.length for part in plan.parts))
+        todo = iter(enumerate(plan.parts))
+
+        async def bring() -> Failure | None:
+            for number, part in todo:
+                fetched = await fetch(self._wired(), href, part, version, deadline)
+                if isinstance(fetched, Failure):
+                    return fetched
+                # Cut at once, so that what nobody asked for is not held until the last part is here.
+                for index in plan.wanted_by[number]:
+                    pieces[index][number] = piece(part, fetched.data, ranges[missing[index]])
+            return None
+
+        failure = await _first_failure([bring() for _ in range(min(self._limits.per_host, len(plan.parts)))])
+        if failure is not None:
+            return failure
+        for index, found in zip(missing, pieces, strict=True):
+            got[index] = [found[number] for number in sorted(found)]
+        return got
+
+    async def _digest(
+        self, href: str, version: Version, algorithm: str, ranges: Sequence[ByteRange]
+    ) -> tuple[str, Cut] | Failure:
+        if (failure := _beyond(version, ranges)) is not None:
+            return failure
+        computed, cut = hasher(algorithm), Cut(ranges)
+        plan = reading([ByteRange(0, version.size)], gap_bytes=0, part_bytes=self._limits.part_bytes)
+        deadline = self._deadline(version.size)
+        todo = iter(plan.parts)
+        coming: deque[asyncio.Task[Fetched | Failure]] = deque()
+        try:
+            while True:
+                for part in islice(todo, _AHEAD - len(coming)):
+                    coming.append(asyncio.create_task(fetch(self._wired(), href, part, version, deadline)))
+                if not coming:
+                    return computed.hexdigest(), cut
+                got = await coming[0]
+                if isinstance(got, Failure):
+                    return got
+                coming.popleft()
+                # In a thread: the loop moves bytes, and is not held up by looking at them.
+                await asyncio.to_thread(_pass_by, computed, cut, got.data)
+        finally:
+            await _cancelled(coming)
+
+    def _wired(self) -> Wire:
+        """This process's connections."""
+        if self._wire is None or self._wire.loop is not asyncio.get_running_loop():
+            # What a fork brought along is the parent's to close.
+            self._wire = wire(self._rules, self._limits, self._signer, self._tally)
+            weakref.finalize(self, self._wire.close)
+        return self._wire
+
+    def _deadline(self, wanted: int) -> float:
+        limits = self._limits
+        return asyncio.get_running_loop().time() + limits.deadline_s + wanted / limits.slowest_bytes_s
+
+
+def _pass_by(computed: "hashlib._Hash", cut: Cut, data: bytearray) -> None:
+    computed.update(data)
+    cut.pass_by(data)
+
+
+def _require_positive(ranges: Sequence[ByteRange]) -> None:
+    for part in ranges:
+        if part.offset < 0 or part.length < 0:
+            raise ValueError(f"a byte range starts and extends at or above 0, not {part}")
+
+
+def _beyond(version: Version, ranges: Sequence[ByteRange]) -> Failure | None:
+    """That a range ends behind the object, if one does."""
+    for part in ranges:
+        if part.offset + part.length > version.size:
+            return Failure(
+                reason=f"it ends at byte {version.size}, before the {part.length} bytes from {part.offset} that "
+                "were asked for",
+                permanent=True,
+            )
+    return None
+
+
+async def _first_failure(works: Sequence[Coroutine[Any, Any, Failure | None]]) -> Failure | None:
+    """Do some work side by side; at the first failure the others are given up."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        for done in asyncio.as_completed(tasks):
+            failure = await done
+            if failure is not None:
+                return failure
+        return None
+    finally:
+        await _cancelled(tasks)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Give up what is still under way, and wait until it has let go of its connections."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _error(href: str, failure: Failure) -> MrvError:
+    shown = without_query(href)
+    if failure.refused is not None:
+        return HostRefused(*failure.refused)
+    kind = ObjectChanged if failure.changed else ObjectReadError
+    return kind(shown, failure.reason, failure.permanent, failure.cure)

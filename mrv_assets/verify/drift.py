@@ -1,0 +1,260 @@
+"""`mrv drift`: where catalogue, lake and programme no longer agree, and which numbers moved, or would."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.deployment import PRODUCT, STAGES, Workplace, published_of
+from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
+from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.lake.records import Record
+from mrv_assets.missions.mission import Mission
+from mrv_assets.stages.plan import NotAnswered
+
+Progress = Callable[[str, int, int], None]
+"""Told what is under way, how many are done, and of how many."""
+Offer = Mapping[str, Json]
+"""What a catalogue offers for each month: the scenes that count, and the items that do not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneDrift:
+    """How the scenes a catalogue offers for a mission's tile and month differ from those in the lake."""
+
+    tile: str
+    month: str
+    mission: str
+    appeared: tuple[str, ...]
+    """Ids that are new."""
+    reprocessed: tuple[str, ...]
+    """Ids whose item changed."""
+    superseded: tuple[tuple[str, str], ...]
+    """Ids of scenes in the lake, each with the newer copy that now counts instead."""
+    withdrawn: tuple[str, ...]
+    """Ids of scenes in the lake that are offered no more, or can no longer be used."""
+    offered_sha256: str
+    """Digest of all scenes the catalogue offers for the month now."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.appeared or self.reprocessed or self.superseded or self.withdrawn)
+
+
+def scene_drift(raw: Record | None, offer: Json, *, tile: str, month: str, mission: str) -> SceneDrift:
+    """Compare a month's offer with the record of its raw tiles.
+
+    Args:
+        raw: The current record; None where there is none, so that every scene is new.
+        offer: What the catalogue offers for the month now.
+        tile: Which tile.
+        month: Which month.
+        mission: Which mission.
+    """
+    known = {} if raw is None else {item["id"]: item["item_sha256"] for item in raw.inputs["items"]}
+    now: dict[str, str] = offer["items"]
+    newer = {
+        item_id: code.removeprefix("superseded_by:")
+        for item_id, code, _ in offer["excluded"]
+        if code.startswith("superseded_by:")
+    }
+    gone = sorted(set(known) - set(now))
+    return SceneDrift(
+        tile=tile,
+        month=month,
+        mission=mission,
+        appeared=tuple(sorted(set(now) - set(known))),
+        reprocessed=tuple(sorted(i for i in set(now) & set(known) if now[i] != known[i])),
+        superseded=tuple((i, newer[i]) for i in gone if i in newer),
+        withdrawn=tuple(i for i in gone if i not in newer),
+        offered_sha256=digest(now),
+    )
+
+
+def drifted_scenes(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Iterator[SceneDrift]:
+    """Each month of a tile, compared with the lake, by as few searches of the mission's catalogue as it answers.
+
+    Months for which the mission was not needed are not searched: nothing it offers changes them.
+
+    Raises:
+        CatalogueError: When the catalogue cannot be used.
+    """
+    raws = {month: _raw(place, tile, month, mission) for month in months}
+    needed = [month for month, raw in raws.items() if raw is None or raw.evaluated]
+    offer = _offer(place, tile, needed, mission) if needed else {}
+    for month, raw in raws.items():
+        if month in offer:
+            yield scene_drift(raw, offer[month], tile=tile, month=month, mission=mission.name)
+
+
+def _offer(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Offer:
+    from mrv_assets.stages.raw_tiles import offered
+
+    plan = place.plan(tile, months[0], mission)
+    try:
+        return offered(plan, published_of(plan), months)
+    except SearchTooLarge:
+        if len(months) == 1:
+            raise
+    middle = len(months) // 2
+    return {**_offer(place, tile, months[:middle], mission), **_offer(place, tile, months[middle:], mission)}
+
+
+def _raw(place: Workplace, tile: str, month: str, mission: Mission) -> Record | None:
+    try:
+        return place.lake.current(f"{mission.name}/raw_tiles", tile, month)
+    except NotMaterialized:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """A partition whose request is not the one its current record answers."""
+
+    asset: str
+    tile: str
+    month: str
+    because: tuple[str, ...]
+    """Parts of the request that differ: plan, graph, code or inputs; none where there is no record at all."""
+
+
+def stale_partition(place: Workplace, tile: str, month: str) -> Stale | None:
+    """The first asset of a materialized tile and month that would be computed anew; None when none would."""
+    steps = [(mission, stage) for mission in place.missions for stage in STAGES] + [(None, PRODUCT)]
+    for mission, stage in steps:
+        asset = stage if mission is None else f"{mission.name}/{stage}"
+        try:
+            place.materialize(stage, replace(place.plan(tile, month, mission), known_only=True))
+        except NotAnswered as unanswered:
+            return Stale(asset=asset, tile=tile, month=month, because=unanswered.because)
+        except StaleUpstream:
+            return Stale(asset=asset, tile=tile, month=month, because=("plan",))
+        except NotMaterialized:
+            return Stale(asset=asset, tile=tile, month=month, because=())
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """One value of a parcel's month that is another than before."""
+
+    parcel_id: str
+    part: str | None
+    tile: str
+    month: str
+    column: str
+    old: str | float | int | bool | None
+    new: str | float | int | bool | None
+    old_record: str
+    """Audit hash of the record that holds the old value."""
+    new_record: str | None
+    """Audit hash of the one that holds the new; None where it was only computed to compare."""
+
+
+def moved_values(old: Record, new: Record, *, kept: bool = True) -> list[Moved]:
+    """Every value of a month's table that differs between two of its records, parcels that came or went among them.
+
+    Args:
+        old: The record that was current before.
+        new: The one that replaces it.
+        kept: Whether the new one is in the lake.
+    """
+    before, after = (_rows(record) for record in (old, new))
+    return [
+        Moved(
+            parcel_id=key[0],
+            part=key[1],
+            tile=new.document["tile"],
+            month=new.document["month"],
+            column=column,
+            old=before.get(key, {}).get(column),
+            new=after.get(key, {}).get(column),
+            old_record=old.audit_hash,
+            new_record=new.audit_hash if kept else None,
+        )
+        for key in sorted({*before, *after}, key=str)
+        for column in (before.get(key) or after[key])
+        if before.get(key, {}).get(column) != after.get(key, {}).get(column)
+    ]
+
+
+def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
+    return {(row["parcel_id"], row["part"]): row for row in read_rows(record.data / TABLE)}
+
+
+def superseded_values(place: Workplace, tile: str, month: str) -> list[Moved]:
+    """What moved when the current record of a month's proxies replaced the one before it."""
+    head = place.lake.head(PRODUCT, tile, month)
+    if head is None or head.previous is None:
+        return []
+    old, new = (place.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
+    return moved_values(old, new)
+
+
+def values_to_come(place: Workplace, tile: str, month: str) -> list[Moved]:
+    """What would move if a month were run now: it is computed in a temporary lake, and the lake stays as it is.
+
+    Raises:
+        MrvError: As the stages raise them.
+    """
+    with tempfile.TemporaryDirectory(prefix="mrv-drift-") as folder:
+        scratch = replace(place, lake_path=Path(folder) / "lake")
+        made = dict(scratch.run(tile, month))
+        return moved_values(place.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
+
+
+def drift_answer(
+    place: Workplace, tiles: Sequence[str], months: Sequence[str], *, compute: bool, progress: Progress
+) -> Json:
+    """`mrv drift`: scenes that came, changed or went; partitions that are stale; and every value that moves.
+
+    Args:
+        place: The programme and its lake.
+        tiles: Which tiles.
+        months: Which months; those that are not in the lake are left out.
+        compute: Compute stale months in a temporary lake, and say which values would move.
+        progress: Told of each tile and month that was looked at, how many are done, and of how many.
+
+    Raises:
+        CatalogueError: When a catalogue cannot be used.
+    """
+    scenes: list[Json] = []
+    stale: list[Json] = []
+    moved: list[Moved] = []
+    made = {tile: [m for m in months if place.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
+    looked, of = 0, sum(len(here) for here in made.values())
+    for tile, here in made.items():
+        if not here:
+            continue
+        for mission in place.missions:
+            scenes += [_shown(one) for one in drifted_scenes(place, tile, here, mission) if one.any]
+        for month in here:
+            moved += superseded_values(place, tile, month)
+            found = stale_partition(place, tile, month)
+            if found is not None:
+                stale.append({**asdict(found), "because": list(found.because)})
+                moved += values_to_come(place, tile, month) if compute else []
+            looked += 1
+            progress(f"{tile} {month}", looked, of)
+    return {
+        "programme": place.program.program,
+        "partitions": looked,
+        "scenes": scenes,
+        "stale": stale,
+        "values": [asdict(one) for one in moved],
+        "computed": compute,
+    }
+
+
+def _shown(drift: SceneDrift) -> Json:
+    return {
+        "tile": drift.tile,
+        "month": drift.month,
+        "mission": drift.mission,
+        "appeared": list(drift.appeared),
+        "reprocessed": list(drift.reprocessed),
+        "superseded": [{"id": old, "by": new} for old, new in drift.superseded],
+        "withdrawn": list(drift.withdrawn),
+    }

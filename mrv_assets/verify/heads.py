@@ -1,0 +1,91 @@
+"""The heads of a partition, checked: which record was current when, in numbers from 1 without a gap."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mrv_assets.lake.documents import HeadDocument, read
+from mrv_assets.lake.layout import Slot
+from mrv_assets.verify.finding import Finding, shown
+
+_CURE = "Restore it from a backup: the order in which records were current cannot be derived again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """A partition's heads. They make sense together only."""
+
+    slot: Slot
+    numbers: Sequence[int]
+    """Of the heads there are, sorted."""
+
+    @cached_property
+    def sound(self) -> dict[int, HeadDocument]:
+        """Those that can be read, by number."""
+        found = {number: read(self.slot.head(number), HeadDocument).shape for number in self.numbers}
+        return {number: head for number, head in found.items() if head}
+
+    @cached_property
+    def once_current(self) -> set[str | None]:
+        """Records that are current or were, by the heads and by what each says of the one before."""
+        return {name for head in self.sound.values() for name in (head.record, head.previous)}
+
+    def findings(
+        self, records: Collection[str], answers: Collection[str], told: Mapping[int, str]
+    ) -> Iterator[Finding]:
+        """What is wrong with them, and which are missing.
+
+        Args:
+            records: The partition's sound records.
+            answers: Those of them that answer a request.
+            told: Which record each head names of which a run record tells.
+        """
+        yield from self._gaps(told)
+        for number in self.numbers:
+            yield from self._one(number, records, told)
+        # A record that answers its request lacks nothing but a head.
+        for audit_hash in sorted(set(answers) - self.once_current):
+            yield Finding(
+                object=self._name(max([0, *self.numbers, *told]) + 1),
+                check="no head is missing",
+                expected=f"a head that names record {audit_hash}",
+                found="no file",
+                cure="A run that was interrupted leaves it out: run the partition again. Otherwise it was removed: "
+                "restore it from a backup.",
+            )
+
+    def _gaps(self, told: Mapping[int, str]) -> Iterator[Finding]:
+        """Heads that are missing before one that is there, or one that a run tells of; a gap at a time."""
+        there = sorted({0, *self.numbers})
+        for number, after in zip(there, [*there[1:], max([0, *told]) + 1], strict=True):
+            if after > number + 1:
+                count = after - number - 1
+                yield Finding(
+                    object=self._name(number + 1),
+                    check="no head is missing",
+                    expected="a head" if count == 1 else f"{count} heads from this number on",
+                    found="no file",
+                    cure=_CURE,
+                )
+
+    def _one(self, number: int, records: Collection[str], told: Mapping[int, str]) -> Iterator[Finding]:
+        name, head = self._name(number), self.sound.get(number)
+        if head is None:
+            found = shown(read(self.slot.head(number), HeadDocument).reason)
+            yield Finding(object=name, check="is a head", expected="canonical JSON of one", found=found, cure=_CURE)
+            return
+        if number == 0:
+            yield Finding(object=name, check="its number", expected="1 or more", found="0", cure=_CURE)
+        if head.record not in records:
+            expected, found = "a sound record", head.record
+            yield Finding(object=name, check="names a record", expected=expected, found=found, cure=_CURE)
+        elif told.get(number, head.record) != head.record:
+            expected, found = told[number], head.record
+            yield Finding(object=name, check="as its run says", expected=expected, found=found, cure=_CURE)
+        before = self.sound.get(number - 1)
+        if (number == 1 or before) and head.previous != (before and before.record):
+            expected, found = shown(before and before.record), shown(head.previous)
+            yield Finding(object=name, check="names the one before", expected=expected, found=found, cure=_CURE)
+
+    def _name(self, number: int) -> str:
+        return self.slot.head(number).relative_to(self.slot.root).as_posix()

@@ -1,0 +1,268 @@
+"""Automation: a sensor that runs months whose scenes are others now, and a schedule for the month that ended."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, publish
+from block_scenes import parcels as parcels_of
+from demo_lake import a_place, a_program, run_months
+from shapely.geometry import box, mapping
+from stac_servers import Asked, Json, Reply, StacServer, Twist, stac_server
+
+from mrv_assets.defs import automation
+from mrv_assets.defs.automation import monthly_schedule, new_scenes_sensor
+from mrv_assets.defs.build import build_definitions
+from mrv_assets.defs.partitions import partition_key, register_tiles
+from mrv_assets.defs.resources import MrvResource
+from mrv_assets.deployment import Workplace
+from mrv_assets.settings import current
+
+PARCEL = {"p": Box(row=CORNER - 40, col=CORNER - 40, height=20, width=20)}
+JUNE, JULY, AUGUST = "2018-06", MONTH, "2018-08"
+SCENES = tuple(SceneSpec(id=month, when=f"{month}-10T09:30:00Z") for month in (JUNE, JULY, AUGUST))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    """A programme of three months with a scene in each, and no lake yet."""
+    publish(tmp_path / "catalogue", SCENES)
+    program = a_program(
+        tmp_path,
+        parcels=parcels_of(**PARCEL),
+        catalog="catalogue",
+        collection="sentinel-2",
+        months={"start": JUNE, "end": AUGUST},
+    )
+    return a_place(program)
+
+
+@pytest.fixture
+def instance(place: Workplace, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance in which the programme's tile is registered."""
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as made:
+        register_tiles(made, place.program, place.tiles)
+        yield made
+
+
+def tick(place: Workplace, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    """One evaluation of the sensor."""
+    mrv = MrvResource(program_path=str(place.program_path), lake_path=str(place.lake_path), loopback=True)
+    result = new_scenes_sensor(place.program)(
+        dg.build_sensor_context(instance=instance, cursor=cursor, resources={"mrv": mrv})
+    )
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def keys(result: dg.SensorResult) -> list[str | None]:
+    """Partitions a tick asks for."""
+    return [request.partition_key for request in result.run_requests or []]
+
+
+def keys_of(*months: str) -> list[str]:
+    """The partitions of the tile in some months."""
+    return [str(partition_key(TILE, month)) for month in months]
+
+
+def test_the_definitions_have_both(tmp_path: Path, place: Workplace) -> None:
+    """Whoever opens the UI finds them under Automation, to be switched on."""
+    definitions = build_definitions(current({"MRV_PROGRAM": str(place.program_path)}, tmp_path))
+
+    assert [sensor.name for sensor in definitions.sensors or []] == ["new_scenes"]
+    assert [schedule.name for schedule in definitions.schedules or []] == ["month_that_ended"]
+
+
+def test_a_tick_asks_for_months_with_scenes_the_lake_does_not_have(
+    place: Workplace, instance: dg.DagsterInstance
+) -> None:
+    """June is in the lake: its scenes are known. A scene processed again makes it wanted once more."""
+    run_months(place, [JUNE])
+    first = tick(place, instance)
+    run_months(place, [JULY, AUGUST])
+    quiet = tick(place, instance, first.cursor)
+    shutil.rmtree(place.program_path.parent / "catalogue")
+    publish(place.program_path.parent / "catalogue", [*SCENES[1:], SceneSpec(id=JUNE, properties={"view:azimuth": 1})])
+
+    withdrawn = tick(place, instance, quiet.cursor)
+
+    assert keys(first) == keys_of(JULY, AUGUST)
+    assert keys(quiet) == []
+    # The scene of June now has July's date: June lost it, and July has one more.
+    assert keys(withdrawn) == keys_of(JUNE, JULY)
+
+
+def test_a_run_key_is_of_the_scenes(place: Workplace, instance: dg.DagsterInstance) -> None:
+    """Asked again before the run is done, a month has the same key, so Dagster starts it once."""
+    once, again = tick(place, instance), tick(place, instance)
+
+    run_keys = [request.run_key for request in once.run_requests or []]
+    assert len(set(run_keys)) == 3
+    assert [request.run_key for request in again.run_requests or []] == run_keys
+
+
+def test_a_tick_is_bounded_and_the_next_goes_on_behind_it(
+    place: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs a tick: June and July, then August, and then from the beginning."""
+    monkeypatch.setattr(automation, "RUNS_PER_TICK", 2)
+
+    first = tick(place, instance)
+    second = tick(place, instance, first.cursor)
+
+    assert keys(first) == keys_of(JUNE, JULY)
+    assert json.loads(first.cursor or "") == {"tile": TILE, "month": JULY}
+    assert keys(second)[0] == keys_of(AUGUST)[0]
+
+
+FAR = "34TGR"
+"""The tile of a second parcel, of which no scene is published."""
+
+
+@pytest.fixture
+def two_tiles(place: Workplace, instance: dg.DagsterInstance) -> Workplace:
+    """The programme with a parcel in a tile further east, registered too."""
+    outlines = json.loads((place.program_path.parent / "parcels.geojson").read_text())
+    far = {"type": "Feature", "properties": {"parcel_id": "far"}, "geometry": mapping(box(24.5, 45.6, 24.51, 45.61))}
+    outlines["features"].append(far)
+    (place.program_path.parent / "parcels.geojson").write_text(json.dumps(outlines))
+    both = a_place(place.program_path)
+    register_tiles(instance, both.program, both.tiles)
+    return both
+
+
+def test_a_tick_searches_so_many_tiles_and_the_next_goes_on_behind_them(
+    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A programme of hundreds of tiles does not ask a catalogue hundreds of questions at once."""
+    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+
+    first = tick(two_tiles, instance)
+    second = tick(two_tiles, instance, first.cursor)
+    third = tick(two_tiles, instance, second.cursor)
+
+    assert [json.loads(one.cursor or "")["tile"] for one in (first, second, third)] == [TILE, FAR, TILE]
+    assert [keys(one) for one in (first, second, third)] == [
+        keys_of(JUNE, JULY, AUGUST),
+        [],
+        keys_of(JUNE, JULY, AUGUST),
+    ]
+
+
+@contextmanager
+def searched(place: Workplace, twist: Twist) -> Iterator[StacServer]:
+    """The programme's catalogue as an API, which answers as twisted."""
+    items = [json.loads(path.read_bytes()) for path in place.program_path.parent.glob("catalogue/items/*/*.json")]
+    with stac_server(items, twist=twist) as server:
+        text = place.program_path.read_text()
+        place.program_path.write_text(text.replace("catalog: catalogue", f"catalog: {server.root}"))
+        yield server
+
+
+def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
+    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tick says which and why, and goes on; once all were looked at, that tile is asked about again."""
+    refusing = True
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path != "/search":
+            return document
+        west = min(position[0] for position in asked.body["intersects"]["coordinates"][0])
+        if west > 24:
+            return {**document, "features": [], "numberMatched": 0}
+        return Reply(status=400, body=b'{"detail": "not now"}') if refusing else document
+
+    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+    with searched(two_tiles, twist):
+        failed = tick(two_tiles, instance)
+        behind = tick(two_tiles, instance, failed.cursor)
+        refusing = False
+        again = tick(two_tiles, instance, behind.cursor)
+
+    assert [json.loads(one.cursor or "")["tile"] for one in (failed, behind, again)] == [TILE, FAR, TILE]
+    assert f"Tile {TILE} could not be looked at. Catalogue http" in str(failed.skip_reason)
+    assert "not now" in str(failed.skip_reason)
+    assert "0 tiles looked at" in str(failed.skip_reason)
+    assert [keys(one) for one in (failed, behind, again)] == [[], [], keys_of(JUNE, JULY, AUGUST)]
+
+
+def test_months_that_are_too_many_for_one_search_are_asked_for_apart(
+    place: Workplace, instance: dg.DagsterInstance
+) -> None:
+    """Years of a tile have more scenes than one search may bring: it is halved until it may."""
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path != "/search":
+            return document
+        start, end = (datetime.fromisoformat(instant) for instant in asked.body["datetime"].split("/"))
+        if (end - start).days > 31:
+            [item, *_] = document["features"]
+            bare = {key: item[key] for key in ("type", "collection", "bbox", "geometry")}
+            return {**document, "features": [{**bare, "id": str(n)} for n in range(5001)], "numberMatched": 5001}
+        inside = [
+            i for i in document["features"] if start <= datetime.fromisoformat(i["properties"]["datetime"]) <= end
+        ]
+        return {**document, "features": inside, "numberMatched": len(inside)}
+
+    with searched(place, twist) as server:
+        result = tick(place, instance)
+
+    months = [asked.body["datetime"][:7] for asked in server.asked("/search")]
+    assert months == [JUNE, JUNE, JULY, JULY, AUGUST]
+    assert keys(result) == keys_of(JUNE, JULY, AUGUST)
+
+
+def test_a_cursor_of_another_programme_starts_anew(place: Workplace, instance: dg.DagsterInstance) -> None:
+    """Tiles and months come and go; a cursor that names none of them is no error."""
+    gone = json.dumps({"tile": "35TLM", "month": "2011-01"})
+
+    assert keys(tick(place, instance, gone)) == keys_of(JUNE, JULY, AUGUST)
+
+
+def test_without_registered_tiles_a_tick_says_what_to_run(place: Workplace) -> None:
+    """It would ask for partitions that do not exist."""
+    result = tick(place, dg.DagsterInstance.ephemeral())
+
+    assert keys(result) == []
+    assert "mrv tiles" in str(result.skip_reason)
+
+
+def test_the_run_a_tick_asks_for_runs(place: Workplace, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Partition and job fit together: what is asked for materializes the month, and is not asked for again."""
+    [request, *_] = tick(place, instance).run_requests or []
+    environ = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    job = build_definitions(current(environ, tmp_path)).resolve_job_def("tile_month")
+
+    done = job.execute_in_process(partition_key=request.partition_key, instance=instance)
+
+    assert done.success
+    assert keys(tick(place, instance)) == keys_of(JULY, AUGUST)
+
+
+@pytest.mark.parametrize(
+    ("day", "asked"), [("2018-07-05", [JUNE]), ("2018-09-05", [AUGUST]), ("2018-10-05", []), ("2018-06-05", [])]
+)
+def test_the_schedule_runs_the_month_that_ended(
+    place: Workplace, instance: dg.DagsterInstance, day: str, asked: list[str]
+) -> None:
+    """For each registered tile; months that are none of the programme's are skipped with the reason."""
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime.fromisoformat(day).replace(tzinfo=UTC)
+    )
+
+    result = monthly_schedule(place.program)(context)
+
+    if asked:
+        assert isinstance(result, list)
+        assert [request.partition_key for request in result] == keys_of(*asked)
+    else:
+        assert isinstance(result, dg.SkipReason)
+        assert "2018-" in str(result.skip_message)

@@ -1,0 +1,94 @@
+"""``mrv run --force``: computed again, and everyone is told how often that gave the same."""
+
+import json
+
+import dagster as dg
+import pytest
+from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of
+from demo_lake import mrv
+
+from mrv_assets.deployment import Workplace
+
+BOXES = {"a": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)}
+
+
+@pytest.fixture(scope="module")
+def forced(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A month run by the command, then twice more with --force."""
+    place = a_programme_of(tmp_path_factory.mktemp("programme"), [SceneSpec(id="s")], BOXES)
+    run(place)
+    run(place, "--force")
+    run(place, "--force")
+    return place
+
+
+def run(place: Workplace, *options: str) -> dict[str, str]:
+    """Run the month by the command; gives the outcome of each asset."""
+    done = mrv("run", "--tile", TILE, "--month", MONTH, "--json", *options, cwd=place.program_path.parent)
+    assert done.returncode == 0, done.stderr
+    return {asset["asset"]: asset["outcome"] for asset in json.loads(done.stdout)["assets"]}
+
+
+def test_force_computes_what_is_known(forced: Workplace) -> None:
+    """Without it nothing is computed; with it everything is, and gives the same."""
+    assert set(run(forced).values()) == {"unchanged"}
+    assert len(forced.lake.runs("monthly_proxies", TILE, MONTH)) == 3
+
+
+def test_explain_says_how_often_a_record_was_reproduced(forced: Workplace) -> None:
+    """On the screen and in JSON, for every record a number rests on."""
+    folder = forced.program_path.parent
+    shown = mrv("explain", "a", MONTH, cwd=folder)
+    answer = json.loads(mrv("explain", "a", MONTH, "--json", cwd=folder).stdout)
+
+    records = answer["parts"][0]["records"]
+
+    assert shown.stdout.count("reproduced 2 times") == len(records) == 6
+    assert {record["reproduced"] for record in records} == {2}
+
+
+def test_the_lineage_says_how_often_a_record_was_reproduced(forced: Workplace) -> None:
+    """In the metadata of each materialization: 0 for the first, then 1, then 2."""
+    with dg.DagsterInstance.from_config(str(forced.program_path.parent / "dagster")) as instance:
+        key = dg.AssetRecordsFilter(dg.AssetKey(["sentinel2", "indices"]))
+        events = [one.asset_materialization for one in instance.fetch_materializations(key, limit=10).records]
+
+    told = [
+        (event.metadata["outcome"].value, event.metadata["reproduced"].value) for event in reversed(events) if event
+    ]
+
+    assert told[:3] == [("computed", 0), ("reproduced", 1), ("reproduced", 2)]
+
+
+def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Workplace) -> None:
+    """A record is the same on every host; its run records say on which host, with which versions and bytes."""
+    record = forced.lake.current("sentinel2/indices", TILE, MONTH)
+    runs = forced.lake.runs("sentinel2/indices", TILE, MONTH)
+
+    assert {"environment", "host", "started", "workers"} & set(record.document) == set()
+    assert [one["outcome"] for one in runs] == ["computed", "reproduced", "reproduced"]
+    assert all(one["record"] == record.audit_hash for one in runs)
+    assert {"python", "cpu", "commit", "lock_sha256", "numba", "numpy"} <= set(runs[0]["environment"])
+    assert runs[0]["stored"] == runs[2]["stored"]
+    assert "zarr.json" in runs[0]["stored"]
+
+
+def test_a_launchpad_can_force_too(forced: Workplace) -> None:
+    """By the tag mrv/force, which the launchpad and the backfill dialog let one add."""
+    from mrv_assets.defs.build import build_definitions
+    from mrv_assets.defs.partitions import partition_key
+    from mrv_assets.settings import Settings
+
+    home = forced.program_path.parent / "dagster"
+    settings = Settings(program_path=forced.program_path, lake=forced.lake_path, dagster_home=home)
+    definitions = build_definitions(settings)
+
+    with dg.DagsterInstance.from_config(str(forced.program_path.parent / "dagster")) as instance:
+        job = definitions.resolve_job_def("tile_month")
+        result = job.execute_in_process(
+            partition_key=partition_key(TILE, MONTH), instance=instance, tags={"mrv/force": "true"}
+        )
+
+    outcomes = {event.step_materialization_data.materialization.metadata["outcome"].value
+                for event in result.get_asset_materialization_events()}  # fmt: skip
+    assert outcomes == {"reproduced"}

@@ -1,0 +1,135 @@
+"""Builders of months that several missions see parts of, and what is stored of them, read without the stages."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+import zarr
+from demo_lake import a_place, a_program
+from numpy.typing import NDArray
+from simulated_patches import COLLECTIONS, TILE, a_patch, asking
+
+from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.formats.artifacts import decision_of
+from mrv_assets.lake.records import Record
+from mrv_assets.science.grid import Window
+from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
+from mrv_assets.simulated.publish import simulate
+
+Json = dict[str, Any]
+
+PARTLY, ALONE, SECOND, DARK = "2023-06", "2023-07", "2023-08", "2023-09"
+"""Both optical missions see a part; Landsat hardly anything; Sentinel-2 nothing; none but the radar anything."""
+ORDER = ("sentinel2", "landsat", "sentinel1")
+MIN_COVERAGE = 0.3
+GROUND = Window(4970, 5200, 256, 256)
+"""In two blocks, one above the other."""
+OBSERVERS = (
+    Sentinel2(every_days=28, clouds={PARTLY: 0.5, ALONE: 0.4, SECOND: 1.0, DARK: 1.0}),
+    Landsat(every_days=16, clouds={PARTLY: 0.5, ALONE: 0.95, SECOND: 0.2, DARK: 1.0}),
+    Sentinel1(every_days=12),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes:
+    """A simulated archive that was published."""
+
+    catalogue: Path
+    archive: Archive
+    parcels: Json
+
+
+def some_scenes(folder: Path, months: tuple[str, ...], **changed: Any) -> Scenes:
+    """Months of three missions over four parcels of forest."""
+    archive, parcels = asking(a_patch(months=months, window=GROUND, **{"observers": OBSERVERS, **changed}))
+    simulate(folder, archive)
+    return Scenes(catalogue=folder, archive=archive, parcels=parcels)
+
+
+def a_programme(folder: Path, scenes: Scenes, order: tuple[str, ...] = ORDER, **changed: Any) -> Workplace:
+    """A programme of some of the missions, with fusion where nothing else is said."""
+    program = a_program(
+        folder,
+        parcels=scenes.parcels,
+        missions={name: {"catalog": str(scenes.catalogue), "collection": COLLECTIONS[name]} for name in order},
+        substitution=list(order),
+        months={"start": min(scenes.archive.months), "end": max(scenes.archive.months)},
+        **{"fusion": True, "gate": {"min_coverage": MIN_COVERAGE}, **changed},
+    )
+    return a_place(program)
+
+
+def a_changed(place: Workplace, folder: Path, **fields: Any) -> Workplace:
+    """A copy of a programme and its lake, under other fields."""
+    shutil.copytree(place.program_path.parent, folder)
+    path = folder / place.program_path.name
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **fields}))
+    return replace(place, program_path=path, lake_path=folder / place.lake_path.name)
+
+
+def product(place: Workplace, month: str) -> Record:
+    """The month's product, materialized alone."""
+    return place.materialize(PRODUCT, place.plan(TILE, month)).record
+
+
+def statuses(place: Workplace, month: str) -> list[str]:
+    """The gate's current decision on each mission."""
+    gated = [place.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in place.missions]
+    return [decision_of(record)["status"] for record in gated]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What the lake holds of one mission's month, or of the product, as plain arrays over one window."""
+
+    data: Path
+    window: tuple[slice, slice]
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Stored values."""
+        array = zarr.open_group(self.data, mode="r")[name]
+        assert isinstance(array, zarr.Array)
+        return np.asarray(array[(..., *self.window)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A mission's month: what its observations that count saw, and what they measured."""
+
+    clear: NDArray[np.bool_]
+    """Dims (time, y, x)."""
+    times_us: list[int]
+    indices: Stored
+    used: list[int]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Clear observations, dims (y, x)."""
+        return self.clear.sum(axis=0)
+
+    def mean(self, name: str) -> NDArray[np.float32]:
+        """The month's mean of an index, by whole numbers; NaN where there is none."""
+        values = self.indices.read(name)[self.used].astype(np.int64)
+        valid = values != -32768
+        count, total = valid.sum(axis=0), np.where(valid, values, 0).sum(axis=0)
+        mean = np.full(count.shape, np.nan)
+        np.divide(total, count, out=mean, where=count > 0)
+        return np.where(count > 0, mean * 1e-4, np.nan).astype(np.float32)
+
+
+def seen_by(place: Workplace, mission: str, month: str, window: tuple[slice, slice]) -> Seen:
+    """What the lake holds of a mission's month."""
+    current = {stage: place.lake.current(f"{mission}/{stage}", TILE, month) for stage in ("masked_tiles", "indices")}
+    observations = decision_of(place.lake.current(f"{mission}/gated_tiles", TILE, month))["observations"]
+    used = [step for step, one in enumerate(observations) if one["used"]]
+    flags = Stored(data=current["masked_tiles"].data, window=window).read("unclear_flags")[used]
+    return Seen(
+        clear=flags == 0,
+        times_us=[observations[step]["time_us"] for step in used],
+        indices=Stored(data=current["indices"].data, window=window),
+        used=used,
+    )
