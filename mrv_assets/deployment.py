@@ -43,6 +43,16 @@ class UnknownPartition(BadInputError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a run did for one asset."""
+
+    asset: str
+    outcome: str
+    """computed, unchanged, restored or reproduced."""
+    audit_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workplace:
     """One programme and its lake on this machine."""
 

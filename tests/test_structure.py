@@ -3,69 +3,68 @@
 import ast
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from demo_lake import a_program
 
 import mrv_assets
+from mrv_assets.audit.code import HASHED_FOLDERS
 
 PACKAGE = Path(mrv_assets.__file__).parent
 
-RANK = {
-    # DESIGN: missions -> science, audit -> ingest, lake -> stages -> assets -> cli. A layer imports from lower
-    # ranks and from itself; layers of one rank know nothing of each other.
-    "errors": 0,
-    "durable": 0,
-    "plain": 0,
-    "missions": 1,
-    "science": 2,
-    "audit": 2,
-    "settings": 2,
-    "ingest": 3,
-    "parcels": 3,
-    "program_yaml": 3,
-    "program": 4,
-    "program_file": 5,
-    "lake": 4,
-    "stages": 5,
-    "workplace": 6,
-    "proof": 7,
-    "qa": 7,
-    "rerun": 7,
-    "drift": 7,
-    "export": 7,
-    "verification": 8,
-    "assets": 8,
-    "answers": 9,
-    "explained": 9,
-    "verified": 9,
-    "drifted": 9,
-    "simulated": 9,
-    "demo": 10,
-    "cli": 11,
-}
+RANKS = (
+    ("errors",),
+    ("settings",),
+    ("missions", "audit"),
+    ("science",),
+    ("scenes",),
+    ("cog",),
+    ("programme",),
+    ("transport",),
+    ("stac", "formats"),
+    ("lake",),
+    ("stages",),
+    ("deployment",),
+    ("verify", "review", "simulated"),
+    ("export",),
+    ("reports",),
+    ("defs",),
+    ("definitions",),
+    ("demo",),
+    ("cli",),
+)
+"""Rooms of the package, low to high. A room imports from lower ranks and from itself; rooms of one rank know nothing of
+each other."""
+RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+MOST_ROOMS = 24
+SHORTEST_CHARTER = 200
+"""Characters of what a folder's ``__init__`` says of it, at least."""
 
 # Made-up scenes know what is true only if nothing that is to find it out had a part in them.
 SIMULATED_MAY_IMPORT = ("mrv_assets.missions", "mrv_assets.science", "mrv_assets.audit.canonical", "mrv_assets.errors")
 MAY_IMPORT_SIMULATED = ("demo", "cli")
 
-MAY_IMPORT_DAGSTER = ("assets", "cli")
-PURE = ("science", "audit", "missions")
+MAY_IMPORT_DAGSTER = ("defs", "definitions", "cli")
+PURE = ("science", "scenes", "audit", "missions")
 # Compiled kernels are kept in a folder keyed by the kernels' own source.
 READS_ITS_OWN_SOURCE = "science/jit.py"
 
 TOUCHES_THE_WORLD = {
-    *("io", "os", "pathlib", "shutil", "tempfile", "glob", "socket", "ssl", "subprocess", "urllib", "http", "time"),
+    *("io", "os", "shutil", "tempfile", "glob", "socket", "ssl", "subprocess", "urllib", "http", "time"),
     *("random", "secrets", "uuid", "aiohttp", "requests", "fsspec", "rasterio", "rioxarray", "zarr", "tifffile"),
 }
 OPENS = {
     *("open", "read_bytes", "read_text", "write_bytes", "write_text", "read_parquet", "to_parquet", "read_file"),
     *("to_file", "to_zarr", "open_zarr", "open_dataset", "fromfile", "tofile", "memmap", "save", "savez", "unlink"),
+    # A path is a value until somebody looks what lies there.
+    *("exists", "is_file", "is_dir", "stat", "lstat", "resolve", "iterdir", "glob", "rglob", "mkdir", "cwd", "home"),
 }
 ASKS_THE_CLOCK = {"now", "utcnow", "today", "monotonic", "perf_counter"}
 
@@ -76,11 +75,9 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
         yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_bytes())
 
 
-def layer_of(module: str) -> str:
-    """The layer of a module, by its path in the package or its dotted name."""
-    name = module.removesuffix(".py").replace("/", ".").removeprefix("mrv_assets.").partition(".")[0]
-    # Dagster's entry point is the list of the assets.
-    return "assets" if name == "definitions" else name
+def room_of(module: str) -> str:
+    """The room of a module, by its path in the package or its dotted name: a folder, or a file beside the folders."""
+    return module.removesuffix(".py").replace("/", ".").removeprefix("mrv_assets.").partition(".")[0]
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -102,21 +99,55 @@ def violations(look: Callable[[str, ast.Module], Iterator[str]]) -> list[str]:
 
 
 def test_imports_flow_one_way() -> None:
-    """A layer imports only from layers below it and from itself."""
+    """A room imports only from rooms of lower ranks and from itself."""
 
     def upward(module: str, tree: ast.Module) -> Iterator[str]:
-        mine = layer_of(module)
+        mine = room_of(module)
         for name in imports(tree):
-            theirs = layer_of(name)
+            theirs = room_of(name)
             if name == "a relative import" or (
                 name.startswith("mrv_assets.")
                 and name != "mrv_assets.__version__"
                 and theirs != mine
-                and RANK.get(theirs, 0) >= RANK.get(mine, 99)
+                and RANK.get(theirs, 99) >= RANK.get(mine, 99)
             ):
                 yield name
 
     assert violations(upward) == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Within a folder too, and through imports inside functions and for types alone."""
+    known = {f"mrv_assets.{module.removesuffix('.py').replace('/', '.')}": tree for module, tree in modules()}
+    arrows = {name: {found for found in imports(tree) if found in known} for name, tree in known.items()}
+
+    # Raises CycleError, which names the files of a circle.
+    order = list(TopologicalSorter(arrows).static_order())
+
+    assert len(order) == len(known)
+
+
+def test_there_are_few_rooms() -> None:
+    """A newcomer can hold the whole house in mind: every file at the top has a rank, and there are not many."""
+    rooms = {room_of(module) for module, _ in modules()} - {"__init__"}
+
+    assert rooms == set(RANK)
+    assert len(rooms) <= MOST_ROOMS
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")))
+def test_a_folder_says_what_belongs_there(folder: str) -> None:
+    """Its charter: what belongs there, what does not, and who may import it."""
+    stated = ast.get_docstring(ast.parse((PACKAGE / folder / "__init__.py").read_bytes())) or ""
+    charter = " ".join(stated.split())
+
+    assert len(charter) >= SHORTEST_CHARTER
+    assert "Belongs here" in charter
+    assert "Does not belong here" in charter
+    assert re.search(r"\bimports?\b", charter, re.IGNORECASE)
+    assert ("Part of every code digest" in charter or "Part of the code digests" in charter) == (
+        folder in HASHED_FOLDERS
+    )
 
 
 def test_simulated_scenes_stand_apart() -> None:
@@ -126,27 +157,20 @@ def test_simulated_scenes_stand_apart() -> None:
         for name in imports(tree):
             if not name.startswith("mrv_assets."):
                 continue
-            if layer_of(module) == "simulated":
-                if layer_of(name) != "simulated" and not name.startswith(SIMULATED_MAY_IMPORT):
+            if room_of(module) == "simulated":
+                if room_of(name) != "simulated" and not name.startswith(SIMULATED_MAY_IMPORT):
                     yield name
-            elif layer_of(name) == "simulated" and layer_of(module) not in MAY_IMPORT_SIMULATED:
+            elif room_of(name) == "simulated" and room_of(module) not in MAY_IMPORT_SIMULATED:
                 yield name
 
     assert violations(mixed) == []
 
 
-def test_every_module_has_a_layer() -> None:
-    """A new module at the top of the package takes a place in the order."""
-    layers = {layer_of(module) for module, _ in modules()} - {"__init__", "__main__"}
-
-    assert layers - set(RANK) == set()
-
-
-def test_only_the_assets_know_dagster() -> None:
+def test_only_the_definitions_know_dagster() -> None:
     """The work is done without Dagster: stages, science and lake run wherever Python runs."""
 
     def knows(module: str, tree: ast.Module) -> Iterator[str]:
-        if layer_of(module) not in MAY_IMPORT_DAGSTER:
+        if room_of(module) not in MAY_IMPORT_DAGSTER:
             yield from (name for name in imports(tree) if name.partition(".")[0].startswith("dagster"))
 
     assert violations(knows) == []
@@ -184,7 +208,7 @@ def test_science_and_audit_touch_nothing() -> None:
     """Data in, new data out: no file, no network, no clock, no chance."""
 
     def touches(module: str, tree: ast.Module) -> Iterator[str]:
-        if layer_of(module) not in PURE or module == READS_ITS_OWN_SOURCE:
+        if room_of(module) not in PURE or module == READS_ITS_OWN_SOURCE:
             return
         yield from (f"imports {name}" for name in imports(tree) if name.partition(".")[0] in TOUCHES_THE_WORLD)
         yield from (f"imports {name}" for name in imports(tree) if name.startswith("numpy.random"))

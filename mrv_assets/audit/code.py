@@ -2,14 +2,14 @@
 
 It covers the syntax of a stage's module and of every module of ours that it imports, transitively: kernels, helpers,
 constants, annotations, and the packages' ``__init__`` files on the way. Imports inside functions and under
-``TYPE_CHECKING`` count. It does not cover comments, docstrings and layout; what ``LEFT_OUT`` names; the package's
-version; a mission, which is data and stands in the plan; and the libraries, whose versions the run record has. A
-module loaded by a string would go unseen, so there is none.
+``TYPE_CHECKING`` count. It does not cover comments, docstrings and layout; folders that ``HASHED_FOLDERS`` does not
+name; the package's version; a mission, which is data and stands in the plan; and the libraries, whose versions the run
+record has. A module loaded by a string would go unseen, so there is none.
 """
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,34 +18,21 @@ from mrv_assets.audit.canonical import digest
 
 PACKAGE = "mrv_assets"
 
-# They move bytes, show things or say what went wrong; what they moved is proven by the output digests.
-LEFT_OUT = (
-    "mrv_assets.cli",
-    "mrv_assets.assets",
-    "mrv_assets.settings",
-    "mrv_assets.errors",
-    "mrv_assets.lake.durable",
-    "mrv_assets.lake",
-    "mrv_assets.transport.store",
-    "mrv_assets.transport.http",
-    "mrv_assets.transport.read_cache",
-    "mrv_assets.transport.hosts",
-    "mrv_assets.transport.limits",
-    "mrv_assets.transport.cores",
-    "mrv_assets.transport.event_loop",
-    "mrv_assets.transport.signing",
-)
+HASHED_FOLDERS = ("missions", "science", "scenes", "cog", "formats", "audit", "stages")
+"""Folders whose code makes numbers. Every other folder moves bytes, shows things or says what went wrong; what it moved
+is proven by the output digests."""
 
 Source = Callable[[str], bytes | None]
 """Module name to its source bytes; None when there is no such module."""
 
 
-def code_digest(entry: str, source: Source) -> str:
+def code_digest(entry: str, source: Source, folders: Sequence[str] = HASHED_FOLDERS) -> str:
     """SHA-256 over the sorted (module, AST digest) pairs of every module of ours that ``entry`` imports.
 
     Args:
         entry: Dotted name of the module to start from, itself included.
         source: Gives each module's source bytes; those of a package are its ``__init__``.
+        folders: Folders of the package whose modules count; imports of any other are not followed.
 
     Returns:
         Lower-case hex; equal on every Python the project supports.
@@ -59,8 +46,7 @@ def code_digest(entry: str, source: Source) -> str:
     todo = [entry]
     while todo:
         module = todo.pop()
-        # The package's own __init__ holds its version and nothing else.
-        if module in found or module == PACKAGE or any(_within(module, out) for out in LEFT_OUT):
+        if module in found or not any(_within(module, f"{PACKAGE}.{folder}") for folder in folders):
             continue
         text = source(module)
         if text is None:

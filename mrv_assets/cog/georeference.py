@@ -10,9 +10,8 @@ from pyproj import Geod
 
 from mrv_assets.cog.tiff import SHORT, Tag, TiffHeader, write_tiff
 from mrv_assets.errors import HeaderRefused
-from mrv_assets.science.grid import Grid
+from mrv_assets.science.grid import Bounds, Grid
 from mrv_assets.science.projection import knows_a_way, transformed
-from mrv_assets.stac.source import Bounds
 
 # GeoKeys: (projected or geographic model, pixel is area or point, and the EPSG codes).
 _MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1024, 1025, 2048, 3072

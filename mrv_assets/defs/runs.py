@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -11,18 +10,8 @@ from mrv_assets.defs.assets import FORCE_TAG
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.partitions import partition_key, register_tiles
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Ran, Workplace
 from mrv_assets.settings import Settings, ensure_dagster_home
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ran:
-    """What a run did for one asset."""
-
-    asset: str
-    outcome: str
-    """computed, unchanged, restored or reproduced."""
-    audit_hash: str
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.code import HASHED_FOLDERS, code_digest
 from mrv_assets.audit.manual_decisions import Reviewer, public_pem
 from mrv_assets.demo.ground import CASES, ground
 from mrv_assets.errors import DecisionRefused, DemoFolderError
-from mrv_assets.lake.durable import make_folder
-from mrv_assets.lake.files import publish
+from mrv_assets.lake.files import make_folder, publish
 from mrv_assets.review.keys import new_key, programme_lines, read_key
 from mrv_assets.simulated.landsat import COLLECTION as LANDSAT
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.sentinel2 import COLLECTION as SENTINEL2
 from mrv_assets.simulated.truth import truth
-from mrv_assets.stages.source_code import stage_code
+from mrv_assets.stages.source_code import source
 
 PROGRAM, PARCELS, CATALOGUE = "program.yaml", "parcels.geojson", "catalogue"
 TRUTH, MADE_BY = "truth.json", "made_by.json"
@@ -124,7 +124,9 @@ reviewers:
 
 def _made_by() -> str:
     """Which code made the folder."""
-    code = {name: stage_code(f"mrv_assets.{name}") for name in ("demo.ground", "simulated.publish", "simulated.truth")}
+    folders = (*HASHED_FOLDERS, "simulated", "demo")
+    names = ("demo.ground", "simulated.publish", "simulated.truth")
+    code = {name: code_digest(f"mrv_assets.{name}", source, folders) for name in names}
     return _text({"about": SAID, "code": code})
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import ExportError
-from mrv_assets.lake.durable import make_folder
-from mrv_assets.lake.files import publish, staging
+from mrv_assets.lake.files import make_folder, publish, staging
 from mrv_assets.verify.walk import LAKE
 
 MANIFEST = "mrv-export.json"

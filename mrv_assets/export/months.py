@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, index_names, read_schema
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.blocks import BLOCK

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.errors import DamagedLake
-from mrv_assets.lake.records import Record
 
 SCENES = "scenes.json"
 """Of raw_tiles: which scenes form which observation, and which COG tiles of each file were fetched."""

@@ -1,4 +1,4 @@
-"""Building folders of data so that a crash at any instant leaves the old state or the new one."""
+"""Writing files and folders: a crash at any instant leaves the old state or the new one; nothing is overwritten."""
 
 import errno
 import fcntl
@@ -8,8 +8,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from mrv_assets.lake.durable import make_folder, sync
 
 
 @contextmanager
@@ -81,3 +79,48 @@ def _sweep(root: Path) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink(missing_ok=True)
+
+
+def write_once(path: Path, data: bytes) -> bool:
+    """Create a file with its whole content, durably, unless it exists.
+
+    Returns:
+        True when this call created it; False when the name was taken (its content is then another's).
+    """
+    make_folder(path.parent)
+    temp = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temp.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temp, path)
+            created = True
+        except FileExistsError:
+            created = False
+        # Also a name that another process has just made: what is built on it must not outlive it.
+        sync(path.parent)
+        return created
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, each entry durable in its parent."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or a folder's entries, outlive a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

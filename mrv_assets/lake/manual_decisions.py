@@ -1,11 +1,12 @@
 """Manual decisions in a lake: immutable documents beside the records they decide on."""
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.errors import DamagedLake
 from mrv_assets.lake.documents import DecisionDocument, read
-from mrv_assets.lake.durable import write_once
+from mrv_assets.lake.files import write_once
 from mrv_assets.lake.layout import Slot
-from mrv_assets.lake.records import Record, documents
+from mrv_assets.lake.records import documents
 from mrv_assets.lake.store import Lake
 
 

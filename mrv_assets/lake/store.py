@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible, StaleUpstream
-from mrv_assets.lake.durable import write_once
-from mrv_assets.lake.files import publish, set_aside, staging
+from mrv_assets.lake.files import publish, set_aside, staging, write_once
 from mrv_assets.lake.layout import FORMAT, Slot
-from mrv_assets.lake.records import Head, Record, documents, read_document
+from mrv_assets.lake.records import Head, documents, read_document
 from mrv_assets.lake.runs import Run, RunOf, altered_files, run_document, run_id, stored_files
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class Lake:
                 str(slot.record(record.audit_hash).relative_to(self.root)),
                 f"no run made it: what it answers is answered by {answered or 'no record'}",
             )
-        runs = self.runs(document["asset"], document["tile"], document["month"])
-        stored = [run["stored"] for run in runs if run["data"] == record.data.name and run["head"] is None]
+        stored = self._written(record)
         name = str(record.data.relative_to(self.root))
         if not stored:
             raise DamagedLake(name, "no run record says what was written there")
@@ -237,12 +236,17 @@ class Lake:
             return
         if stored_files(record.data) == stored:
             return
-        from mrv_assets.verify.data import differences
-
-        # Other bytes may say the same: an older codec wrote them.
-        if any(differences(record)):
+        # Other bytes may say the same: an older codec wrote them, and its run record says so.
+        written = self._written(record)
+        if not written or any(True for _ in altered_files(record.data, written)):
             set_aside(record.data)
             publish(staged, record.data)
+
+    def _written(self, record: Record) -> list[Json]:
+        """What each run that computed this data stored."""
+        document = record.document
+        runs = self.runs(document["asset"], document["tile"], document["month"])
+        return [run["stored"] for run in runs if run["data"] == record.data.name and run["head"] is None]
 
     def _write_run(
         self,

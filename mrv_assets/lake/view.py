@@ -1,7 +1,7 @@
 """Opening: each asset stores only what it adds; these views put the whole together, lazily."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import dask.array as da
 import geopandas as gpd
@@ -10,19 +10,38 @@ import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
 
+from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff
 from mrv_assets.errors import GateRefused, NotEvaluated
 from mrv_assets.formats.arrays import RASTERS
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE
-from mrv_assets.lake.records import Record
-from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Window
 from mrv_assets.science.mask import mask_unclear
 
 
-def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
+class Records(Protocol):
+    """What opening needs of a lake: its records, and whether they still hold."""
+
+    def current(self, asset: str, tile: str, month: str) -> Record:
+        """The partition's current record."""
+        ...
+
+    def record(self, asset: str, tile: str, month: str, audit_hash: str) -> Record:
+        """One record of a partition."""
+        ...
+
+    def require_sound(self, record: Record) -> None:
+        """Refuse data that is not what a run wrote."""
+        ...
+
+    def require_current_upstream(self, record: Record) -> None:
+        """Refuse what was made from records that have been replaced."""
+        ...
+
+
+def open_view(lake: Records, asset: str, tile: str, month: str) -> xr.Dataset:
     """An asset's partition as the whole view its readers expect.
 
     Returns:
@@ -43,7 +62,7 @@ def open_view(lake: Lake, asset: str, tile: str, month: str) -> xr.Dataset:
     return _open_record(lake, record).assign_attrs(mrv_audit_hash=record.audit_hash)
 
 
-def open_parcels(lake: Lake, tile: str, month: str) -> gpd.GeoDataFrame:
+def open_parcels(lake: Records, tile: str, month: str) -> gpd.GeoDataFrame:
     """The month's table, one row per parcel.
 
     Raises:
@@ -55,7 +74,7 @@ def open_parcels(lake: Lake, tile: str, month: str) -> gpd.GeoDataFrame:
     return gpd.read_parquet(record.data / TABLE)
 
 
-def open_raw_band(lake: Lake, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
+def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
     """One scene's band on its own grid, digital numbers as published.
 
     Returns:
@@ -92,7 +111,7 @@ def _read_chunk(file: SparseTiff, block_info: Any = None) -> NDArray[Any]:
     return file.read(Window(row, col, end_row - row, end_col - col))
 
 
-def _open_record(lake: Lake, record: Record) -> xr.Dataset:
+def _open_record(lake: Records, record: Record) -> xr.Dataset:
     asset = record.document["asset"]
     if not record.evaluated:
         raise NotEvaluated(asset, record.document["tile"], record.document["month"], tuple(record.output["reasons"]))
@@ -121,7 +140,7 @@ def _open_record(lake: Lake, record: Record) -> xr.Dataset:
             return _zarr(record.data / RASTERS)
 
 
-def _upstream(lake: Lake, record: Record, asset: str) -> Record:
+def _upstream(lake: Records, record: Record, asset: str) -> Record:
     return lake.record(asset, record.document["tile"], record.document["month"], record.inputs[asset])
 
 

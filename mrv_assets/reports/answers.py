@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.deployment import PRODUCT, Workplace, published_of
+from mrv_assets.audit.record import Record
+from mrv_assets.deployment import PRODUCT, Ran, Workplace, published_of
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.decide import Recorded
 from mrv_assets.science.zonal import overlaps
-
-if TYPE_CHECKING:
-    from mrv_assets.defs.runs import Ran
 
 
 class UnknownParcel(BadInputError):
@@ -111,7 +107,7 @@ def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list
     ]
 
 
-def run_answer(place: Workplace, tile: str, month: str, done: Sequence["Ran"]) -> Json:
+def run_answer(place: Workplace, tile: str, month: str, done: Sequence[Ran]) -> Json:
     """`mrv run`: each asset's audit hash and what was done for it, and the scenes that do not count."""
     raws = [place.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in place.missions]
     return {
@@ -122,7 +118,7 @@ def run_answer(place: Workplace, tile: str, month: str, done: Sequence["Ran"]) -
     }
 
 
-def decide_answer(recorded: Recorded, done: Sequence["Ran"]) -> Json:
+def decide_answer(recorded: Recorded, done: Sequence[Ran]) -> Json:
     """`mrv qa decide`: the decision, and what was materialized because of it."""
     statement = recorded.statement.document
     del statement["schema"]

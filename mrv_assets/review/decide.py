@@ -16,10 +16,10 @@ from mrv_assets.audit.manual_decisions import (
     public_pem,
     signed,
 )
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, STAGES, Workplace
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
-from mrv_assets.lake.records import Record
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
 from mrv_assets.science.gate import GateStatus

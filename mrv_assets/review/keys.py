@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mrv_assets.audit.manual_decisions import Reviewer, public_pem
 from mrv_assets.errors import DecisionRefused
-from mrv_assets.lake.durable import sync
+from mrv_assets.lake.files import sync
 
 MAX_BYTES = 10_000
 """A private key's file is a few lines."""

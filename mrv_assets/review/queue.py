@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.review.decide import approvals_missing
 from mrv_assets.science.gate import GateStatus

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mrv_assets.scenes.item import is_misplaced
-from mrv_assets.stac.source import Bounds
+from mrv_assets.science.grid import Bounds
 
 
 def bbox_of(item: Mapping[str, Any]) -> Bounds | None:

@@ -13,11 +13,12 @@ from mrv_assets.errors import CatalogueError, HrefRefused
 from mrv_assets.scenes.bbox import spans
 from mrv_assets.scenes.item import item_id as id_of
 from mrv_assets.scenes.links import without_query
+from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.documents import LIMITS, Api, Unanswered
 from mrv_assets.stac.json_document import parsed
 from mrv_assets.stac.pages import Pages
 from mrv_assets.stac.presets import Preset
-from mrv_assets.stac.source import Bounds, Found, Json
+from mrv_assets.stac.source import Found, Json
 from mrv_assets.transport.hosts import HostRules, is_link, joined
 from mrv_assets.transport.limits import Limits
 

@@ -9,7 +9,8 @@ from mrv_assets.errors import CatalogueError, SearchTooLarge
 from mrv_assets.scenes.bbox import bbox_of, touches_place
 from mrv_assets.scenes.item import EXCESS, MAX_NAME, excess, text
 from mrv_assets.scenes.item import item_id as id_of
-from mrv_assets.stac.source import Bounds, Found, Json
+from mrv_assets.science.grid import Bounds
+from mrv_assets.stac.source import Found, Json
 from mrv_assets.transport.hosts import is_link
 
 MAX_PAGES = 1_000

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mrv_assets.science.grid import Bounds
 from mrv_assets.transport.store import Transport
 
 Json = dict[str, Any]
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees; west > east crosses the antimeridian."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 from mrv_assets.errors import CatalogueError, HrefRefused
 from mrv_assets.scenes.bbox import touches_place
 from mrv_assets.scenes.item import instant, quoted, text
+from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.json_document import MAX_DOCUMENT_BYTES, parsed
-from mrv_assets.stac.source import Bounds, Found, Json
+from mrv_assets.stac.source import Found, Json
 from mrv_assets.transport.store import path_beneath
 
 MAX_DOCUMENTS = 1_000_000

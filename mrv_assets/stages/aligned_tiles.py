@@ -11,10 +11,10 @@ from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
 from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
 from mrv_assets.formats.artifacts import observations_of
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Power, Quality, Reflectance, described

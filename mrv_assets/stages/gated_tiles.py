@@ -11,9 +11,9 @@ from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, observations_of
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.coverage import Seen, fraction_of, max_gap_days, seen

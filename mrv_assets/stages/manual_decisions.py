@@ -7,9 +7,9 @@ from pathlib import Path
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.graph import Step, steps_digest
 from mrv_assets.audit.manual_decisions import Reviewer, approvals, public_key, public_pem
+from mrv_assets.audit.record import Record
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, decision_of
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.materialize import Materialized, materialize, settle

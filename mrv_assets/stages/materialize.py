@@ -8,9 +8,8 @@ from enum import Enum
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.record import Request, audit_hash
+from mrv_assets.audit.record import Record, Request, audit_hash
 from mrv_assets.errors import DamagedLake, StaleUpstream
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.store import Lake
 from mrv_assets.stages.plan import NotAnswered, Plan

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Record
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.choice import choose

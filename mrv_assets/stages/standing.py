@@ -1,7 +1,7 @@
 """Whether a decision still stands: on what is current now and, where reviewers took it, on what they signed."""
 
+from mrv_assets.audit.record import Record
 from mrv_assets.errors import StaleUpstream
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.gate import GateStatus

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.content import table_content, values_sha256
+from mrv_assets.audit.record import Record
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import stored_files
 from mrv_assets.verify.finding import shown
 

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, STAGES, Workplace, published_of
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
-from mrv_assets.lake.records import Record
 from mrv_assets.missions.mission import Mission
 from mrv_assets.stages.plan import NotAnswered
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import RecordDocument, read
 from mrv_assets.lake.layout import Slot
-from mrv_assets.lake.records import Record
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.verify.finding import Finding, shown
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import SCHEMA, Reviewer, approvals, is_signed_by
+from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import DecisionDocument, Read, read
 from mrv_assets.lake.layout import Slot
-from mrv_assets.lake.records import Record
 from mrv_assets.verify.finding import Finding, shown
 
 _FORGED = "It counts for nothing. Find out who put it there."

@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
-from mrv_assets.audit.record import SCHEMA
+from mrv_assets.audit.record import SCHEMA, Record
 from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, RunDocument, digest_of, read
 from mrv_assets.lake.layout import Slot
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import RUN_SCHEMA, altered_files, run_id
 from mrv_assets.verify.data import differences
 from mrv_assets.verify.finding import Finding, shown

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
 from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT
 from mrv_assets.errors import BadInputError, DamagedLake
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
-from mrv_assets.lake.durable import write_once
-from mrv_assets.lake.records import Record
+from mrv_assets.lake.files import write_once
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import project

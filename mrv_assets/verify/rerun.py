@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.manual_decisions import Reviewer
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, STAGES, run_stage
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
-from mrv_assets.lake.records import Record, read_document
+from mrv_assets.lake.records import read_document
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.registry import MISSIONS

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mrv_assets.lake.durable import write_once
+from mrv_assets.lake.files import write_once
 
 
 def test_the_first_writer_of_a_name_wins(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
-from mrv_assets.audit.record import Request
+from mrv_assets.audit.record import Record, Request
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
-from mrv_assets.lake.records import Record
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.store import Lake
 

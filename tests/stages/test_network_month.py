@@ -16,10 +16,10 @@ from demo_lake import a_place, a_program, rows, run_months
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import Workplace, published_of
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
-from mrv_assets.lake.records import Record
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac import open as opening
 from mrv_assets.stac.instead import no_file

@@ -15,10 +15,10 @@ from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, pu
 from demo_lake import run_months
 from scene_builders import a_document, write_json
 
+from mrv_assets.audit.record import Record
 from mrv_assets.cog.header import Header
 from mrv_assets.deployment import Workplace, published_of
 from mrv_assets.formats.artifacts import observations_of
-from mrv_assets.lake.records import Record
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac.source import Published
 from mrv_assets.stages import scene_files

@@ -1,7 +1,7 @@
 """Builders of programmes and lakes: the demo by its command, and programmes like it.
 
 ``python tests/support/demo_lake.py --write-golden`` runs the demo and rewrites tests/golden/demo.json,
-demo_simulated.json and the README's picture of the simulated months; the commit that does so says why the numbers moved.
+demo_simulated.json and the README's picture; the commit that does so says why the numbers moved.
 """
 
 import itertools

@@ -12,9 +12,9 @@ from demo_lake import a_place, a_program
 from numpy.typing import NDArray
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, Workplace
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.lake.records import Record
 from mrv_assets.science.grid import Window
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate

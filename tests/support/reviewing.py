@@ -11,8 +11,8 @@ from block_scenes import CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme
 from demo_lake import a_place
 from once import Once
 
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, STAGES, Workplace
-from mrv_assets.lake.records import Record
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
 

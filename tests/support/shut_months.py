@@ -12,8 +12,8 @@ import yaml
 from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, publish, shaded
 from demo_lake import Json, evidence, rows, run_months
 
+from mrv_assets.audit.record import Record
 from mrv_assets.deployment import PRODUCT, STAGES, Workplace
-from mrv_assets.lake.records import Record
 from mrv_assets.verify.verification import Wanted, verify
 
 SHUT, OPEN = "2018-07", "2018-08"
