@@ -26,10 +26,10 @@ from pathlib import Path
 import mrv_assets.programme.parcels, mrv_assets.stages.monthly_proxies, mrv_assets.stages.raw_tiles
 from mrv_assets.stages import aligned_tiles, gated_tiles, indices, masked_tiles
 from mrv_assets.settings import DEMO_PROGRAM
-from mrv_assets.deployment import Workplace
-place = Workplace(program_path=DEMO_PROGRAM, lake_path=Path(sys.argv[1]))
+from mrv_assets.deployment import Deployment
+deployment = Deployment(program_path=DEMO_PROGRAM, lake_path=Path(sys.argv[1]))
 before = time.process_time()
-outcomes = {done.outcome.value for _, done in place.run(*sys.argv[2:4], force=sys.argv[4] == "force")}
+outcomes = {done.outcome.value for _, done in deployment.run(*sys.argv[2:4], force=sys.argv[4] == "force")}
 print(json.dumps([time.process_time() - before, sorted(outcomes)]))
 """
 

@@ -164,14 +164,16 @@ def _lag() -> Iterator[list[float]]:
 
 
 def _ours(root: str, month: Path, scratch: Path, threads: int) -> None:
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
 
     text = Month.at(month).program.read_text().replace("catalog: catalogue", f'catalog: "{root}"')
     scratch.mkdir(parents=True)
     (scratch / "program.yaml").write_text(text)
     (scratch / "parcels.geojson").write_bytes((month / "parcels.geojson").read_bytes())
-    place = Workplace(program_path=scratch / "program.yaml", lake_path=scratch / "lake", workers=threads, loopback=True)
-    place.materialize("raw_tiles", place.plan(TILE, MONTH, place.missions[0]))
+    deployment = Deployment(
+        program_path=scratch / "program.yaml", lake_path=scratch / "lake", workers=threads, loopback=True
+    )
+    deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, deployment.missions[0]))
 
 
 def _peer(root: str, month: Path, scratch: Path, threads: int) -> None:

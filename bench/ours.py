@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.month import MONTH, TILE, Month
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 
 
 def stages(month: Month, lake: Path, threads: int) -> None:
     """Run the stages one after the other, from the search to the parcels' table, into a new lake."""
-    for _ in workplace(month, lake, threads).run(TILE, MONTH):
+    for _ in a_deployment(month, lake, threads).run(TILE, MONTH):
         pass
 
 
@@ -35,11 +35,11 @@ def through_dagster(month: Month, lake: Path, threads: int) -> None:
 
 def monthly_rasters(month: Month, lake: Path) -> dict[str, NDArray[np.float32]]:
     """The month's mean of each index, from the lake: float32, dims (y, x), NaN where missing."""
-    opened = workplace(month, lake, 1).lake.open("monthly_proxies", TILE, MONTH)
+    opened = a_deployment(month, lake, 1).lake.open("monthly_proxies", TILE, MONTH)
     scenes = opened.isel(y=slice(month.pixels), x=slice(month.pixels))
     return {name: scenes[name].values for name in ("ndvi", "evi", "nbr") if name in scenes}
 
 
-def workplace(month: Month, lake: Path, threads: int) -> Workplace:
+def a_deployment(month: Month, lake: Path, threads: int) -> Deployment:
     """The month's programme over a lake."""
-    return Workplace(program_path=month.program, lake_path=lake, workers=threads)
+    return Deployment(program_path=month.program, lake_path=lake, workers=threads)

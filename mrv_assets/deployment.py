@@ -53,7 +53,7 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workplace:
+class Deployment:
     """One programme and its lake on this machine."""
 
     program_path: Path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mrv_assets.cli.shared import FINDING, Progress, as_json_option, checked_settings, print_json, workplace
+from mrv_assets.cli.shared import FINDING, Progress, as_json_option, checked_settings, open_deployment, print_json
 from mrv_assets.settings import current
 
 
@@ -18,12 +18,12 @@ def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
     from mrv_assets.reports.answers import explain_answer
     from mrv_assets.reports.explain import explained
 
-    place = workplace(checked_settings())
-    answer = explain_answer(place, parcel, month)
+    deployment = open_deployment(checked_settings())
+    answer = explain_answer(deployment, parcel, month)
     if proof is not None:
         from mrv_assets.verify.proof import write_proofs
 
-        for path, audit_hash in write_proofs(place.lake, answer, proof):
+        for path, audit_hash in write_proofs(deployment.lake, answer, proof):
             click.echo(f"Proof of record {audit_hash}: {path}", err=True)
     if as_json:
         return print_json(answer)
@@ -72,10 +72,10 @@ def drift(tile: str | None, month: str | None, compute: bool, as_json: bool) -> 
     from mrv_assets.reports.drift import drifted
     from mrv_assets.verify.drift import drift_answer
 
-    place = workplace(checked_settings())
-    chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
-    place.plan(chosen_tiles[0], chosen_months[0])
-    answer = drift_answer(place, chosen_tiles, chosen_months, compute=compute, progress=Progress())
+    deployment = open_deployment(checked_settings())
+    chosen_tiles, chosen_months = (tile,) if tile else deployment.tiles, (month,) if month else deployment.months
+    deployment.plan(chosen_tiles[0], chosen_months[0])
+    answer = drift_answer(deployment, chosen_tiles, chosen_months, compute=compute, progress=Progress())
     if as_json:
         print_json(answer)
     else:
@@ -126,7 +126,7 @@ def export(
     from mrv_assets.reports.export import shown
 
     asked = wanted(format, tile=tile, month=month, indices=indices, crs=crs, step_deg=resolution, resampling=resampling)
-    answer = export_answer(workplace(checked_settings()), asked, folder, Progress())
+    answer = export_answer(open_deployment(checked_settings()), asked, folder, Progress())
     if as_json:
         print_json(answer)
     else:

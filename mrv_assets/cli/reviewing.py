@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mrv_assets.cli.shared import as_json_option, checked_settings, print_json, workplace
+from mrv_assets.cli.shared import as_json_option, checked_settings, open_deployment, print_json
 
 
 @click.group()
@@ -43,7 +43,7 @@ def waiting(as_json: bool) -> None:
     from mrv_assets.reports.qa_list import shown
     from mrv_assets.review.queue import queue
 
-    answer = queue(workplace(checked_settings()))
+    answer = queue(open_deployment(checked_settings()))
     if as_json:
         return print_json(answer)
     click.echo(shown(answer))
@@ -84,16 +84,16 @@ def decide(
     if verdict is None:
         raise click.UsageError("Say either --approve or --reject.")
     settings = checked_settings()
-    place = workplace(settings)
+    deployment = open_deployment(settings)
     wanted = Verdict(
         tile=tile, month=month, mission=mission, verdict=verdict, reason=reason, evidence=evidence, record=record
     )
-    recorded = decide_signed(place, wanted, key)
+    recorded = decide_signed(deployment, wanted, key)
     done = []
     if recorded.approved:
         with dagster_instance(settings) as instance:
-            register_tiles(instance, place.program, place.tiles)
-            done = materialize_tile_month(instance, settings, tile, month, only=follows(place, recorded))
+            register_tiles(instance, deployment.program, deployment.tiles)
+            done = materialize_tile_month(instance, settings, tile, month, only=follows(deployment, recorded))
     answer = decide_answer(recorded, done)
     if as_json:
         return print_json(answer)

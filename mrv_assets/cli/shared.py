@@ -12,7 +12,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.settings import Settings, current, variables_for
 
 if TYPE_CHECKING:
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
 
 DONE, FINDING, MISUSE = 0, 1, 2
 """Exit codes."""
@@ -46,10 +46,10 @@ def checked_settings() -> Settings:
     return settings
 
 
-def workplace(settings: Settings) -> "Workplace":
-    from mrv_assets.deployment import Workplace
+def open_deployment(settings: Settings) -> "Deployment":
+    from mrv_assets.deployment import Deployment
 
-    return Workplace(
+    return Deployment(
         program_path=settings.program_path,
         lake_path=Path(settings.lake),
         workers=settings.workers,

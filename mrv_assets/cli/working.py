@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.cli.shared import as_json_option, checked_settings, prefix, print_json, workplace
+from mrv_assets.cli.shared import as_json_option, checked_settings, open_deployment, prefix, print_json
 from mrv_assets.reports.terminal import plain
 from mrv_assets.settings import current, demo_settings, ensure_dagster_home, simulated_settings
 
@@ -25,9 +25,9 @@ def tiles(as_json: bool) -> None:
     from mrv_assets.reports.answers import tiles_answer
 
     settings = checked_settings()
-    place = workplace(settings)
+    deployment = open_deployment(settings)
     with dagster_instance(settings) as instance:
-        answer = tiles_answer(place, register_tiles(instance, place.program, place.tiles))
+        answer = tiles_answer(deployment, register_tiles(instance, deployment.program, deployment.tiles))
     if as_json:
         return print_json(answer)
     rows = [
@@ -65,9 +65,9 @@ def plan(tile: str | None, month: str | None, as_json: bool) -> None:
 
     from mrv_assets.reports.answers import plan_answer
 
-    place = workplace(checked_settings())
-    chosen_tiles, chosen_months = (tile,) if tile else place.tiles, (month,) if month else place.months
-    answer = plan_answer(place, chosen_tiles, chosen_months)
+    deployment = open_deployment(checked_settings())
+    chosen_tiles, chosen_months = (tile,) if tile else deployment.tiles, (month,) if month else deployment.months
+    answer = plan_answer(deployment, chosen_tiles, chosen_months)
     if as_json:
         return print_json(answer)
     rows = [
@@ -112,15 +112,15 @@ def run(tile: str, month: str, force: bool, as_json: bool) -> None:
     from mrv_assets.reports.answers import run_answer
 
     settings = checked_settings()
-    place = workplace(settings)
-    place.plan(tile, month)
+    deployment = open_deployment(settings)
+    deployment.plan(tile, month)
     if not as_json:
         # Progress is the verb's own output here.
         logging.getLogger("mrv_assets").setLevel(logging.INFO)
     with dagster_instance(settings) as instance:
-        register_tiles(instance, place.program, place.tiles)
+        register_tiles(instance, deployment.program, deployment.tiles)
         done = materialize_tile_month(instance, settings, tile, month, force=force)
-    answer = run_answer(place, tile, month, done)
+    answer = run_answer(deployment, tile, month, done)
     if as_json:
         return print_json(answer)
     for ran in done:

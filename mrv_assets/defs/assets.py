@@ -13,7 +13,7 @@ from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.source_code import stage_code
 
 if TYPE_CHECKING:
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
     from mrv_assets.stages.plan import Plan
 
 OWNERS = ["team:mrv"]
@@ -76,16 +76,18 @@ def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsD
         check_specs=[gate_check(key)] if stage == "gated_tiles" else None,
     )
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        place = mrv.workplace()
-        return result_of(place, place.materialize(stage, _plan(place, context, MISSIONS[mission.name])), key)
+        deployment = mrv.deployment()
+        return result_of(
+            deployment, deployment.materialize(stage, _plan(deployment, context, MISSIONS[mission.name])), key
+        )
 
     return asset
 
 
-def _plan(place: "Workplace", context: dg.AssetExecutionContext, mission: Mission | None) -> "Plan":
+def _plan(deployment: "Deployment", context: dg.AssetExecutionContext, mission: Mission | None) -> "Plan":
     """The plan of the tile and month that a run is of."""
     keys = context.partition_key.keys_by_dimension
-    return place.plan(
+    return deployment.plan(
         keys[TILE],
         keys[MONTH],
         mission,
@@ -110,8 +112,8 @@ def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
         code_version=stage_code("mrv_assets.stages.monthly_proxies")[:16],
     )
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        place = mrv.workplace()
-        return result_of(place, place.materialize("monthly_proxies", _plan(place, context, None)), key)
+        deployment = mrv.deployment()
+        return result_of(deployment, deployment.materialize("monthly_proxies", _plan(deployment, context, None)), key)
 
     return asset
 
@@ -126,11 +128,11 @@ def gate_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def result_of(place: "Workplace", done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def result_of(deployment: "Deployment", done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """What Dagster is told of a materialization: its audit hash as data version, metadata, and the gate's check."""
     from mrv_assets.defs.metadata import metadata_of
 
-    metadata = metadata_of(done, place.lake.reproductions(done.record))
+    metadata = metadata_of(done, deployment.lake.reproductions(done.record))
     checks = []
     if key.path[-1] == "gated_tiles":
         shown = ("gate_status", "reasons", "coverage", "min_coverage", "parcels_passed", "audit_hash")

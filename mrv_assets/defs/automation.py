@@ -15,7 +15,7 @@ from mrv_assets.errors import MrvError
 from mrv_assets.programme.model import Program
 
 if TYPE_CHECKING:
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
 
 JOB = "tile_month"
 TILES_PER_TICK = 8
@@ -39,9 +39,9 @@ def new_scenes_sensor(program: Program) -> dg.SensorDefinition:
         "months. Register the tiles first.",
     )
     def new_scenes(context: dg.SensorEvaluationContext, mrv: MrvResource) -> dg.SensorResult:
-        place = mrv.workplace()
+        deployment = mrv.deployment()
         registered = set(context.instance.get_dynamic_partitions(tile_partitions_name(program)))
-        todo = [(tile, month) for tile in place.tiles if tile in registered for month in place.months]
+        todo = [(tile, month) for tile in deployment.tiles if tile in registered for month in deployment.months]
         if not todo:
             return dg.SensorResult(skip_reason="No tile is registered, or no month is over. Run: mrv tiles")
         requests: list[dg.RunRequest] = []
@@ -53,7 +53,7 @@ def new_scenes_sensor(program: Program) -> dg.SensorDefinition:
             searched += 1
             months = [month for _, month in group]
             try:
-                for month, request in _requests(place, tile, months):
+                for month, request in _requests(deployment, tile, months):
                     position = todo.index((tile, month)) + 1
                     requests += [] if request is None else [request]
                     if len(requests) >= RUNS_PER_TICK:
@@ -86,12 +86,12 @@ def _after(cursor: str | None, todo: list[tuple[str, str]]) -> int:
     return (todo.index(last) + 1) % len(todo) if last in todo else 0
 
 
-def _requests(place: "Workplace", tile: str, months: list[str]) -> Iterator[tuple[str, dg.RunRequest | None]]:
+def _requests(deployment: "Deployment", tile: str, months: list[str]) -> Iterator[tuple[str, dg.RunRequest | None]]:
     """Each month of a tile with the run it needs; None where the lake has its scenes."""
     # Definitions load without the numerical stack; a tick needs it.
     from mrv_assets.verify.drift import drifted_scenes
 
-    drifted = [one for mission in place.missions for one in drifted_scenes(place, tile, months, mission)]
+    drifted = [one for mission in deployment.missions for one in drifted_scenes(deployment, tile, months, mission)]
     for month in months:
         found = [one for one in drifted if one.month == month]
         if not any(one.any for one in found):

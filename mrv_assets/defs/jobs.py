@@ -12,9 +12,9 @@ from mrv_assets.defs.resources import MrvResource
 @dg.op(description="Find the tiles that own the programme's parcels and register them as partitions.")
 def find_and_register_tiles(context: dg.OpExecutionContext, mrv: MrvResource) -> None:
     """Register the programme's tiles; those already registered stay."""
-    place = mrv.workplace()
-    new = register_tiles(context.instance, place.program, place.tiles)
-    context.log.info("%d tiles, %d new: %s", len(place.tiles), len(new), ", ".join(new) or "-")
+    deployment = mrv.deployment()
+    new = register_tiles(context.instance, deployment.program, deployment.tiles)
+    context.log.info("%d tiles, %d new: %s", len(deployment.tiles), len(new), ", ".join(new) or "-")
 
 
 @dg.job(name="register_tiles", description="Parcels to tiles; needed once before the first backfill.")
@@ -49,7 +49,7 @@ def write_asserted_decision(context: dg.OpExecutionContext, mrv: MrvResource, co
         reason=config.reason,
         evidence=tuple(config.evidence),
     )
-    recorded = decide_asserted(mrv.workplace(), wanted, config.reviewer, config.role)
+    recorded = decide_asserted(mrv.deployment(), wanted, config.reviewer, config.role)
     statement = recorded.statement
     context.log_event(
         dg.AssetObservation(

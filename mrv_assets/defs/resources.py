@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr
 from mrv_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
 
 
 class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -22,7 +22,7 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     hosts: list[str] = Field(default_factory=list)
     buckets: list[str] = Field(default_factory=list)
     loopback: bool = False
-    _place: "Workplace | None" = PrivateAttr(default=None)
+    _deployment: "Deployment | None" = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> "MrvResource":
@@ -37,17 +37,17 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             loopback=settings.loopback,
         )
 
-    def workplace(self) -> "Workplace":
+    def deployment(self) -> "Deployment":
         """The programme and its lake, opened once a run: parcels are read and put into tiles for all its steps."""
-        if self._place is None:
-            self._place = self._opened()
-        return self._place
+        if self._deployment is None:
+            self._deployment = self._opened()
+        return self._deployment
 
-    def _opened(self) -> "Workplace":
+    def _opened(self) -> "Deployment":
         # Definitions load without the numerical stack; a run needs it.
-        from mrv_assets.deployment import Workplace
+        from mrv_assets.deployment import Deployment
 
-        return Workplace(
+        return Deployment(
             program_path=Path(self.program_path),
             lake_path=Path(self.lake_path),
             workers=self.workers,

@@ -10,7 +10,7 @@ from mrv_assets.defs.assets import FORCE_TAG
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.partitions import partition_key, register_tiles
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.deployment import Ran, Workplace
+from mrv_assets.deployment import Deployment, Ran
 from mrv_assets.settings import Settings, ensure_dagster_home
 
 
@@ -77,14 +77,14 @@ def materialize_all(settings: Settings, say: Callable[[str], None], note: str = 
     Raises:
         MrvError: As the stages raise them.
     """
-    place = MrvResource.of(settings).workplace()
-    todo = [(tile, month) for tile in place.tiles for month in place.months]
+    deployment = MrvResource.of(settings).deployment()
+    todo = [(tile, month) for tile in deployment.tiles for month in deployment.months]
     reused = 0
     with dagster_instance(settings) as instance:
-        register_tiles(instance, place.program, place.tiles)
+        register_tiles(instance, deployment.program, deployment.tiles)
         for number, (tile, month) in enumerate(todo, 1):
             began = time.monotonic()
-            known = _is_current(instance, place, tile, month)
+            known = _is_current(instance, deployment, tile, month)
             if not known:
                 materialize_tile_month(instance, settings, tile, month)
             reused += known
@@ -93,9 +93,9 @@ def materialize_all(settings: Settings, say: Callable[[str], None], note: str = 
     return reused
 
 
-def _is_current(instance: dg.DagsterInstance, place: Workplace, tile: str, month: str) -> bool:
+def _is_current(instance: dg.DagsterInstance, deployment: Deployment, tile: str, month: str) -> bool:
     """True when every asset's request is answered in the lake and Dagster has heard of it."""
-    hashes = place.current_hashes(tile, month)
+    hashes = deployment.current_hashes(tile, month)
     return hashes is not None and all(
         has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
     )

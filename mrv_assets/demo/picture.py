@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.demo.simulated_text import decides
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import PREVIEW
 
 FILE = "months.png"
@@ -15,17 +15,17 @@ SIDE_PX, GAP_PX, TITLE_PX = 208, 8, 34
 _WHITE, _BLACK = (255, 255, 255), (24, 24, 24)
 
 
-def store_picture(place: Workplace, months: Sequence[Json], folder: Path, *, again: bool) -> Path:
+def store_picture(deployment: Deployment, months: Sequence[Json], folder: Path, *, again: bool) -> Path:
     """Put the picture into a folder; one that is there is drawn anew only when asked for. Gives its path."""
     path = folder / FILE
     if again or not path.exists():
         making = folder / f".{FILE}"
-        picture(place, months).save(making, format="PNG", optimize=True)
+        picture(deployment, months).save(making, format="PNG", optimize=True)
         making.replace(path)
     return path
 
 
-def picture(place: Workplace, months: Sequence[Json]) -> Image.Image:
+def picture(deployment: Deployment, months: Sequence[Json]) -> Image.Image:
     """The months' pictures in a row, each under what decided it; RGB. North is up.
 
     Args:
@@ -39,7 +39,7 @@ def picture(place: Workplace, months: Sequence[Json]) -> Image.Image:
         left = GAP_PX + number * (SIDE_PX + GAP_PX)
         title = f"SIMULATED {month['month']}, {month['gate_status']}\n{decides(month)}"
         draw.multiline_text((left, GAP_PX), title, fill=_BLACK)
-        record = place.lake.record(PRODUCT, month["tile"], month["month"], month["audit_hash"])
+        record = deployment.lake.record(PRODUCT, month["tile"], month["month"], month["audit_hash"])
         with Image.open(record.data / PREVIEW) as preview:
             square = preview.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST)
         canvas.paste(square, (left, GAP_PX + TITLE_PX))

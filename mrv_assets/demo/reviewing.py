@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mrv_assets.audit.manual_decisions import APPROVE, is_signed_by
 from mrv_assets.demo.inputs import KEYS
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.lake.manual_decisions import decisions_on
 from mrv_assets.review.decide import Verdict, decide_signed, follows
 from mrv_assets.science.gate import GateStatus
@@ -14,7 +14,7 @@ REASON = "SIMULATED decision of the demo: what was seen of each stand is typical
 EVIDENCE = "truth.json beside the demo's simulated programme"
 
 
-def reviewed(place: Workplace, folder: Path, tile: str, month: str) -> list[str]:
+def reviewed(deployment: Deployment, folder: Path, tile: str, month: str) -> list[str]:
     """Let each reviewer approve a month that the gate rejected, who has not decided on it yet.
 
     Args:
@@ -27,11 +27,11 @@ def reviewed(place: Workplace, folder: Path, tile: str, month: str) -> list[str]
         The assets to materialize because of it; none where nobody had to decide.
     """
     todo: list[str] = []
-    for reviewer in place.program.the_reviewers:
-        gated = place.lake.current(f"{MISSION}/gated_tiles", tile, month)
+    for reviewer in deployment.program.the_reviewers:
+        gated = deployment.lake.current(f"{MISSION}/gated_tiles", tile, month)
         if gated.output["status"] != GateStatus.REJECTED.value:
             break
-        if any(is_signed_by(decision, reviewer) for decision in decisions_on(place.lake, gated)):
+        if any(is_signed_by(decision, reviewer) for decision in decisions_on(deployment.lake, gated)):
             continue
         wanted = Verdict(
             tile=tile,
@@ -42,5 +42,5 @@ def reviewed(place: Workplace, folder: Path, tile: str, month: str) -> list[str]
             evidence=(EVIDENCE,),
             record=gated.audit_hash,
         )
-        todo = follows(place, decide_signed(place, wanted, folder / KEYS[reviewer.name]))
+        todo = follows(deployment, decide_signed(deployment, wanted, folder / KEYS[reviewer.name]))
     return todo

@@ -33,7 +33,7 @@ def run_demo(settings: Settings, say: Callable[[str], None]) -> Json:
     started = time.monotonic()
     say(f"Programme: {settings.program_path}\nLake: {settings.lake}")
     reused = materialize_all(settings, say)
-    answer = demo_answer(MrvResource.of(settings).workplace(), time.monotonic() - started, reused)
+    answer = demo_answer(MrvResource.of(settings).deployment(), time.monotonic() - started, reused)
     return {**answer, "simulated": run_simulated(simulated, say)}
 
 
@@ -45,12 +45,14 @@ def run_simulated(settings: Settings, say: Callable[[str], None]) -> Json:
     with sole_user(folder):
         make_inputs(folder)
         reused = materialize_all(settings, say, NOTE)
-        place = MrvResource.of(settings).workplace()
-        todo = reviewed(place, folder, TILE, APPROVED.month)
+        deployment = MrvResource.of(settings).deployment()
+        todo = reviewed(deployment, folder, TILE, APPROVED.month)
         if todo:
             with dagster_instance(settings) as instance:
                 materialize_tile_month(instance, settings, TILE, APPROVED.month, only=todo)
             say(f"{TILE} {APPROVED.month} {NOTE}approved by two reviewers, materialized again")
-        answer = simulated_answer(place, folder, time.monotonic() - started, reused)
-        picture = store_picture(place, answer["months"], folder, again=bool(todo) or reused < len(answer["months"]))
+        answer = simulated_answer(deployment, folder, time.monotonic() - started, reused)
+        picture = store_picture(
+            deployment, answer["months"], folder, again=bool(todo) or reused < len(answer["months"])
+        )
     return {**answer, "picture": str(picture)}

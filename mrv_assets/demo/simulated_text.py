@@ -8,22 +8,22 @@ from tabulate import tabulate
 from mrv_assets.audit.canonical import Json
 from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.answers import table_rows
 
 
-def simulated_answer(place: Workplace, folder: Path, seconds: float, reused: int) -> Json:
+def simulated_answer(deployment: Deployment, folder: Path, seconds: float, reused: int) -> Json:
     """What the simulated programme found: each month's decisions, its NDVI and the truth, and every parcel's row."""
     truth = truth_of(folder)
     months, rows = [], []
     for case in CASES:
-        month, of_month = _month(place, case.month, truth)
+        month, of_month = _month(deployment, case.month, truth)
         months.append(month)
         rows += of_month
     return {
-        "programme": str(place.program_path),
-        "lake": str(place.lake_path),
+        "programme": str(deployment.program_path),
+        "lake": str(deployment.lake_path),
         "seconds": round(seconds, 1),
         "partitions": len(months),
         "reused": reused,
@@ -32,14 +32,14 @@ def simulated_answer(place: Workplace, folder: Path, seconds: float, reused: int
     }
 
 
-def _month(place: Workplace, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
-    monthly = place.lake.current(PRODUCT, TILE, month)
+def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
+    monthly = deployment.lake.current(PRODUCT, TILE, month)
     rows = table_rows(monthly)
     decisions = {
         mission.name: decision_of(
-            place.lake.record(asset := f"{mission.name}/gated_tiles", TILE, month, monthly.inputs[asset])
+            deployment.lake.record(asset := f"{mission.name}/gated_tiles", TILE, month, monthly.inputs[asset])
         )
-        for mission in place.missions
+        for mission in deployment.missions
     }
     opened = monthly.output["mission"]
     manual = decisions[opened].get("manual", ()) if opened else ()
@@ -55,7 +55,7 @@ def _month(place: Workplace, month: str, truth: Mapping[tuple[str, str], Json]) 
             {"mission": name, **{field: decision[field] for field in ("status", "reasons", "coverage")}}
             for name, decision in decisions.items()
         ],
-        "min_coverage": place.program.gate.min_coverage,
+        "min_coverage": deployment.program.gate.min_coverage,
         "approvals": [
             {name: one[name] for name in ("reviewer", "role", "reason", "decision")}
             for one in sorted(manual, key=lambda one: str(one["reviewer"]))

@@ -6,20 +6,20 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.demo.simulated_text import next_commands, simulated_section
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.answers import table_rows
 
 
-def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
+def demo_answer(deployment: Deployment, seconds: float, reused: int) -> Json:
     """What the demo found: rows by parcel and month, the gate's decisions, and the audit hashes."""
     rows, months = [], []
-    for tile in place.tiles:
-        for month in place.months:
-            monthly = place.lake.current(PRODUCT, tile, month)
+    for tile in deployment.tiles:
+        for month in deployment.months:
+            monthly = deployment.lake.current(PRODUCT, tile, month)
             rows += table_rows(monthly)
-            asset = f"{monthly.output['mission'] or place.missions[0].name}/gated_tiles"
-            gated = place.lake.record(asset, tile, month, monthly.inputs[asset])
+            asset = f"{monthly.output['mission'] or deployment.missions[0].name}/gated_tiles"
+            gated = deployment.lake.record(asset, tile, month, monthly.inputs[asset])
             decision = decision_of(gated)
             months.append(
                 {
@@ -35,7 +35,7 @@ def demo_answer(place: Workplace, seconds: float, reused: int) -> Json:
                 }
             )
     return {
-        "lake": str(place.lake_path),
+        "lake": str(deployment.lake_path),
         "seconds": round(seconds, 1),
         "partitions": len(months),
         "reused": reused,

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import ExportError, NotMaterialized
 from mrv_assets.export.attribution import attributions
 from mrv_assets.export.csv_file import write_csv, write_csvw
@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 """Told what is under way, how many are done, and of how many."""
 
 
-def export_answer(place: Workplace, wanted: Wanted, folder: Path, progress: Progress) -> Json:
+def export_answer(deployment: Deployment, wanted: Wanted, folder: Path, progress: Progress) -> Json:
     """Export months of a programme's lake into a new folder.
 
     The folder appears whole, or not at all. Where it is there already it stays as it is: with the very same files the
@@ -42,20 +42,20 @@ def export_answer(place: Workplace, wanted: Wanted, folder: Path, progress: Prog
         ExportError: When the folder or an option cannot be used.
         DamagedLake: When anything that would be exported is not as its record says.
     """
-    final = checked(folder, place.lake_path)
-    pairs = _partitions(place, wanted)
-    there = [pair for pair in pairs if place.lake.head(PRODUCT, *pair) is not None]
+    final = checked(folder, deployment.lake_path)
+    pairs = _partitions(deployment, wanted)
+    there = [pair for pair in pairs if deployment.lake.head(PRODUCT, *pair) is not None]
     if not there:
         raise NotMaterialized(PRODUCT, *pairs[0])
     steps = _Steps(progress=progress, of=len(there) * (2 if wanted.format.has_rasters else 1))
     months = []
     for pair in there:
-        months.append(read_month(place.lake, *pair))
+        months.append(read_month(deployment.lake, *pair))
         steps.done(f"{' '.join(pair)} verified")
     indices = _indices(wanted, months)
     stated: Json = {
         "schema": SCHEMA,
-        "programme": place.program.program,
+        "programme": deployment.program.program,
         "software": f"mrv_assets {__version__}",
         "format": wanted.format.value,
         "crs": wanted.crs if wanted.format.has_rasters else None,
@@ -90,10 +90,10 @@ class _Steps:
         self._progress(name, self._done, self._of)
 
 
-def _partitions(place: Workplace, wanted: Wanted) -> list[tuple[str, str]]:
-    tiles = (wanted.tile,) if wanted.tile else place.tiles
-    months = (wanted.month,) if wanted.month else place.months
-    place.plan(tiles[0], months[0])
+def _partitions(deployment: Deployment, wanted: Wanted) -> list[tuple[str, str]]:
+    tiles = (wanted.tile,) if wanted.tile else deployment.tiles
+    months = (wanted.month,) if wanted.month else deployment.months
+    deployment.plan(tiles[0], months[0])
     return [(tile, month) for tile in tiles for month in months]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Ran, Workplace, published_of
+from mrv_assets.deployment import PRODUCT, Deployment, Ran, published_of
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.lake.store import Lake
@@ -27,11 +27,11 @@ class UnknownParcel(BadInputError):
         return f"Parcel {self.parcel_id!r} is not in this programme. {hint}"
 
 
-def tiles_answer(place: Workplace, new: Sequence[str]) -> Json:
+def tiles_answer(deployment: Deployment, new: Sequence[str]) -> Json:
     """`mrv tiles`: which tile owns which parcels, and which tiles were newly registered."""
-    assigned = place.assigned
+    assigned = deployment.assigned
     return {
-        "programme": place.program.program,
+        "programme": deployment.program.program,
         "tiles": [
             {
                 "tile": tile,
@@ -42,32 +42,32 @@ def tiles_answer(place: Workplace, new: Sequence[str]) -> Json:
                 ],
                 "registered_now": tile in new,
             }
-            for tile in place.tiles
+            for tile in deployment.tiles
         ],
         "overlaps": [
             {"parcels": [assigned.parcel_id[a], assigned.parcel_id[b]], "area_ha": area}
             for a, b, area in overlaps(assigned.geometry)
         ],
-        "months": {"first": place.months[0], "last": place.months[-1], "count": len(place.months)},
+        "months": {"first": deployment.months[0], "last": deployment.months[-1], "count": len(deployment.months)},
     }
 
 
-def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -> Json:
+def plan_answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) -> Json:
     """`mrv plan`: scenes and bytes of each tile and month, before anything is fetched."""
     from mrv_assets.stages.raw_tiles import forecast
 
     partitions = []
     for tile in tiles:
         for month in months:
-            for mission in place.missions:
-                plan = place.plan(tile, month, mission)
+            for mission in deployment.missions:
+                plan = deployment.plan(tile, month, mission)
                 expected = forecast(plan, published_of(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
-    seconds = _seconds_per_partition(place.lake, place.missions[0].name)
-    done = sum(place.lake.head(PRODUCT, t, m) is not None for t in tiles for m in months)
+    seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
+    done = sum(deployment.lake.head(PRODUCT, t, m) is not None for t in tiles for m in months)
     waiting = len(tiles) * len(months) - done
     return {
-        "programme": place.program.program,
+        "programme": deployment.program.program,
         "partitions": partitions,
         "totals": {
             "partitions": len(tiles) * len(months),
@@ -80,7 +80,7 @@ def plan_answer(place: Workplace, tiles: Sequence[str], months: Sequence[str]) -
             if seconds is None
             else f"{seconds:.1f} s a partition, as measured in this lake",
         },
-        "owners_without_scenes": _owners_without_scenes(place, partitions),
+        "owners_without_scenes": _owners_without_scenes(deployment, partitions),
     }
 
 
@@ -96,10 +96,10 @@ def _seconds_per_partition(lake: Lake, mission: str) -> float | None:
     return sum(walls) / len(walls) if walls else None
 
 
-def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list[Json]:
+def _owners_without_scenes(deployment: Deployment, partitions: Sequence[Json]) -> list[Json]:
     """Parcels whose tile has no scene in the months asked for, with the other tiles that contain them."""
     empty = {p["tile"] for p in partitions} - {p["tile"] for p in partitions if p["scenes"]}
-    assigned = place.assigned
+    assigned = deployment.assigned
     return [
         {"parcel_id": parcel_id, "tile": tile, "alternatives": list(others)}
         for parcel_id, tile, others in zip(assigned.parcel_id, assigned.tile, assigned.alternatives, strict=True)
@@ -107,9 +107,9 @@ def _owners_without_scenes(place: Workplace, partitions: Sequence[Json]) -> list
     ]
 
 
-def run_answer(place: Workplace, tile: str, month: str, done: Sequence[Ran]) -> Json:
+def run_answer(deployment: Deployment, tile: str, month: str, done: Sequence[Ran]) -> Json:
     """`mrv run`: each asset's audit hash and what was done for it, and the scenes that do not count."""
-    raws = [place.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in place.missions]
+    raws = [deployment.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in deployment.missions]
     return {
         "tile": tile,
         "month": month,
@@ -150,7 +150,7 @@ def left_out(raw: Record) -> list[Json]:
     return excluded + list(raw.output["refused"])
 
 
-def explain_answer(place: Workplace, parcel_id: str, month: str) -> Json:
+def explain_answer(deployment: Deployment, parcel_id: str, month: str) -> Json:
     """`mrv explain`: a parcel's number of a month, back to its scenes.
 
     Raises:
@@ -158,21 +158,21 @@ def explain_answer(place: Workplace, parcel_id: str, month: str) -> Json:
         UnknownPartition: When the programme has no such month.
         NotMaterialized: When the month is not in the lake.
     """
-    tiles = [t for p, t in zip(place.assigned.parcel_id, place.assigned.tile, strict=True) if p == parcel_id]
+    tiles = [t for p, t in zip(deployment.assigned.parcel_id, deployment.assigned.tile, strict=True) if p == parcel_id]
     if not tiles:
         import difflib
 
-        raise UnknownParcel(parcel_id, tuple(difflib.get_close_matches(parcel_id, place.assigned.parcel_id, 3)))
+        raise UnknownParcel(parcel_id, tuple(difflib.get_close_matches(parcel_id, deployment.assigned.parcel_id, 3)))
     return {
         "parcel_id": parcel_id,
         "month": month,
-        "parts": [_explain_tile(place, parcel_id, tile, month) for tile in tiles],
+        "parts": [_explain_tile(deployment, parcel_id, tile, month) for tile in tiles],
     }
 
 
-def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Json:
-    place.plan(tile, month)
-    traced = _trace(place.lake, tile, month)
+def _explain_tile(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json:
+    deployment.plan(tile, month)
+    traced = _trace(deployment.lake, tile, month)
     monthly, row = traced.monthly, table_row(traced.monthly, parcel_id)
     # Those of the month, whatever the programme says now.
     order = monthly.document["plan"]["substitution"]
@@ -209,7 +209,7 @@ def _explain_tile(place: Workplace, parcel_id: str, tile: str, month: str) -> Js
             {
                 "asset": record.document["asset"],
                 "audit_hash": record.audit_hash,
-                "reproduced": place.lake.reproductions(record),
+                "reproduced": deployment.lake.reproductions(record),
             }
             for record in [monthly, *(record for mission in used for record in traced.chains[mission])]
         ],

@@ -17,7 +17,7 @@ from mrv_assets.audit.manual_decisions import (
     signed,
 )
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
@@ -65,7 +65,7 @@ class Recorded:
     """How many more reviewers have to approve; None where one has rejected."""
 
 
-def decide_signed(place: Workplace, wanted: Verdict, key_file: Path) -> Recorded:
+def decide_signed(deployment: Deployment, wanted: Verdict, key_file: Path) -> Recorded:
     """Record a decision with a reviewer's signature. Materializes nothing.
 
     Raises:
@@ -75,7 +75,7 @@ def decide_signed(place: Workplace, wanted: Verdict, key_file: Path) -> Recorded
     """
     key = read_key(key_file)
     public = Reviewer(name="", role="", public_key=public_pem(key.public_key())).key_id
-    reviewer = next((who for who in place.program.the_reviewers if who.key_id == public), None)
+    reviewer = next((who for who in deployment.program.the_reviewers if who.key_id == public), None)
     if reviewer is None:
         raise DecisionRefused(
             "Key file",
@@ -83,15 +83,15 @@ def decide_signed(place: Workplace, wanted: Verdict, key_file: Path) -> Recorded
             f"its public key {public[:12]} is not among the programme's reviewers",
             "Add the lines that `mrv keys new` printed to the programme file, or use a reviewer's key",
         )
-    plan, record = _on(place, wanted)
-    for decision in decisions_on(place.lake, record):
+    plan, record = _on(deployment, wanted)
+    for decision in decisions_on(deployment.lake, record):
         if is_signed_by(decision, reviewer):
             raise _decided_before(reviewer.name, decision)
-    statement = _statement(place, wanted, record, reviewer.name, reviewer.role)
-    return _recorded(place, plan, record, statement, signed(statement, key))
+    statement = _statement(deployment, wanted, record, reviewer.name, reviewer.role)
+    return _recorded(deployment, plan, record, statement, signed(statement, key))
 
 
-def decide_asserted(place: Workplace, wanted: Verdict, reviewer: str, role: str) -> Recorded:
+def decide_asserted(deployment: Deployment, wanted: Verdict, reviewer: str, role: str) -> Recorded:
     """Record a decision that nobody signed: it is shown, and counts for nothing.
 
     Raises:
@@ -101,23 +101,23 @@ def decide_asserted(place: Workplace, wanted: Verdict, reviewer: str, role: str)
     """
     _checked_text("Reviewer", reviewer)
     _checked_text("Role", role)
-    plan, record = _on(place, wanted)
-    for decision in decisions_on(place.lake, record):
+    plan, record = _on(deployment, wanted)
+    for decision in decisions_on(deployment.lake, record):
         if decision["statement"]["reviewer"] == reviewer:
             raise _decided_before(reviewer, decision)
-    statement = _statement(place, wanted, record, reviewer, role)
-    return _recorded(place, plan, record, statement, asserted(statement))
+    statement = _statement(deployment, wanted, record, reviewer, role)
+    return _recorded(deployment, plan, record, statement, asserted(statement))
 
 
-def follows(place: Workplace, recorded: Recorded) -> list[str]:
+def follows(deployment: Deployment, recorded: Recorded) -> list[str]:
     """The assets to materialize after a decision: its mission's gate, all of later missions, and the product.
 
     With fusion later missions were needed before and are needed still.
     """
     if not recorded.approved:
         return []
-    names = [mission.name for mission in place.missions]
-    later = [] if place.program.fusion else names[names.index(recorded.mission) + 1 :]
+    names = [mission.name for mission in deployment.missions]
+    later = [] if deployment.program.fusion else names[names.index(recorded.mission) + 1 :]
     return [
         f"{recorded.mission}/{STAGES[-1]}",
         *(f"{name}/{stage}" for name in later for stage in STAGES),
@@ -125,22 +125,22 @@ def follows(place: Workplace, recorded: Recorded) -> list[str]:
     ]
 
 
-def _on(place: Workplace, wanted: Verdict) -> tuple[Plan, Record]:
+def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
     """The rejected record to decide on, and its plan: the current one, made as the programme would make it today."""
     _checked_text("Reason", wanted.reason)
     for text in wanted.evidence:
         _checked_text("Evidence", text)
     if len(wanted.evidence) > MOST:
         raise DecisionRefused("Evidence", str(len(wanted.evidence)), "it is too much", f"Name {MOST} pieces at most")
-    place.plan(wanted.tile, wanted.month)
-    mission = wanted.mission or _first_rejected(place, wanted)
-    if mission not in place.program.substitution:
-        known = ", ".join(place.program.substitution)
+    deployment.plan(wanted.tile, wanted.month)
+    mission = wanted.mission or _first_rejected(deployment, wanted)
+    if mission not in deployment.program.substitution:
+        known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
-    plan = place.plan(wanted.tile, wanted.month, MISSIONS[mission])
+    plan = deployment.plan(wanted.tile, wanted.month, MISSIONS[mission])
     asset = plan.asset("gated_tiles")
     what = f"{asset} {wanted.tile} {wanted.month}"
-    current = place.lake.current(asset, wanted.tile, wanted.month)
+    current = deployment.lake.current(asset, wanted.tile, wanted.month)
     if current.output["status"] != GateStatus.REJECTED.value:
         reason = f"it is {current.output['status']}, and only what is REJECTED is decided on"
         raise DecisionRefused("Partition", what, reason, "`mrv qa list` lists what can be decided")
@@ -149,7 +149,7 @@ def _on(place: Workplace, wanted: Verdict) -> tuple[Plan, Record]:
         reason = f"it has been superseded, or is none: {current.audit_hash} is current"
         raise DecisionRefused("Record", wanted.record, reason, "Look at the month as it is now, then decide on that")
     try:
-        place.materialize("gated_tiles", replace(plan, known_only=True))
+        deployment.materialize("gated_tiles", replace(plan, known_only=True))
     except (NotAnswered, StaleUpstream):
         reason = "its decision has been superseded: the programme, the code or the indices are others by now"
         raise DecisionRefused("Partition", what, reason, again) from None
@@ -158,9 +158,9 @@ def _on(place: Workplace, wanted: Verdict) -> tuple[Plan, Record]:
     return plan, current
 
 
-def _first_rejected(place: Workplace, wanted: Verdict) -> str:
-    names = [mission.name for mission in place.missions]
-    current = {name: place.lake.current(f"{name}/gated_tiles", wanted.tile, wanted.month) for name in names}
+def _first_rejected(deployment: Deployment, wanted: Verdict) -> str:
+    names = [mission.name for mission in deployment.missions]
+    current = {name: deployment.lake.current(f"{name}/gated_tiles", wanted.tile, wanted.month) for name in names}
     rejected = [name for name in names if current[name].output["status"] == GateStatus.REJECTED.value]
     if not rejected:
         statuses = ", ".join(f"{name} {record.output['status']}" for name, record in current.items())
@@ -194,9 +194,9 @@ def _decided_before(reviewer: str, decision: Json) -> DecisionRefused:
     )
 
 
-def _statement(place: Workplace, wanted: Verdict, record: Record, reviewer: str, role: str) -> Statement:
+def _statement(deployment: Deployment, wanted: Verdict, record: Record, reviewer: str, role: str) -> Statement:
     return Statement(
-        programme=place.program.program,
+        programme=deployment.program.program,
         asset=record.document["asset"],
         tile=wanted.tile,
         month=wanted.month,
@@ -210,15 +210,15 @@ def _statement(place: Workplace, wanted: Verdict, record: Record, reviewer: str,
     )
 
 
-def _recorded(place: Workplace, plan: Plan, record: Record, statement: Statement, decision: bytes) -> Recorded:
-    kept = keep_decision(place.lake, decision, record)
+def _recorded(deployment: Deployment, plan: Plan, record: Record, statement: Statement, decision: bytes) -> Recorded:
+    kept = keep_decision(deployment.lake, decision, record)
     return Recorded(
         decision=kept,
         statement=statement,
         mission=plan.the_mission.name,
         authenticated=b'"signature":null' not in decision,
-        approved=bool(counted_approvals(place.lake, plan, record)),
-        approvals_missing=approvals_missing(decisions_on(place.lake, record), plan.reviewers),
+        approved=bool(counted_approvals(deployment.lake, plan, record)),
+        approvals_missing=approvals_missing(decisions_on(deployment.lake, record), plan.reviewers),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
 from mrv_assets.lake.store import Lake
@@ -14,20 +14,20 @@ from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.plan import month_bounds
 
 
-def queue(place: Workplace) -> Json:
+def queue(deployment: Deployment) -> Json:
     """`mrv qa list`: what waits, oldest month first.
 
     Raises:
         DamagedLake: When a record or a decision cannot be read.
     """
-    lake, reviewers = place.lake, place.program.the_reviewers
+    lake, reviewers = deployment.lake, deployment.program.the_reviewers
     waiting = []
     for tile, month in lake.partitions(PRODUCT):
         monthly = lake.current(PRODUCT, tile, month)
         if monthly.output["mission"] is None:
             waiting.append(_item(lake, monthly, reviewers, datetime.now(UTC).date()))
     return {
-        "programme": place.program.program,
+        "programme": deployment.program.program,
         "reviewers": [{"name": who.name, "role": who.role, "key_id": who.key_id} for who in reviewers],
         "waiting": sorted(waiting, key=lambda item: (item["month"], item["tile"])),
     }

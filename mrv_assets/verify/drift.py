@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace, published_of
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment, published_of
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.missions.mission import Mission
@@ -73,7 +73,7 @@ def scene_drift(raw: Record | None, offer: Json, *, tile: str, month: str, missi
     )
 
 
-def drifted_scenes(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Iterator[SceneDrift]:
+def drifted_scenes(deployment: Deployment, tile: str, months: Sequence[str], mission: Mission) -> Iterator[SceneDrift]:
     """Each month of a tile, compared with the lake, by as few searches of the mission's catalogue as it answers.
 
     Months for which the mission was not needed are not searched: nothing it offers changes them.
@@ -81,30 +81,30 @@ def drifted_scenes(place: Workplace, tile: str, months: Sequence[str], mission: 
     Raises:
         CatalogueError: When the catalogue cannot be used.
     """
-    raws = {month: _raw(place, tile, month, mission) for month in months}
+    raws = {month: _raw(deployment, tile, month, mission) for month in months}
     needed = [month for month, raw in raws.items() if raw is None or raw.evaluated]
-    offer = _offer(place, tile, needed, mission) if needed else {}
+    offer = _offer(deployment, tile, needed, mission) if needed else {}
     for month, raw in raws.items():
         if month in offer:
             yield scene_drift(raw, offer[month], tile=tile, month=month, mission=mission.name)
 
 
-def _offer(place: Workplace, tile: str, months: Sequence[str], mission: Mission) -> Offer:
+def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mission) -> Offer:
     from mrv_assets.stages.raw_tiles import offered
 
-    plan = place.plan(tile, months[0], mission)
+    plan = deployment.plan(tile, months[0], mission)
     try:
         return offered(plan, published_of(plan), months)
     except SearchTooLarge:
         if len(months) == 1:
             raise
     middle = len(months) // 2
-    return {**_offer(place, tile, months[:middle], mission), **_offer(place, tile, months[middle:], mission)}
+    return {**_offer(deployment, tile, months[:middle], mission), **_offer(deployment, tile, months[middle:], mission)}
 
 
-def _raw(place: Workplace, tile: str, month: str, mission: Mission) -> Record | None:
+def _raw(deployment: Deployment, tile: str, month: str, mission: Mission) -> Record | None:
     try:
-        return place.lake.current(f"{mission.name}/raw_tiles", tile, month)
+        return deployment.lake.current(f"{mission.name}/raw_tiles", tile, month)
     except NotMaterialized:
         return None
 
@@ -120,13 +120,13 @@ class Stale:
     """Parts of the request that differ: plan, graph, code or inputs; none where there is no record at all."""
 
 
-def stale_partition(place: Workplace, tile: str, month: str) -> Stale | None:
+def stale_partition(deployment: Deployment, tile: str, month: str) -> Stale | None:
     """The first asset of a materialized tile and month that would be computed anew; None when none would."""
-    steps = [(mission, stage) for mission in place.missions for stage in STAGES] + [(None, PRODUCT)]
+    steps = [(mission, stage) for mission in deployment.missions for stage in STAGES] + [(None, PRODUCT)]
     for mission, stage in steps:
         asset = stage if mission is None else f"{mission.name}/{stage}"
         try:
-            place.materialize(stage, replace(place.plan(tile, month, mission), known_only=True))
+            deployment.materialize(stage, replace(deployment.plan(tile, month, mission), known_only=True))
         except NotAnswered as unanswered:
             return Stale(asset=asset, tile=tile, month=month, because=unanswered.because)
         except StaleUpstream:
@@ -184,29 +184,29 @@ def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
     return {(row["parcel_id"], row["part"]): row for row in read_rows(record.data / TABLE)}
 
 
-def superseded_values(place: Workplace, tile: str, month: str) -> list[Moved]:
+def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:
     """What moved when the current record of a month's proxies replaced the one before it."""
-    head = place.lake.head(PRODUCT, tile, month)
+    head = deployment.lake.head(PRODUCT, tile, month)
     if head is None or head.previous is None:
         return []
-    old, new = (place.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
+    old, new = (deployment.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
     return moved_values(old, new)
 
 
-def values_to_come(place: Workplace, tile: str, month: str) -> list[Moved]:
+def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]:
     """What would move if a month were run now: it is computed in a temporary lake, and the lake stays as it is.
 
     Raises:
         MrvError: As the stages raise them.
     """
     with tempfile.TemporaryDirectory(prefix="mrv-drift-") as folder:
-        scratch = replace(place, lake_path=Path(folder) / "lake")
+        scratch = replace(deployment, lake_path=Path(folder) / "lake")
         made = dict(scratch.run(tile, month))
-        return moved_values(place.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
+        return moved_values(deployment.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
 
 
 def drift_answer(
-    place: Workplace, tiles: Sequence[str], months: Sequence[str], *, compute: bool, progress: Progress
+    deployment: Deployment, tiles: Sequence[str], months: Sequence[str], *, compute: bool, progress: Progress
 ) -> Json:
     """`mrv drift`: scenes that came, changed or went; partitions that are stale; and every value that moves.
 
@@ -223,23 +223,23 @@ def drift_answer(
     scenes: list[Json] = []
     stale: list[Json] = []
     moved: list[Moved] = []
-    made = {tile: [m for m in months if place.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
+    made = {tile: [m for m in months if deployment.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
     looked, of = 0, sum(len(here) for here in made.values())
     for tile, here in made.items():
         if not here:
             continue
-        for mission in place.missions:
-            scenes += [_shown(one) for one in drifted_scenes(place, tile, here, mission) if one.any]
+        for mission in deployment.missions:
+            scenes += [_shown(one) for one in drifted_scenes(deployment, tile, here, mission) if one.any]
         for month in here:
-            moved += superseded_values(place, tile, month)
-            found = stale_partition(place, tile, month)
+            moved += superseded_values(deployment, tile, month)
+            found = stale_partition(deployment, tile, month)
             if found is not None:
                 stale.append({**asdict(found), "because": list(found.because)})
-                moved += values_to_come(place, tile, month) if compute else []
+                moved += values_to_come(deployment, tile, month) if compute else []
             looked += 1
             progress(f"{tile} {month}", looked, of)
     return {
-        "programme": place.program.program,
+        "programme": deployment.program.program,
         "partitions": looked,
         "scenes": scenes,
         "stale": stale,

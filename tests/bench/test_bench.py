@@ -27,7 +27,7 @@ from bench.month import (
     scl_pixels,
 )
 from bench.network import OURS, PEER, bars_of
-from bench.ours import monthly_rasters, stages, workplace
+from bench.ours import a_deployment, monthly_rasters, stages
 from mrv_assets.cog.header import DEFLATE, DIFFERENCE, read_header
 from mrv_assets.lake.view import open_raw_band
 from mrv_assets.science.blocks import Block
@@ -153,7 +153,7 @@ def test_a_month_made_before_is_found_and_another_is_not(tmp_path: Path) -> None
 
 def test_every_block_the_scenes_touch_is_active(month: Month, tmp_path: Path) -> None:
     """Both sides work on the whole square: no block is left out for want of a parcel."""
-    plan = workplace(month, tmp_path / "lake", 1).plan(TILE, MONTH)
+    plan = a_deployment(month, tmp_path / "lake", 1).plan(TILE, MONTH)
 
     assert plan.active == (Block(0, 0), Block(0, 1), Block(1, 0), Block(1, 1))
 
@@ -162,14 +162,14 @@ def test_every_block_the_scenes_touch_is_active(month: Month, tmp_path: Path) ->
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 def test_raw_tiles_takes_every_scene_and_band_as_it_is(month: Month, tmp_path: Path) -> None:
     """Nothing about the month is odd to the header gate: a refused scene would make us faster than we are."""
-    place = workplace(month, tmp_path / "lake", 1)
+    deployment = a_deployment(month, tmp_path / "lake", 1)
 
-    done = place.materialize("raw_tiles", place.plan(TILE, MONTH, place.missions[0]))
+    done = deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, deployment.missions[0]))
 
     complete = done.record.output["completeness"]
     assert complete == {"matched": 6, "returned": 6, "kept": 6, "excluded": 0, "refused": 0}
     for path in month.files:
-        opened = open_raw_band(place.lake, "sentinel2", TILE, MONTH, path.parent.name, path.stem)
+        opened = open_raw_band(deployment.lake, "sentinel2", TILE, MONTH, path.parent.name, path.stem)
         with rasterio.open(path) as file:
             np.testing.assert_array_equal(opened.values, file.read(1))
 

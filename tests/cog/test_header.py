@@ -409,9 +409,9 @@ def test_the_tiles_of_a_window_are_those_that_hold_its_pixels(
         header = header_of(bytes(memory.getbuffer()))
     index = np.full((height, width), -1)
     for tile in range(len(header.offsets)):
-        place = tile_window(header, tile)
-        assert (index[place.rows, place.cols] == -1).all()
-        index[place.rows, place.cols] = tile
+        deployment = tile_window(header, tile)
+        assert (index[deployment.rows, deployment.cols] == -1).all()
+        index[deployment.rows, deployment.cols] = tile
     window = Window(
         *(data.draw(st.integers(-40, 160)) for _ in range(2)), *(data.draw(st.integers(0, 90)) for _ in range(2))
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, parcels, publish
-from demo_lake import a_place, a_program, rows, run_months
+from demo_lake import a_deployment, a_program, rows, run_months
 from pgstac_servers import Pgstac
 from servers import range_server
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.stac import open as opening
 
@@ -30,33 +30,33 @@ ASSETS = [
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Workplace]:
+def disk(tmp_path: Path) -> Iterator[Deployment]:
     """The month from a static catalogue, run."""
     publish(tmp_path / "catalogue", SCENES)
-    place = a_programme(tmp_path / "disk", str(tmp_path / "catalogue"))
-    run_months(place, [MONTH])
-    yield place
+    deployment = a_programme(tmp_path / "disk", str(tmp_path / "catalogue"))
+    run_months(deployment, [MONTH])
+    yield deployment
     opening.forget_connections()
 
 
-def a_programme(folder: Path, catalog: str) -> Workplace:
+def a_programme(folder: Path, catalog: str) -> Deployment:
     """A programme of one month and one parcel; this machine may be asked."""
     months = {"start": MONTH, "end": MONTH}
     program = a_program(folder, parcels=parcels(**PARCEL), catalog=catalog, collection=COLLECTION, months=months)
-    return replace(a_place(program), loopback=True)
+    return replace(a_deployment(program), loopback=True)
 
 
-def digests(place: Workplace) -> dict[tuple[str, str], str]:
+def digests(deployment: Deployment) -> dict[tuple[str, str], str]:
     """Of each band of each scene that was read."""
     return {
         (scene["id"], name): band["sha256"]
-        for observation in observations_of(place.lake.current("sentinel2/raw_tiles", TILE, MONTH))
+        for observation in observations_of(deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH))
         for scene in observation["scenes"]
         for name, band in scene["bands"].items()
     }
 
 
-def test_a_month_is_the_same_from_the_api_and_from_disk(stac: Pgstac, disk: Workplace, tmp_path: Path) -> None:
+def test_a_month_is_the_same_from_the_api_and_from_disk(stac: Pgstac, disk: Deployment, tmp_path: Path) -> None:
     """All six assets: every value of the table, the bytes of every file, and how many scenes there were and counted."""
     with range_server() as files:
         items = []
@@ -68,17 +68,17 @@ def test_a_month_is_the_same_from_the_api_and_from_disk(stac: Pgstac, disk: Work
                 asset["file:checksum"] = f"1220{sha256(data).hexdigest()}"
             items.append(item)
         stac.load(items, {"red": {"type": "image/tiff", "title": "Red"}})
-        place = a_programme(tmp_path / "network", stac.root)
+        deployment = a_programme(tmp_path / "network", stac.root)
 
-        done = run_months(place, [MONTH])[MONTH]
-        again = run_months(place, [MONTH])[MONTH]
+        done = run_months(deployment, [MONTH])[MONTH]
+        again = run_months(deployment, [MONTH])[MONTH]
 
     assert list(done) == ASSETS
     assert {name: one.audit_hash for name, one in again.items()} == {name: o.audit_hash for name, o in done.items()}
-    assert rows(place, MONTH) == rows(disk, MONTH)
-    assert rows(place, MONTH)["p"]["n_obs"] == 12
-    assert digests(place) == digests(disk)
-    raw = place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    assert rows(deployment, MONTH) == rows(disk, MONTH)
+    assert rows(deployment, MONTH)["p"]["n_obs"] == 12
+    assert digests(deployment) == digests(disk)
+    raw = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
     assert raw.document["plan"]["catalogue"] == stac.root
     # Ranges alone were read, of files and not from the API.
     assert all(asked.range for asked in files.log)

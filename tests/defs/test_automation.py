@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, publish
 from block_scenes import parcels as parcels_of
-from demo_lake import a_place, a_program, run_months
+from demo_lake import a_deployment, a_program, run_months
 from shapely.geometry import box, mapping
 from stac_servers import Asked, Json, Reply, StacServer, Twist, stac_server
 
@@ -20,7 +20,7 @@ from mrv_assets.defs.automation import monthly_schedule, new_scenes_sensor
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.partitions import partition_key, register_tiles
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.settings import current
 
 PARCEL = {"p": Box(row=CORNER - 40, col=CORNER - 40, height=20, width=20)}
@@ -29,7 +29,7 @@ SCENES = tuple(SceneSpec(id=month, when=f"{month}-10T09:30:00Z") for month in (J
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
+def deployment(tmp_path: Path) -> Deployment:
     """A programme of three months with a scene in each, and no lake yet."""
     publish(tmp_path / "catalogue", SCENES)
     program = a_program(
@@ -39,23 +39,23 @@ def place(tmp_path: Path) -> Workplace:
         collection="sentinel-2",
         months={"start": JUNE, "end": AUGUST},
     )
-    return a_place(program)
+    return a_deployment(program)
 
 
 @pytest.fixture
-def instance(place: Workplace, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance(deployment: Deployment, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance in which the programme's tile is registered."""
     home = tmp_path / "dagster"
     home.mkdir()
     with dg.DagsterInstance.local_temp(str(home)) as made:
-        register_tiles(made, place.program, place.tiles)
+        register_tiles(made, deployment.program, deployment.tiles)
         yield made
 
 
-def tick(place: Workplace, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+def tick(deployment: Deployment, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     """One evaluation of the sensor."""
-    mrv = MrvResource(program_path=str(place.program_path), lake_path=str(place.lake_path), loopback=True)
-    result = new_scenes_sensor(place.program)(
+    mrv = MrvResource(program_path=str(deployment.program_path), lake_path=str(deployment.lake_path), loopback=True)
+    result = new_scenes_sensor(deployment.program)(
         dg.build_sensor_context(instance=instance, cursor=cursor, resources={"mrv": mrv})
     )
     assert isinstance(result, dg.SensorResult)
@@ -72,26 +72,28 @@ def keys_of(*months: str) -> list[str]:
     return [str(partition_key(TILE, month)) for month in months]
 
 
-def test_the_definitions_have_both(tmp_path: Path, place: Workplace) -> None:
+def test_the_definitions_have_both(tmp_path: Path, deployment: Deployment) -> None:
     """Whoever opens the UI finds them under Automation, to be switched on."""
-    definitions = build_definitions(current({"MRV_PROGRAM": str(place.program_path)}, tmp_path))
+    definitions = build_definitions(current({"MRV_PROGRAM": str(deployment.program_path)}, tmp_path))
 
     assert [sensor.name for sensor in definitions.sensors or []] == ["new_scenes"]
     assert [schedule.name for schedule in definitions.schedules or []] == ["month_that_ended"]
 
 
 def test_a_tick_asks_for_months_with_scenes_the_lake_does_not_have(
-    place: Workplace, instance: dg.DagsterInstance
+    deployment: Deployment, instance: dg.DagsterInstance
 ) -> None:
     """June is in the lake: its scenes are known. A scene processed again makes it wanted once more."""
-    run_months(place, [JUNE])
-    first = tick(place, instance)
-    run_months(place, [JULY, AUGUST])
-    quiet = tick(place, instance, first.cursor)
-    shutil.rmtree(place.program_path.parent / "catalogue")
-    publish(place.program_path.parent / "catalogue", [*SCENES[1:], SceneSpec(id=JUNE, properties={"view:azimuth": 1})])
+    run_months(deployment, [JUNE])
+    first = tick(deployment, instance)
+    run_months(deployment, [JULY, AUGUST])
+    quiet = tick(deployment, instance, first.cursor)
+    shutil.rmtree(deployment.program_path.parent / "catalogue")
+    publish(
+        deployment.program_path.parent / "catalogue", [*SCENES[1:], SceneSpec(id=JUNE, properties={"view:azimuth": 1})]
+    )
 
-    withdrawn = tick(place, instance, quiet.cursor)
+    withdrawn = tick(deployment, instance, quiet.cursor)
 
     assert keys(first) == keys_of(JULY, AUGUST)
     assert keys(quiet) == []
@@ -99,9 +101,9 @@ def test_a_tick_asks_for_months_with_scenes_the_lake_does_not_have(
     assert keys(withdrawn) == keys_of(JUNE, JULY)
 
 
-def test_a_run_key_is_of_the_scenes(place: Workplace, instance: dg.DagsterInstance) -> None:
+def test_a_run_key_is_of_the_scenes(deployment: Deployment, instance: dg.DagsterInstance) -> None:
     """Asked again before the run is done, a month has the same key, so Dagster starts it once."""
-    once, again = tick(place, instance), tick(place, instance)
+    once, again = tick(deployment, instance), tick(deployment, instance)
 
     run_keys = [request.run_key for request in once.run_requests or []]
     assert len(set(run_keys)) == 3
@@ -109,13 +111,13 @@ def test_a_run_key_is_of_the_scenes(place: Workplace, instance: dg.DagsterInstan
 
 
 def test_a_tick_is_bounded_and_the_next_goes_on_behind_it(
-    place: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs a tick: June and July, then August, and then from the beginning."""
     monkeypatch.setattr(automation, "RUNS_PER_TICK", 2)
 
-    first = tick(place, instance)
-    second = tick(place, instance, first.cursor)
+    first = tick(deployment, instance)
+    second = tick(deployment, instance, first.cursor)
 
     assert keys(first) == keys_of(JUNE, JULY)
     assert json.loads(first.cursor or "") == {"tile": TILE, "month": JULY}
@@ -127,19 +129,19 @@ FAR = "34TGR"
 
 
 @pytest.fixture
-def two_tiles(place: Workplace, instance: dg.DagsterInstance) -> Workplace:
+def two_tiles(deployment: Deployment, instance: dg.DagsterInstance) -> Deployment:
     """The programme with a parcel in a tile further east, registered too."""
-    outlines = json.loads((place.program_path.parent / "parcels.geojson").read_text())
+    outlines = json.loads((deployment.program_path.parent / "parcels.geojson").read_text())
     far = {"type": "Feature", "properties": {"parcel_id": "far"}, "geometry": mapping(box(24.5, 45.6, 24.51, 45.61))}
     outlines["features"].append(far)
-    (place.program_path.parent / "parcels.geojson").write_text(json.dumps(outlines))
-    both = a_place(place.program_path)
+    (deployment.program_path.parent / "parcels.geojson").write_text(json.dumps(outlines))
+    both = a_deployment(deployment.program_path)
     register_tiles(instance, both.program, both.tiles)
     return both
 
 
 def test_a_tick_searches_so_many_tiles_and_the_next_goes_on_behind_them(
-    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    two_tiles: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A programme of hundreds of tiles does not ask a catalogue hundreds of questions at once."""
     monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
@@ -157,17 +159,17 @@ def test_a_tick_searches_so_many_tiles_and_the_next_goes_on_behind_them(
 
 
 @contextmanager
-def searched(place: Workplace, twist: Twist) -> Iterator[StacServer]:
+def searched(deployment: Deployment, twist: Twist) -> Iterator[StacServer]:
     """The programme's catalogue as an API, which answers as twisted."""
-    items = [json.loads(path.read_bytes()) for path in place.program_path.parent.glob("catalogue/items/*/*.json")]
+    items = [json.loads(path.read_bytes()) for path in deployment.program_path.parent.glob("catalogue/items/*/*.json")]
     with stac_server(items, twist=twist) as server:
-        text = place.program_path.read_text()
-        place.program_path.write_text(text.replace("catalog: catalogue", f"catalog: {server.root}"))
+        text = deployment.program_path.read_text()
+        deployment.program_path.write_text(text.replace("catalog: catalogue", f"catalog: {server.root}"))
         yield server
 
 
 def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
-    two_tiles: Workplace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    two_tiles: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tick says which and why, and goes on; once all were looked at, that tile is asked about again."""
     refusing = True
@@ -195,7 +197,7 @@ def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
 
 
 def test_months_that_are_too_many_for_one_search_are_asked_for_apart(
-    place: Workplace, instance: dg.DagsterInstance
+    deployment: Deployment, instance: dg.DagsterInstance
 ) -> None:
     """Years of a tile have more scenes than one search may bring: it is halved until it may."""
 
@@ -212,53 +214,53 @@ def test_months_that_are_too_many_for_one_search_are_asked_for_apart(
         ]
         return {**document, "features": inside, "numberMatched": len(inside)}
 
-    with searched(place, twist) as server:
-        result = tick(place, instance)
+    with searched(deployment, twist) as server:
+        result = tick(deployment, instance)
 
     months = [asked.body["datetime"][:7] for asked in server.asked("/search")]
     assert months == [JUNE, JUNE, JULY, JULY, AUGUST]
     assert keys(result) == keys_of(JUNE, JULY, AUGUST)
 
 
-def test_a_cursor_of_another_programme_starts_anew(place: Workplace, instance: dg.DagsterInstance) -> None:
+def test_a_cursor_of_another_programme_starts_anew(deployment: Deployment, instance: dg.DagsterInstance) -> None:
     """Tiles and months come and go; a cursor that names none of them is no error."""
     gone = json.dumps({"tile": "35TLM", "month": "2011-01"})
 
-    assert keys(tick(place, instance, gone)) == keys_of(JUNE, JULY, AUGUST)
+    assert keys(tick(deployment, instance, gone)) == keys_of(JUNE, JULY, AUGUST)
 
 
-def test_without_registered_tiles_a_tick_says_what_to_run(place: Workplace) -> None:
+def test_without_registered_tiles_a_tick_says_what_to_run(deployment: Deployment) -> None:
     """It would ask for partitions that do not exist."""
-    result = tick(place, dg.DagsterInstance.ephemeral())
+    result = tick(deployment, dg.DagsterInstance.ephemeral())
 
     assert keys(result) == []
     assert "mrv tiles" in str(result.skip_reason)
 
 
-def test_the_run_a_tick_asks_for_runs(place: Workplace, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_the_run_a_tick_asks_for_runs(deployment: Deployment, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """Partition and job fit together: what is asked for materializes the month, and is not asked for again."""
-    [request, *_] = tick(place, instance).run_requests or []
-    environ = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    [request, *_] = tick(deployment, instance).run_requests or []
+    environ = {"MRV_PROGRAM": str(deployment.program_path), "MRV_LAKE": str(deployment.lake_path)}
     job = build_definitions(current(environ, tmp_path)).resolve_job_def("tile_month")
 
     done = job.execute_in_process(partition_key=request.partition_key, instance=instance)
 
     assert done.success
-    assert keys(tick(place, instance)) == keys_of(JULY, AUGUST)
+    assert keys(tick(deployment, instance)) == keys_of(JULY, AUGUST)
 
 
 @pytest.mark.parametrize(
     ("day", "asked"), [("2018-07-05", [JUNE]), ("2018-09-05", [AUGUST]), ("2018-10-05", []), ("2018-06-05", [])]
 )
 def test_the_schedule_runs_the_month_that_ended(
-    place: Workplace, instance: dg.DagsterInstance, day: str, asked: list[str]
+    deployment: Deployment, instance: dg.DagsterInstance, day: str, asked: list[str]
 ) -> None:
     """For each registered tile; months that are none of the programme's are skipped with the reason."""
     context = dg.build_schedule_context(
         instance=instance, scheduled_execution_time=datetime.fromisoformat(day).replace(tzinfo=UTC)
     )
 
-    result = monthly_schedule(place.program)(context)
+    result = monthly_schedule(deployment.program)(context)
 
     if asked:
         assert isinstance(result, list)

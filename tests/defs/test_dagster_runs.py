@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from demo_lake import TILE, Demo, a_place, a_program, dagster, decision, mrv, python, rows
+from demo_lake import TILE, Demo, a_deployment, a_program, dagster, decision, mrv, python, rows
 
 from mrv_assets.lake.store import Lake
 from mrv_assets.settings import DEMO_PROGRAM
@@ -105,7 +105,7 @@ def test_a_rejected_month_fails_its_check_and_not_its_run(june: Told, demo: Demo
     assert (check.check_name, check.passed, check.severity) == ("gate", False, dg.AssetCheckSeverity.ERROR)
     assert june.status == dg.DagsterRunStatus.SUCCESS
     assert set(june.materializations) == set(ASSETS)
-    found = rows(demo.place, "2018-06")
+    found = rows(demo.deployment, "2018-06")
     assert {row["value_status"] for row in found.values()} == {"no_data"}
     assert {value for row in found.values() for name, value in row.items() if name.endswith("_mean")} == {None}
 
@@ -188,8 +188,8 @@ def test_dagsters_own_command_materializes_a_tile_month(tmp_path: Path) -> None:
     assert tiles.returncode == 0, tiles.stderr
     assert [tile["tile"] for tile in json.loads(tiles.stdout)["tiles"]] == [TILE]
     assert done.returncode == 0, done.stderr
-    place = a_place(program, tmp_path / "lake")
-    assert {row["value_status"] for row in rows(place, "2018-07").values()} == {"ok"}
+    deployment = a_deployment(program, tmp_path / "lake")
+    assert {row["value_status"] for row in rows(deployment, "2018-07").values()} == {"ok"}
     with instance_at(tmp_path / "home") as instance:
         july = told(instance, TILE, "2018-07")
     assert july.status == dg.DagsterRunStatus.SUCCESS
@@ -231,7 +231,7 @@ def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
     done = python(str(driver), ",".join(ASSETS), ",".join(partitions), cwd=folder, **where)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    return Backfilled(home=home, lake=a_place(program).lake, answer=answer)
+    return Backfilled(home=home, lake=a_deployment(program).lake, answer=answer)
 
 
 def test_a_backfill_materializes_every_tile_and_month(backfilled: Backfilled) -> None:

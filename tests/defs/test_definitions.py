@@ -10,7 +10,7 @@ from demo_lake import a_program
 
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ProgramError
 from mrv_assets.settings import current
 
@@ -130,15 +130,15 @@ def test_a_broken_programme_fails_with_all_its_problems(tmp_path: Path) -> None:
 
 def test_a_run_opens_the_programme_once_and_the_next_one_opens_it_anew(tmp_path: Path) -> None:
     """All steps of a run work on one reading of programme and parcels; what changed since is the next run's."""
-    seen: list[Workplace] = []
+    seen: list[Deployment] = []
 
     @dg.asset
     def first(mrv: MrvResource) -> None:
-        seen.append(mrv.workplace())
+        seen.append(mrv.deployment())
 
     @dg.asset(deps=[first])
     def second(mrv: MrvResource) -> None:
-        seen.append(mrv.workplace())
+        seen.append(mrv.deployment())
 
     mrv = MrvResource.of(current({"MRV_PROGRAM": str(a_program(tmp_path))}, tmp_path))
 

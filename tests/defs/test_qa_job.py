@@ -46,15 +46,17 @@ def test_what_the_ui_records_is_asserted_and_not_authenticated(rejected: Rejecte
     assert all(one.success for one in done)
     documents = [json.loads(path.read_bytes()) for path in rejected.decisions().iterdir()]
     assert [document["signature"] for document in documents] == [None, None]
-    [item] = queue(rejected.place)["waiting"]
+    [item] = queue(rejected.deployment)["waiting"]
     [mission] = item["missions"]
     assert {(one["reviewer"], one["authenticated"]) for one in mission["decisions"]} == {
         ("Ana Pop", False),
         ("Dan Ilie", False),
     }
     assert mission["approvals_missing"] == 2
-    rejected.place.materialize("gated_tiles", rejected.place.plan(TILE, MONTH, rejected.place.missions[0]))
-    assert rejected.place.lake.current(GATED, TILE, MONTH).output["status"] == "REJECTED"
+    rejected.deployment.materialize(
+        "gated_tiles", rejected.deployment.plan(TILE, MONTH, rejected.deployment.missions[0])
+    )
+    assert rejected.deployment.lake.current(GATED, TILE, MONTH).output["status"] == "REJECTED"
 
 
 def test_the_same_name_is_asserted_once(rejected: Rejected) -> None:

@@ -52,11 +52,11 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Set
 def test_no_secret_reaches_dagster(month: tuple[Settings, RangeServer], tmp_path: Path) -> None:
     """Neither of a run that fails, with all its stack traces, nor of one that refuses a scene and counts another."""
     settings, server = month
-    place = MrvResource.of(settings).workplace()
+    deployment = MrvResource.of(settings).deployment()
     server.always["0/nir.tif"] = Fault(kind="status", status=403, body=SECRET.encode())
 
     with dagster_instance(settings) as instance:
-        register_tiles(instance, place.program, place.tiles)
+        register_tiles(instance, deployment.program, deployment.tiles)
         with pytest.raises(SceneReadError):
             materialize_tile_month(instance, settings, TILE, MONTH)
         del server.always["0/nir.tif"]

@@ -48,7 +48,7 @@ def test_the_page_shows_every_parcel_and_month(demo: Demo) -> None:
     lines = re.findall(r"^(north-\S+) +(2018-\d\d) +(\S+) +(\S+) +(\d+) +(\S+) +(\w+) +(\w+)$", demo.page, re.MULTILINE)
 
     assert len(lines) == 72
-    july = rows(demo.place, "2018-07")["north-stable-1"]
+    july = rows(demo.deployment, "2018-07")["north-stable-1"]
     shown = next(line for line in lines if line[:2] == ("north-stable-1", "2018-07"))
     assert shown[2:4] == (f"{july['ndvi_mean']:.3f}", f"{july['evi_mean']:.3f}")
     assert {line[2] for line in lines if line[1] in REJECTED} == {"-"}
@@ -134,7 +134,7 @@ def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, 
     assert isinstance(rows_, list)
     assert isinstance(months, list)
     assert len(rows_) == 72
-    assert {row["parcel_id"]: row for row in rows_ if row["month"] == "2018-07"} == rows(demo.place, "2018-07")
+    assert {row["parcel_id"]: row for row in rows_ if row["month"] == "2018-07"} == rows(demo.deployment, "2018-07")
     assert [month["month"] for month in months] == list(MONTHS)
     for month in months:
         head = demo.lake.head("monthly_proxies", TILE, month["month"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from demo_driver import exit_code, make, run, server
-from demo_lake import TILE, Demo, a_place, mrv, rows
+from demo_lake import TILE, Demo, a_deployment, mrv, rows
 
 from mrv_assets.cli.main import verbs
 from mrv_assets.demo.ground import APPROVED
@@ -73,7 +73,7 @@ def test_nobody_decides_twice_and_what_was_decided_is_followed(demo: Demo, tmp_p
 
     assert first < both == {path.name for path in decisions.glob("[!.]*")}
     assert made(folder) == made(demo.folder / "simulated")
-    found = rows(a_place(folder / "program.yaml"), APPROVED.month).values()
+    found = rows(a_deployment(folder / "program.yaml"), APPROVED.month).values()
     assert {(row["gate_status"], row["value_status"]) for row in found} == {("APPROVED_MANUAL", "ok")}
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
-from demo_lake import BIN, GOLDEN_SIMULATED, PICTURE, TILE, Demo, a_place, golden_of_simulated, rows, run_months
+from demo_lake import BIN, GOLDEN_SIMULATED, PICTURE, TILE, Demo, a_deployment, golden_of_simulated, rows, run_months
 from PIL import Image
 
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.reviewing import reviewed
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.simulated.truth import truth
 from mrv_assets.verify.verification import Wanted, verify
 
@@ -24,25 +24,25 @@ MONTHS = tuple(case.month for case in CASES)
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The same programme, made in another folder and run there without Dagster, before anybody decides."""
     folder = tmp_path_factory.mktemp("elsewhere") / "simulated"
     make_inputs(folder)
-    place = a_place(folder / "program.yaml")
-    run_months(place, MONTHS)
-    return place
+    deployment = a_deployment(folder / "program.yaml")
+    run_months(deployment, MONTHS)
+    return deployment
 
 
-def statuses(place: Workplace, month: str) -> dict[str, str]:
+def statuses(deployment: Deployment, month: str) -> dict[str, str]:
     """The decision on each mission that a month rests on."""
-    upstream = place.lake.current(PRODUCT, TILE, month).upstream
-    return {asset: place.lake.record(asset, TILE, month, upstream[asset]).output["status"] for asset in upstream}
+    upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
+    return {asset: deployment.lake.record(asset, TILE, month, upstream[asset]).output["status"] for asset in upstream}
 
 
-def hashes(place: Workplace, month: str) -> dict[str, str]:
+def hashes(deployment: Deployment, month: str) -> dict[str, str]:
     """The current record of each asset of a month."""
-    assets = [f"{mission.name}/{stage}" for mission in place.missions for stage in ("raw_tiles", "gated_tiles")]
-    return {asset: place.lake.current(asset, TILE, month).audit_hash for asset in (*assets, PRODUCT)}
+    assets = [f"{mission.name}/{stage}" for mission in deployment.missions for stage in ("raw_tiles", "gated_tiles")]
+    return {asset: deployment.lake.current(asset, TILE, month).audit_hash for asset in (*assets, PRODUCT)}
 
 
 # --- what becomes of each month -----------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_each_month_is_decided_another_way(
     assert {(row["mission"], row["gate_status"], row["value_status"]) for row in found} == {(mission, gate, value)}
 
 
-def test_before_reviewers_approve_both_missions_are_rejected(elsewhere: Workplace) -> None:
+def test_before_reviewers_approve_both_missions_are_rejected(elsewhere: Deployment) -> None:
     """The month that they approve is no other's: without them it has no value."""
     found = rows(elsewhere, APPROVED.month).values()
 
@@ -78,13 +78,13 @@ def test_before_reviewers_approve_both_missions_are_rejected(elsewhere: Workplac
 def test_without_the_approvals_the_month_is_rejected(demo: Demo, tmp_path: Path) -> None:
     """The decisions taken away, the month is refused again when it is next materialized."""
     shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")
-    place = a_place(tmp_path / "simulated" / "program.yaml")
-    shutil.rmtree(place.lake.slot("sentinel2/gated_tiles", TILE, APPROVED.month).folder / "decisions")
+    deployment = a_deployment(tmp_path / "simulated" / "program.yaml")
+    shutil.rmtree(deployment.lake.slot("sentinel2/gated_tiles", TILE, APPROVED.month).folder / "decisions")
 
-    run_months(place, [APPROVED.month])
+    run_months(deployment, [APPROVED.month])
 
-    assert statuses(place, APPROVED.month)["sentinel2/gated_tiles"] == "REJECTED"
-    assert {row["ndvi_mean"] for row in rows(place, APPROVED.month).values()} == {None}
+    assert statuses(deployment, APPROVED.month)["sentinel2/gated_tiles"] == "REJECTED"
+    assert {row["ndvi_mean"] for row in rows(deployment, APPROVED.month).values()} == {None}
 
 
 @pytest.mark.parametrize("month", [PASSED.month, SUBSTITUTED.month, APPROVED.month])
@@ -126,23 +126,23 @@ def test_numbers_and_decisions_are_the_golden_ones(demo: Demo) -> None:
 # --- the same everywhere ------------------------------------------------------------------------------------------
 
 
-def test_another_folder_gives_the_same_hashes(elsewhere: Workplace, demo: Demo) -> None:
+def test_another_folder_gives_the_same_hashes(elsewhere: Deployment, demo: Demo) -> None:
     """To the bit, in three months of four; before anybody decides, the fourth is another one."""
     same = [hashes(elsewhere, case.month) == hashes(demo.simulated, case.month) for case in CASES]
 
     assert dict(zip(MONTHS, same, strict=True)) == {case.month: case != APPROVED for case in CASES}
 
 
-def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Workplace, demo: Demo, tmp_path: Path) -> None:
+def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Deployment, demo: Demo, tmp_path: Path) -> None:
     """It holds who approved, with which keys, and when; the values are the same."""
     folder = shutil.copytree(elsewhere.program_path.parent, tmp_path / "simulated")
-    place = a_place(folder / "program.yaml")
+    deployment = a_deployment(folder / "program.yaml")
 
-    assert reviewed(place, folder, TILE, APPROVED.month)[-1] == PRODUCT
-    run_months(place, [APPROVED.month])
+    assert reviewed(deployment, folder, TILE, APPROVED.month)[-1] == PRODUCT
+    run_months(deployment, [APPROVED.month])
 
-    mine, theirs = (rows(one, APPROVED.month) for one in (place, demo.simulated))
-    assert hashes(place, APPROVED.month)[PRODUCT] != hashes(demo.simulated, APPROVED.month)[PRODUCT]
+    mine, theirs = (rows(one, APPROVED.month) for one in (deployment, demo.simulated))
+    assert hashes(deployment, APPROVED.month)[PRODUCT] != hashes(demo.simulated, APPROVED.month)[PRODUCT]
     assert [row["ndvi_mean"] for row in mine.values()] == [row["ndvi_mean"] for row in theirs.values()]
 
 

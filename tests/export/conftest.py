@@ -3,25 +3,25 @@
 from pathlib import Path
 
 import pytest
-from demo_lake import Json, a_place, run_months
+from demo_lake import Json, a_deployment, run_months
 from export_months import NO_NBR, PASSED, REJECTED, Export, a_programme, exported
 from once import Once
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 
 
 @pytest.fixture(scope="session")
-def place(once: Once) -> Workplace:
+def deployment(once: Once) -> Deployment:
     """The programme with three of its months in the lake. Nothing changes it."""
     made = once("exported", lambda folder: run_months(a_programme(folder), [PASSED, REJECTED, NO_NBR]))
-    return a_place(made / "program.yaml")
+    return a_deployment(made / "program.yaml")
 
 
 @pytest.fixture
-def export(place: Workplace, tmp_path: Path) -> Export:
+def export(deployment: Deployment, tmp_path: Path) -> Export:
     """Export to a folder of this test: ``export("cog", month=...)``; gives the answer."""
 
     def to_out(kind: str, **options: object) -> Json:
-        return exported(place, kind, tmp_path / "out", **options)
+        return exported(deployment, kind, tmp_path / "out", **options)
 
     return to_out

@@ -20,7 +20,7 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
 from mrv_assets import __version__
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.export.catalogue import footprint
 from mrv_assets.science.grid import Window, tile_grid
 
@@ -67,7 +67,7 @@ def test_the_schemas_find_what_is_wrong(export: Export, tmp_path: Path) -> None:
         JsonSchemaSTACValidator().validate_core(document, pystac.STACObjectType.ITEM, "1.1.0")
 
 
-def test_an_item_says_what_it_is_and_what_it_came_from(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_an_item_says_what_it_is_and_what_it_came_from(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """The month as an interval, no instant; record, gate, mission and scenes; software and lineage, no facility."""
     export("stac")
 
@@ -75,7 +75,7 @@ def test_an_item_says_what_it_is_and_what_it_came_from(place: Workplace, export:
     said = items[PASSED].properties
     assert said["datetime"] is None
     assert (said["start_datetime"], said["end_datetime"]) == ("2018-07-01T00:00:00Z", "2018-07-31T23:59:59.999999Z")
-    assert said["mrv:audit_hash"] == place.lake.current(PRODUCT, TILE, PASSED).audit_hash
+    assert said["mrv:audit_hash"] == deployment.lake.current(PRODUCT, TILE, PASSED).audit_hash
     assert said["mrv:gate"] == [{"mission": "sentinel2", "status": "PASSED", "reasons": []}]
     assert said["mrv:scenes"] == [f"{PASSED}-05", f"{PASSED}-15"]
     assert said["processing:software"] == {"mrv_assets": __version__}
@@ -115,7 +115,7 @@ def test_assets_are_the_files_they_say(export: Export, tmp_path: Path) -> None:
 
 @affine_is_young
 @pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")
-def test_odc_stac_loads_the_lakes_pixels(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_odc_stac_loads_the_lakes_pixels(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """odc-stac puts months along time, on the tile's own grid, with the values that the lake has."""
     export("stac", indices=["ndvi"])
 
@@ -124,7 +124,7 @@ def test_odc_stac_loads_the_lakes_pixels(place: Workplace, export: Export, tmp_p
     four = slice(CORNER - 1024, CORNER + 1024)
     assert loaded.odc.crs.epsg == 32634
     for step, month in enumerate((PASSED, NO_NBR)):
-        lake = place.lake.open(PRODUCT, TILE, month).isel(x=four, y=four)
+        lake = deployment.lake.open(PRODUCT, TILE, month).isel(x=four, y=four)
         for name in ("ndvi", "n_obs"):
             values = loaded[name].isel(time=step)
             np.testing.assert_array_equal(values.to_numpy(), lake[name].to_numpy())

@@ -10,13 +10,13 @@ import forked
 import pytest
 import watched_mrv
 from block_scenes import TILE
-from demo_lake import Json, a_place, evidence, mrv
+from demo_lake import Json, a_deployment, evidence, mrv
 from export_months import NO_NBR, PASSED, REJECTED, Export, export_until, exported
 from forked import a_server
 from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import DamagedLake, ExportError
 from mrv_assets.lake.store import Lake
 
@@ -33,16 +33,16 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def a_copy(place: Workplace, folder: Path) -> Workplace:
+def a_copy(deployment: Deployment, folder: Path) -> Deployment:
     """The same programme with a lake of its own, to be changed."""
-    shutil.copytree(place.program_path.parent, folder)
-    return a_place(folder / place.program_path.name)
+    shutil.copytree(deployment.program_path.parent, folder)
+    return a_deployment(folder / deployment.program_path.name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_lake_gives_the_same_bytes(kind: str, place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_the_same_lake_gives_the_same_bytes(kind: str, deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Wherever lake and export lie, and whenever: neither place nor time is in any file."""
-    other = a_copy(place, tmp_path / "elsewhere" / "programme")
+    other = a_copy(deployment, tmp_path / "elsewhere" / "programme")
 
     first = export(kind, crs="EPSG:4326" if kind == "stac" else None)
     second = exported(other, kind, tmp_path / "second" / "deep", crs="EPSG:4326" if kind == "stac" else None)
@@ -55,12 +55,12 @@ def test_the_same_lake_gives_the_same_bytes(kind: str, place: Workplace, export:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_file_leads_to_its_record(kind: str, place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_every_file_leads_to_its_record(kind: str, deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """The list that lies in every export names the record of each month, and the digest of each file beside it."""
     answer = export(kind)
 
     manifest = json.loads((tmp_path / "out" / "mrv-export.json").read_bytes())
-    hashes = {month: place.lake.current(PRODUCT, TILE, month).audit_hash for month in (PASSED, REJECTED, NO_NBR)}
+    hashes = {month: deployment.lake.current(PRODUCT, TILE, month).audit_hash for month in (PASSED, REJECTED, NO_NBR)}
     assert {one["month"]: one["audit_hash"] for one in manifest["months"]} == hashes
     there = contents(tmp_path / "out")
     del there["mrv-export.json"]
@@ -127,21 +127,23 @@ def test_a_file_in_the_way_is_refused(export: Export, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["", "exports", "monthly_proxies/34TER/new", "..", "link"])
-def test_nothing_is_exported_into_a_lake(where: str, place: Workplace, tmp_path: Path) -> None:
+def test_nothing_is_exported_into_a_lake(where: str, deployment: Deployment, tmp_path: Path) -> None:
     """Neither in it, nor around it, nor through a link."""
-    before = evidence(place.lake_path)
-    target = place.lake_path / where
+    before = evidence(deployment.lake_path)
+    target = deployment.lake_path / where
     if where == "link":
         target = tmp_path / "link"
-        target.symlink_to(place.lake_path / "exports")
+        target.symlink_to(deployment.lake_path / "exports")
 
     with pytest.raises(ExportError, match="the programme's lake or around it"):
-        exported(place, "csv", target)
+        exported(deployment, "csv", target)
 
-    assert evidence(place.lake_path) == before
+    assert evidence(deployment.lake_path) == before
 
 
-def test_nothing_is_exported_into_another_programmes_lake(export: Export, place: Workplace, tmp_path: Path) -> None:
+def test_nothing_is_exported_into_another_programmes_lake(
+    export: Export, deployment: Deployment, tmp_path: Path
+) -> None:
     """A lake is known by its lake.json, whosever it is."""
     (tmp_path / "lake.json").write_bytes(canonical({"format": "mrv-lake/1", "programme": "other"}))
 
@@ -149,9 +151,9 @@ def test_nothing_is_exported_into_another_programmes_lake(export: Export, place:
         export("csv")
 
 
-def data_of(place: Workplace, asset: str) -> Path:
+def data_of(deployment: Deployment, asset: str) -> Path:
     """The data of an asset's first month."""
-    return place.lake.current(asset, TILE, PASSED).data
+    return deployment.lake.current(asset, TILE, PASSED).data
 
 
 @pytest.mark.parametrize("kind", ["cog", "csv"])
@@ -165,9 +167,9 @@ def data_of(place: Workplace, asset: str) -> Path:
         ("sentinel2/raw_tiles", "scenes.json"),
     ],
 )
-def test_altered_data_is_refused(asset: str, pattern: str, kind: str, place: Workplace, tmp_path: Path) -> None:
+def test_altered_data_is_refused(asset: str, pattern: str, kind: str, deployment: Deployment, tmp_path: Path) -> None:
     """One changed byte of what an export rests on: it names the file, and nothing is written."""
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
     changed = flip(sorted(data_of(other, asset).glob(pattern))[0], None)
 
     with pytest.raises(DamagedLake) as damage:
@@ -177,13 +179,13 @@ def test_altered_data_is_refused(asset: str, pattern: str, kind: str, place: Wor
     assert not (tmp_path / "out").exists()
 
 
-def test_values_altered_with_their_run_record_are_refused(place: Workplace, tmp_path: Path) -> None:
+def test_values_altered_with_their_run_record_are_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Somebody who also forges the record of the stored bytes is found by the values' own digest."""
     import pyarrow.parquet as pq
 
     from mrv_assets.lake.runs import run_id, stored_files
 
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
     table = data_of(other, PRODUCT) / "parcels.parquet"
     read = pq.read_table(table)
     at = read.column_names.index("ndvi_mean")
@@ -197,9 +199,9 @@ def test_values_altered_with_their_run_record_are_refused(place: Workplace, tmp_
         exported(other, "geoparquet", tmp_path / "out")
 
 
-def test_a_removed_head_is_refused(place: Workplace, tmp_path: Path) -> None:
+def test_a_removed_head_is_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Without its newest head a month would be exported as it was before."""
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
     record = other.lake.current(PRODUCT, TILE, PASSED)
     head = other.lake.slot(PRODUCT, TILE, PASSED).head(1)
     head.with_name("000002.json").write_bytes(canonical({"record": record.audit_hash, "previous": "0" * 64}))
@@ -209,10 +211,10 @@ def test_a_removed_head_is_refused(place: Workplace, tmp_path: Path) -> None:
         exported(other, "csv", tmp_path / "out")
 
 
-def test_exports_change_nothing_in_the_lake(place: Workplace, tmp_path: Path) -> None:
+def test_exports_change_nothing_in_the_lake(deployment: Deployment, tmp_path: Path) -> None:
     """The command ends at its first step that would change anything beneath the lake; it ends as it should."""
-    environment = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
-    export = (str(place.lake_path), "export", "out", "--as", "stac")
+    environment = {"MRV_PROGRAM": str(deployment.program_path), "MRV_LAKE": str(deployment.lake_path)}
+    export = (str(deployment.lake_path), "export", "out", "--as", "stac")
 
     done = forked.run(watched_mrv.run, *export, cwd=tmp_path, **environment)
 
@@ -220,9 +222,9 @@ def test_exports_change_nothing_in_the_lake(place: Workplace, tmp_path: Path) ->
     assert "12 rows: 2 below_coverage, 4 no_data, 6 ok" in done.stdout
 
 
-def test_the_command_says_what_it_wrote_and_what_it_refused(place: Workplace, tmp_path: Path) -> None:
+def test_the_command_says_what_it_wrote_and_what_it_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Exit codes as for every verb: 1 for altered data and for nothing that may be written, 2 for misuse."""
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
     environment = {"MRV_PROGRAM": str(other.program_path), "MRV_LAKE": str(other.lake_path)}
 
     fine = mrv("export", "out", "--as", "cog", "--index", "ndvi", "--json", cwd=tmp_path, **environment)
@@ -240,7 +242,7 @@ def test_the_command_says_what_it_wrote_and_what_it_refused(place: Workplace, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "programme"]
 
 
-def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_a_killed_export_leaves_no_part_of_one(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Killed -9 at steps from the first to the last: the folder is whole or not there, and the next is as ever."""
     export("stac", month=PASSED, indices=["ndvi"])
     whole = contents(tmp_path / "out")
@@ -250,7 +252,7 @@ def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export,
         folder = tmp_path / name / "out"
         folder.parent.mkdir()
         said, tell = server.Pipe(duplex=False)
-        process = server.Process(target=export_until, args=(place.program_path, folder, tell, step))
+        process = server.Process(target=export_until, args=(deployment.program_path, folder, tell, step))
         process.start()
         process.join(120)
         assert process.exitcode == (0 if step is None else -signal.SIGKILL)
@@ -262,7 +264,7 @@ def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export,
         folder, _ = died(f"killed-{step}", step)
         assert not folder.exists() or contents(folder) == whole
 
-        exported(place, "stac", folder, month=PASSED, indices=["ndvi"])
+        exported(deployment, "stac", folder, month=PASSED, indices=["ndvi"])
 
         assert contents(folder) == whole
         assert [path.name for path in folder.parent.iterdir()] == ["out"]
@@ -271,9 +273,11 @@ def test_a_killed_export_leaves_no_part_of_one(place: Workplace, export: Export,
 @pytest.mark.parametrize(
     "changed", [{"datetime": 5}, {"datetime": "\x1b[2J-"}, {"bands": {}}], ids=["a number", "a command", "no band"]
 )
-def test_scenes_that_were_forged_consistently_are_refused(changed: Json, place: Workplace, tmp_path: Path) -> None:
+def test_scenes_that_were_forged_consistently_are_refused(
+    changed: Json, deployment: Deployment, tmp_path: Path
+) -> None:
     """Every digest fits, and what a scene says is not what scenes say: no traceback, and nothing reaches a terminal."""
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
 
     def edit(data: Path, record: Json) -> None:
         scenes = json.loads((data / "scenes.json").read_bytes())
@@ -287,11 +291,11 @@ def test_scenes_that_were_forged_consistently_are_refused(changed: Json, place: 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_monthly_record_that_contradicts_its_gate_is_refused(place: Workplace, tmp_path: Path) -> None:
+def test_a_monthly_record_that_contradicts_its_gate_is_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Values of a month that the gate rejected do not leave the lake, whatever a forged record says of them."""
     from mrv_assets.export.months import read_month
 
-    other = a_copy(place, tmp_path / "programme")
+    other = a_copy(deployment, tmp_path / "programme")
     lake: Lake = other.lake
     forged = forge_upstream(lake)
 

@@ -14,7 +14,7 @@ from export_months import HIDDEN, NO_NBR, NOT_GIVEN, NOT_RUN, PARCELS, PASSED, R
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import ExportError, GateRefused, NotMaterialized
 from mrv_assets.export.degrees import degrees_grid, outline, pixel_area_m2
 from mrv_assets.export.months import read_month
@@ -29,15 +29,17 @@ ALL = ["evi", "evi_std", "n_obs", "nbr", "nbr_std", "ndmi", "ndmi_std", "ndvi", 
 affine_is_young = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
 
-def in_lake(place: Workplace, month: str = PASSED) -> xr.Dataset:
+def in_lake(deployment: Deployment, month: str = PASSED) -> xr.Dataset:
     """The month's rasters over the four active blocks."""
     four = slice(CORNER - 1024, CORNER + 1024)
-    return place.lake.open(PRODUCT, TILE, month).isel(x=four, y=four).load()
+    return deployment.lake.open(PRODUCT, TILE, month).isel(x=four, y=four).load()
 
 
-def test_the_tiles_own_pixels_leave_the_lake_bit_for_bit(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_the_tiles_own_pixels_leave_the_lake_bit_for_bit(
+    deployment: Deployment, export: Export, tmp_path: Path
+) -> None:
     """Each variable has a file of its own whose pixels, type and place are those that the lake opens with."""
-    lake = in_lake(place)
+    lake = in_lake(deployment)
 
     answer = export("cog", month=PASSED)
 
@@ -55,10 +57,10 @@ def test_the_tiles_own_pixels_leave_the_lake_bit_for_bit(place: Workplace, expor
 
 
 def test_a_file_is_a_cloud_optimized_geotiff_that_says_what_it_is(
-    place: Workplace, export: Export, tmp_path: Path
+    deployment: Deployment, export: Export, tmp_path: Path
 ) -> None:
     """Tiles, overviews, deflate, NaN for missing; unit and meaning of the band; and the record it came from."""
-    record = place.lake.current(PRODUCT, TILE, PASSED)
+    record = deployment.lake.current(PRODUCT, TILE, PASSED)
 
     export("cog", month=PASSED, indices=["ndvi"])
 
@@ -83,9 +85,9 @@ def test_a_file_is_a_cloud_optimized_geotiff_that_says_what_it_is(
 
 
 @affine_is_young
-def test_rioxarray_puts_them_where_the_lake_has_them(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_rioxarray_puts_them_where_the_lake_has_them(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Coordinates, CRS and values that rioxarray reads are those of the opened lake."""
-    lake = in_lake(place)
+    lake = in_lake(deployment)
 
     export("cog", month=PASSED, indices=["ndvi"])
 
@@ -101,10 +103,10 @@ def test_rioxarray_puts_them_where_the_lake_has_them(place: Workplace, export: E
 
 @pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
 def test_parcels_in_degrees_have_the_tables_means(
-    resampling: str, place: Workplace, export: Export, tmp_path: Path
+    resampling: str, deployment: Deployment, export: Export, tmp_path: Path
 ) -> None:
     """On EPSG:4326 a parcel's mean is close to the audited one; what is missing stays missing."""
-    table = rows(place, PASSED)
+    table = rows(deployment, PASSED)
 
     export("cog", month=PASSED, indices=["ndvi"], crs="EPSG:4326", resampling=resampling)
 
@@ -137,9 +139,9 @@ def places(file: rasterio.DatasetReader) -> tuple[NDArray[np.float64], NDArray[n
     return np.asarray(x), np.asarray(y)
 
 
-def test_nearest_takes_the_very_pixel_under_each_place(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_nearest_takes_the_very_pixel_under_each_place(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Each pixel in degrees has the value of the lake's pixel that holds its centre, and no other."""
-    lake = in_lake(place)
+    lake = in_lake(deployment)
 
     export("cog", month=PASSED, indices=["ndvi"], crs="EPSG:4326", step_deg=2.5e-4)
 
@@ -177,9 +179,9 @@ def test_pixels_in_degrees_say_that_they_are_not_the_audited_ones(export: Export
         assert file.tags()["mrv_resampling"] == "nearest"
 
 
-def test_a_rejected_month_exports_no_pixel(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_a_rejected_month_exports_no_pixel(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """What the gate rejected is refused where pixels are read, written nowhere, and named with its reason."""
-    month = read_month(place.lake, TILE, REJECTED)
+    month = read_month(deployment.lake, TILE, REJECTED)
 
     answer = export("cog", indices=["nbr", "ndmi"])
 

@@ -16,7 +16,7 @@ from block_scenes import TILE
 from demo_lake import Json
 from export_months import HIDDEN, NO_NBR, NOT_RUN, PARCELS, PASSED, REJECTED, Export
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import ExportError
 from mrv_assets.export.csv_file import STARTS_A_FORMULA, write_csv
 from mrv_assets.export.rows import all_rows, meaning
@@ -28,25 +28,27 @@ from mrv_assets.reports.answers import table_rows
 MONTHS = (PASSED, REJECTED, NO_NBR)
 
 
-def expected(place: Workplace) -> list[Json]:
+def expected(deployment: Deployment) -> list[Json]:
     """The rows of the lake's tables in the order of an export, each with its record's audit hash."""
     found = []
     for month in MONTHS:
-        record = place.lake.current(PRODUCT, TILE, month)
+        record = deployment.lake.current(PRODUCT, TILE, month)
         found += [{**row, "mrv_audit_hash": record.audit_hash} for row in table_rows(record)]
     return sorted(found, key=lambda row: (row["parcel_id"].encode(), row["month"]))
 
 
-def test_geoparquet_has_every_row_of_every_month_exactly(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_geoparquet_has_every_row_of_every_month_exactly(
+    deployment: Deployment, export: Export, tmp_path: Path
+) -> None:
     """Values, nulls, outlines and CRS are the lake's; each row says of which record it is."""
     answer = export("geoparquet")
 
     table = pq.read_table(tmp_path / "out" / "parcels.parquet")
     frame = gpd.read_parquet(tmp_path / "out" / "parcels.parquet")
-    assert table.drop_columns(["geometry"]).to_pylist() == expected(place)
+    assert table.drop_columns(["geometry"]).to_pylist() == expected(deployment)
     assert frame.crs.equals("OGC:CRS84")
     assert json.loads(table.schema.metadata[b"geo"])["version"] == "1.1.0"
-    of_lake = open_parcels(place.lake, TILE, NO_NBR).set_index("parcel_id").geometry
+    of_lake = open_parcels(deployment.lake, TILE, NO_NBR).set_index("parcel_id").geometry
     for parcel, outline in frame.set_index("parcel_id").geometry.items():
         assert outline.equals_exact(of_lake[parcel], 0)
     box = json.loads(table.schema.metadata[b"geo"])["columns"]["geometry"]["bbox"]
@@ -97,7 +99,7 @@ def test_only_the_indices_asked_for_have_columns(export: Export, tmp_path: Path)
     assert names[at + 6 :] == ["method_version", "qa_decision_id", "mrv_audit_hash", "geometry"]
 
 
-def test_csv_has_the_same_numbers_to_the_last_digit(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_csv_has_the_same_numbers_to_the_last_digit(deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Read as its CSVW metadata says, by pandas, values and nulls are those of the lake."""
     export("csv")
 
@@ -107,7 +109,7 @@ def test_csv_has_the_same_numbers_to_the_last_digit(place: Workplace, export: Ex
     texts = {name: str for name, kind in types.items() if kind == "string"}
     frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    assert [unguarded(row) for row in rows] == expected(place)
+    assert [unguarded(row) for row in rows] == expected(deployment)
     assert list(types) == list(frame.columns)
     assert described["url"] == path.name
 
@@ -144,7 +146,7 @@ def is_number(cell: str) -> bool:
 
 
 @pytest.mark.parametrize("text", [*(f"{sign}cmd" for sign in STARTS_A_FORMULA), "'quoted", "''", "plain", "a=b"])
-def test_a_guarded_text_comes_back_as_it_was(text: str, place: Workplace, tmp_path: Path) -> None:
+def test_a_guarded_text_comes_back_as_it_was(text: str, deployment: Deployment, tmp_path: Path) -> None:
     """Taking one apostrophe away gives back every text, whatever it began with."""
     write_csv(pa.table({"parcel_id": [text]}), tmp_path / "one.csv")
 
@@ -154,14 +156,16 @@ def test_a_guarded_text_comes_back_as_it_was(text: str, place: Workplace, tmp_pa
     assert not cell.startswith(STARTS_A_FORMULA)
 
 
-def test_a_workbook_has_the_same_values_as_numbers_and_texts(place: Workplace, export: Export, tmp_path: Path) -> None:
+def test_a_workbook_has_the_same_values_as_numbers_and_texts(
+    deployment: Deployment, export: Export, tmp_path: Path
+) -> None:
     """openpyxl reads the lake's values to the last digit; every text is one, also "=1+1" and "007"."""
     export("xlsx")
 
     book = openpyxl.load_workbook(tmp_path / "out" / "parcels.xlsx")
     header, *rows = book["parcels"].iter_rows()
     names = [cell.value for cell in header]
-    assert [dict(zip(names, (cell.value for cell in row), strict=True)) for row in rows] == expected(place)
+    assert [dict(zip(names, (cell.value for cell in row), strict=True)) for row in rows] == expected(deployment)
     assert {cell.data_type for row in rows for cell in row} <= {"s", "n", "b"}
     for row in rows:
         for name, cell in zip(names, row, strict=True):
@@ -174,7 +178,7 @@ def test_a_workbook_has_the_same_values_as_numbers_and_texts(place: Workplace, e
 
 
 def test_a_workbook_says_what_its_columns_mean_and_what_was_decided(
-    place: Workplace, export: Export, tmp_path: Path
+    deployment: Deployment, export: Export, tmp_path: Path
 ) -> None:
     """One sheet has unit and meaning of each column, one the gate's decision on each month with its reason."""
     export("xlsx")
@@ -185,7 +189,7 @@ def test_a_workbook_says_what_its_columns_mean_and_what_was_decided(
     for name, (kind, unit, source) in columns.items():
         assert (kind, unit or "", source) == (str(meaning(str(name))[0]), *meaning(str(name))[1:])
     months = {row[1]: row for row in book["months"].iter_rows(min_row=2, values_only=True)}
-    rejected = place.lake.current(PRODUCT, TILE, REJECTED).audit_hash
+    rejected = deployment.lake.current(PRODUCT, TILE, REJECTED).audit_hash
     decided, seen = "sentinel2 REJECTED (below_tile_coverage)", "Contains modified Copernicus Sentinel data 2018"
     assert months[REJECTED] == (TILE, REJECTED, None, decided, seen, rejected)
     assert months[PASSED][2:4] == ("sentinel2", "sentinel2 PASSED")
@@ -217,14 +221,14 @@ def test_a_text_longer_than_a_cell_is_refused(tmp_path: Path) -> None:
         write_workbook(pa.table({"parcel_id": ["x" * 40_000]}), [], tmp_path / "parcels.xlsx")
 
 
-def test_an_index_that_only_some_months_have_is_null_in_the_others(place: Workplace, tmp_path: Path) -> None:
+def test_an_index_that_only_some_months_have_is_null_in_the_others(deployment: Deployment, tmp_path: Path) -> None:
     """Columns of another mission's index come in where indices stand, null where a month's table has none."""
     from dataclasses import replace
 
     from mrv_assets.export.months import read_month
     from mrv_assets.formats.table import TABLE
 
-    first, second = (read_month(place.lake, TILE, month) for month in (PASSED, NO_NBR))
+    first, second = (read_month(deployment.lake, TILE, month) for month in (PASSED, NO_NBR))
     table = pq.read_table(second.record.data / TABLE)
     renamed = table.rename_columns([name.replace("evi_", "savi_") for name in table.column_names])
     pq.write_table(renamed.replace_schema_metadata(table.schema.metadata), tmp_path / TABLE)

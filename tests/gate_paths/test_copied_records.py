@@ -33,7 +33,7 @@ from small_month import MIDDLE
 from tampering import put
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.view import open_parcels
 from mrv_assets.verify.drift import drift_answer
@@ -52,30 +52,30 @@ def copied(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("assets", [(GATED,), MISSION_ASSETS], ids=["the gate's", "all of the mission's"])
-def test_another_months_record_decides_nothing(place: Workplace, assets: Sequence[str], tmp_path: Path) -> None:
+def test_another_months_record_decides_nothing(deployment: Deployment, assets: Sequence[str], tmp_path: Path) -> None:
     """August passed: neither its decision alone nor everything it was made from makes July's values."""
     for asset in assets:
-        copied(folder_of(place, asset, OPEN), folder_of(place, asset, SHUT))
+        copied(folder_of(deployment, asset, OPEN), folder_of(deployment, asset, SHUT))
     says = r"the record is of sentinel2/\w+ 34TER 2018-08, and was copied here"
 
-    with refused(place, DamagedLake, says):
-        place.lake.open(GATED, TILE, SHUT)
-    with refused(without_product(place), DamagedLake, says):
-        materialized(place, PRODUCT)
-    assert "is of this partition" in checks(place)
+    with refused(deployment, DamagedLake, says):
+        deployment.lake.open(GATED, TILE, SHUT)
+    with refused(without_product(deployment), DamagedLake, says):
+        materialized(deployment, PRODUCT)
+    assert "is of this partition" in checks(deployment)
 
 
-def test_another_months_product_is_neither_opened_nor_exported(place: Workplace, tmp_path: Path) -> None:
+def test_another_months_product_is_neither_opened_nor_exported(deployment: Deployment, tmp_path: Path) -> None:
     """August's table and rasters under July's name are not July's."""
-    copied(folder_of(place, PRODUCT, OPEN), folder_of(place, PRODUCT, SHUT))
+    copied(folder_of(deployment, PRODUCT, OPEN), folder_of(deployment, PRODUCT, SHUT))
     says = "the record is of monthly_proxies 34TER 2018-08, and was copied here"
 
-    with refused(place, DamagedLake, says):
-        place.lake.open(PRODUCT, TILE, SHUT)
-    with refused(place, DamagedLake, says):
-        open_parcels(place.lake, TILE, SHUT)
-    with refused(place, DamagedLake, says):
-        exported(place, "csv", tmp_path / "out", month=SHUT)
+    with refused(deployment, DamagedLake, says):
+        deployment.lake.open(PRODUCT, TILE, SHUT)
+    with refused(deployment, DamagedLake, says):
+        open_parcels(deployment.lake, TILE, SHUT)
+    with refused(deployment, DamagedLake, says):
+        exported(deployment, "csv", tmp_path / "out", month=SHUT)
 
 
 # --- another tile -----------------------------------------------------------------------------------------------------
@@ -93,99 +93,103 @@ def test_another_tiles_record_decides_nothing(tmp_path: Path) -> None:
     scene = SceneSpec(id="s", box=CORNER_SEEN, scl=shaded(CORNER_SEEN, (TWO["hidden"], CLOUD)))
     near = a_programme_of(tmp_path, [scene], TWO)
     [other] = set(near.assigned.tile)
-    place = a_programme_of(tmp_path, [scene], TWO, tiles={"hidden": TILE})
+    deployment = a_programme_of(tmp_path, [scene], TWO, tiles={"hidden": TILE})
     for tile in (TILE, other):
-        run_months(place, [SHUT], tile)
-    statuses = {tile: place.lake.current(GATED, tile, SHUT).output["status"] for tile in (TILE, other)}
+        run_months(deployment, [SHUT], tile)
+    statuses = {tile: deployment.lake.current(GATED, tile, SHUT).output["status"] for tile in (TILE, other)}
     for asset in MISSION_ASSETS:
-        copied(place.lake.slot(asset, other, SHUT).folder, place.lake.slot(asset, TILE, SHUT).folder)
+        copied(deployment.lake.slot(asset, other, SHUT).folder, deployment.lake.slot(asset, TILE, SHUT).folder)
 
-    with refused(without_product(place), DamagedLake, f"is of {GATED} {other} {SHUT}, and was copied here"):
-        materialized(place, PRODUCT)
+    with refused(without_product(deployment), DamagedLake, f"is of {GATED} {other} {SHUT}, and was copied here"):
+        materialized(deployment, PRODUCT)
 
     assert (other != TILE, statuses) == (True, {TILE: "REJECTED", other: "PASSED"})
-    assert "is of this partition" in checks(place)
+    assert "is of this partition" in checks(deployment)
 
 
 # --- another mission --------------------------------------------------------------------------------------------------
 
 
-def test_another_missions_record_decides_nothing(place: Workplace) -> None:
+def test_another_missions_record_decides_nothing(deployment: Deployment) -> None:
     """A record that says it is of Landsat is none of Sentinel-2's, whatever it decided."""
-    document = {**current(place, GATED, OPEN).document, "asset": "landsat/gated_tiles", "month": SHUT}
-    slot = place.lake.slot(GATED, TILE, SHUT)
-    copied(folder_of(place, GATED, OPEN), slot.folder)
+    document = {**current(deployment, GATED, OPEN).document, "asset": "landsat/gated_tiles", "month": SHUT}
+    slot = deployment.lake.slot(GATED, TILE, SHUT)
+    copied(folder_of(deployment, GATED, OPEN), slot.folder)
     made = put(slot.folder / "records", document)
     slot.head(1).write_bytes(canonical({"previous": None, "record": made.stem}))
 
-    with refused(without_product(place), DamagedLake, "is of landsat/gated_tiles 34TER 2018-07, and was copied here"):
-        materialized(place, PRODUCT)
+    with refused(
+        without_product(deployment), DamagedLake, "is of landsat/gated_tiles 34TER 2018-07, and was copied here"
+    ):
+        materialized(deployment, PRODUCT)
 
 
 # --- another lake -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def sunny(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def sunny(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A lake of the same programme, made from another catalogue, in which the gate passed the month."""
     return shut_and_open(tmp_path_factory.mktemp("sunny") / "programme", CLEAR, IN_OPEN, run=[SHUT])
 
 
-def test_another_lakes_decision_decides_nothing(place: Workplace, sunny: Workplace) -> None:
+def test_another_lakes_decision_decides_nothing(deployment: Deployment, sunny: Deployment) -> None:
     """It was made from indices that are not this lake's: the product wants those that are."""
-    copied(folder_of(sunny, GATED), folder_of(place, GATED))
+    copied(folder_of(sunny, GATED), folder_of(deployment, GATED))
 
-    with refused(without_product(place), StaleUpstream, r"sentinel2/indices that has since been replaced"):
-        materialized(place, PRODUCT)
+    with refused(without_product(deployment), StaleUpstream, r"sentinel2/indices that has since been replaced"):
+        materialized(deployment, PRODUCT)
 
-    assert "upstream of sentinel2/gated_tiles/34TER/2018-07" in checks(place)
-    run_months(place, [SHUT])
-    assert (current(place, GATED).output["status"], values(place)) == ("REJECTED", {})
+    assert "upstream of sentinel2/gated_tiles/34TER/2018-07" in checks(deployment)
+    run_months(deployment, [SHUT])
+    assert (current(deployment, GATED).output["status"], values(deployment)) == ("REJECTED", {})
 
 
-def test_a_month_that_is_another_lakes_as_a_whole_is_told_by_its_catalogue(place: Workplace, sunny: Workplace) -> None:
+def test_a_month_that_is_another_lakes_as_a_whole_is_told_by_its_catalogue(
+    deployment: Deployment, sunny: Deployment
+) -> None:
     """Everything of it is true of scenes that this catalogue does not have: `mrv drift` names them, and a run mends it.
 
     No digest tells it, and computing again gives the same: docs/audit.md says so.
     """
     for asset in (*MISSION_ASSETS, PRODUCT):
-        copied(folder_of(sunny, asset), folder_of(place, asset))
+        copied(folder_of(sunny, asset), folder_of(deployment, asset))
 
-    [drifted] = drift_answer(place, [TILE], [SHUT], compute=False, progress=lambda *_: None)["scenes"]
+    [drifted] = drift_answer(deployment, [TILE], [SHUT], compute=False, progress=lambda *_: None)["scenes"]
 
-    assert (checks(place), set(compared(place).values())) == (set(), {"IDENTICAL"})
+    assert (checks(deployment), set(compared(deployment).values())) == (set(), {"IDENTICAL"})
     assert (drifted["appeared"], drifted["withdrawn"]) == ([IN_SHUT.id], [CLEAR.id])
-    run_months(place, [SHUT])
-    assert (current(place, GATED).output["status"], values(place)) == ("REJECTED", {})
+    run_months(deployment, [SHUT])
+    assert (current(deployment, GATED).output["status"], values(deployment)) == ("REJECTED", {})
 
 
 # --- another time -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def replaced(sunny: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def replaced(sunny: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A month that passed until its catalogue offered a scene with clouds instead: two records each, the first open."""
-    place = republished(a_copy(sunny, tmp_path_factory.mktemp("replaced") / "programme"), IN_SHUT, IN_OPEN)
-    run_months(place, [SHUT])
-    assert (current(place, GATED).output["status"], values(place)) == ("REJECTED", {})
-    return place
+    deployment = republished(a_copy(sunny, tmp_path_factory.mktemp("replaced") / "programme"), IN_SHUT, IN_OPEN)
+    run_months(deployment, [SHUT])
+    assert (current(deployment, GATED).output["status"], values(deployment)) == ("REJECTED", {})
+    return deployment
 
 
 @pytest.fixture
-def clouded_since(replaced: Workplace, tmp_path: Path) -> Workplace:
+def clouded_since(replaced: Deployment, tmp_path: Path) -> Deployment:
     """A copy of it, to be changed."""
     return a_copy(replaced, tmp_path / "programme")
 
 
-def current_again(place: Workplace, *assets: str) -> None:
+def current_again(deployment: Deployment, *assets: str) -> None:
     """Make the first record of some assets current again by hand: a third head, which no run tells of."""
     for asset in assets:
-        slot = place.lake.slot(asset, TILE, SHUT)
+        slot = deployment.lake.slot(asset, TILE, SHUT)
         first, second = (json.loads(slot.head(number).read_bytes())["record"] for number in (1, 2))
         slot.head(3).write_bytes(canonical({"previous": second, "record": first}))
 
 
-def test_an_older_decision_that_was_made_current_decides_nothing(clouded_since: Workplace) -> None:
+def test_an_older_decision_that_was_made_current_decides_nothing(clouded_since: Deployment) -> None:
     """It passed indices that are no longer the month's; the values it had let in do not come back."""
     current_again(clouded_since, GATED)
 
@@ -200,7 +204,7 @@ def test_an_older_decision_that_was_made_current_decides_nothing(clouded_since: 
 
 
 @pytest.mark.parametrize("first", range(1, len(STAGES)))
-def test_an_older_chain_is_whole_or_nothing(clouded_since: Workplace, first: int) -> None:
+def test_an_older_chain_is_whole_or_nothing(clouded_since: Deployment, first: int) -> None:
     """However far back it is made current, short of the raw tiles: what it was made from is another's."""
     current_again(clouded_since, *MISSION_ASSETS[first:])
 
@@ -208,7 +212,7 @@ def test_an_older_chain_is_whole_or_nothing(clouded_since: Workplace, first: int
         materialized(clouded_since, PRODUCT)
 
 
-def test_an_older_month_as_a_whole_is_told_by_its_catalogue(clouded_since: Workplace) -> None:
+def test_an_older_month_as_a_whole_is_told_by_its_catalogue(clouded_since: Deployment) -> None:
     """All of it was true once, as it is after a run that restores: `mrv drift` says what came since; a run mends it."""
     current_again(clouded_since, *MISSION_ASSETS, PRODUCT)
 

@@ -26,7 +26,7 @@ from shut_months import materialized as by_hand
 from tampering import forge, put, rewrite_run
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.runs import stored_files
@@ -43,7 +43,7 @@ def rewritten(path: Path, edit: Callable[[Json], Json]) -> None:
     path.write_bytes(canonical(edit(json.loads(path.read_bytes()))))
 
 
-def forged_record(place: Workplace, *, run: bool, request: bool, edit: Callable[[Json], Json] = opened) -> str:
+def forged_record(deployment: Deployment, *, run: bool, request: bool, edit: Callable[[Json], Json] = opened) -> str:
     """Put a decision of one's own beside the rejected one, and make it current; gives its audit hash.
 
     Its record speaks of the file that is there, its name is its hash, and the head names it.
@@ -54,7 +54,7 @@ def forged_record(place: Workplace, *, run: bool, request: bool, edit: Callable[
         request: Also have its request answered by it.
         edit: What becomes of the decision.
     """
-    rejected, folder = current(place, GATED), folder_of(place, GATED)
+    rejected, folder = current(deployment, GATED), folder_of(deployment, GATED)
     document = edit(json.loads((rejected.data / DECISION).read_bytes()))
     output = {
         **rejected.output,
@@ -81,41 +81,41 @@ def forged_record(place: Workplace, *, run: bool, request: bool, edit: Callable[
     return made.stem
 
 
-def healed(place: Workplace) -> None:
+def healed(deployment: Deployment) -> None:
     """A run of the month brings the gate's own decision back, and no value comes in."""
-    run_months(place, [SHUT])
-    assert (current(place, GATED).output["status"], values(place)) == ("REJECTED", {})
+    run_months(deployment, [SHUT])
+    assert (current(deployment, GATED).output["status"], values(deployment)) == ("REJECTED", {})
 
 
-def test_a_decision_file_that_was_edited_decides_nothing(place: Workplace, tmp_path: Path) -> None:
+def test_a_decision_file_that_was_edited_decides_nothing(deployment: Deployment, tmp_path: Path) -> None:
     """REJECTED became PASSED in decision.json: no stage, reader or export takes it for the record's."""
-    rewritten(current(place, GATED).data / DECISION, opened)
+    rewritten(current(deployment, GATED).data / DECISION, opened)
     says = r"decision\.json: its bytes are not the ones its record speaks of"
 
-    with refused(place, DamagedLake, says):
-        place.lake.open(GATED, TILE, SHUT)
-    with refused(place, DamagedLake, r"decision\.json.*must be"):
-        exported(place, "csv", tmp_path / "out", month=SHUT)
-    with refused(without_product(place), DamagedLake, says):
-        by_hand(place, PRODUCT)
-    assert checks(place) == {"stored bytes"}
+    with refused(deployment, DamagedLake, says):
+        deployment.lake.open(GATED, TILE, SHUT)
+    with refused(deployment, DamagedLake, r"decision\.json.*must be"):
+        exported(deployment, "csv", tmp_path / "out", month=SHUT)
+    with refused(without_product(deployment), DamagedLake, says):
+        by_hand(deployment, PRODUCT)
+    assert checks(deployment) == {"stored bytes"}
 
 
-def test_a_record_that_was_fixed_to_it_is_none(place: Workplace) -> None:
+def test_a_record_that_was_fixed_to_it_is_none(deployment: Deployment) -> None:
     """The record says the digest of the edited file, under the name it had: its bytes are not those it is named by."""
-    rejected = current(place, GATED)
+    rejected = current(deployment, GATED)
     rewritten(rejected.data / DECISION, opened)
     found = sha256((rejected.data / DECISION).read_bytes())
     rewritten(
-        folder_of(place, GATED) / "records" / f"{rejected.audit_hash}.json",
+        folder_of(deployment, GATED) / "records" / f"{rejected.audit_hash}.json",
         lambda record: {**record, "output": {**record["output"], "status": "PASSED", "decision_sha256": found}},
     )
 
-    with refused(place, DamagedLake, "not the ones its audit hash names"):
-        place.lake.open(GATED, TILE, SHUT)
-    with refused(without_product(place), DamagedLake, "not the ones its audit hash names"):
-        by_hand(place, PRODUCT)
-    assert "audit hash" in checks(place)
+    with refused(deployment, DamagedLake, "not the ones its audit hash names"):
+        deployment.lake.open(GATED, TILE, SHUT)
+    with refused(without_product(deployment), DamagedLake, "not the ones its audit hash names"):
+        by_hand(deployment, PRODUCT)
+    assert "audit hash" in checks(deployment)
 
 
 @pytest.mark.parametrize(
@@ -128,38 +128,38 @@ def test_a_record_that_was_fixed_to_it_is_none(place: Workplace) -> None:
     ids=["a record and a head", "without its request", "without its run"],
 )
 def test_a_forged_record_that_no_run_made_decides_nothing(
-    place: Workplace, tmp_path: Path, run: bool, request_too: bool, says: str, found: str
+    deployment: Deployment, tmp_path: Path, run: bool, request_too: bool, says: str, found: str
 ) -> None:
     """A record of its own name, with data and head: without the run and the request that a run leaves it is none."""
-    forged_record(place, run=run, request=request_too)
+    forged_record(deployment, run=run, request=request_too)
 
-    with refused(place, DamagedLake, says):
-        place.lake.open(GATED, TILE, SHUT)
-    with refused(without_product(place), DamagedLake, says):
-        by_hand(place, PRODUCT)
-    assert found in checks(place)
+    with refused(deployment, DamagedLake, says):
+        deployment.lake.open(GATED, TILE, SHUT)
+    with refused(without_product(deployment), DamagedLake, says):
+        by_hand(deployment, PRODUCT)
+    assert found in checks(deployment)
     if not request_too:
-        healed(place)
+        healed(deployment)
 
 
-def test_an_approval_that_nobody_signed_lets_nothing_in(place: Workplace) -> None:
+def test_an_approval_that_nobody_signed_lets_nothing_in(deployment: Deployment) -> None:
     """APPROVED_MANUAL with run and request, whatever reviewers it names: the signed decisions are missing."""
     forged_record(
-        place, run=True, request=True, edit=lambda document: {**opened(document), "status": "APPROVED_MANUAL"}
+        deployment, run=True, request=True, edit=lambda document: {**opened(document), "status": "APPROVED_MANUAL"}
     )
 
-    with refused(without_product(place), StaleUpstream, "no two reviewers' signed decisions do"):
-        by_hand(place, PRODUCT)
-    assert "approved by" in checks(place)
+    with refused(without_product(deployment), StaleUpstream, "no two reviewers' signed decisions do"):
+        by_hand(deployment, PRODUCT)
+    assert "approved by" in checks(deployment)
 
 
 def test_an_answer_that_names_another_record_is_none(tmp_path: Path) -> None:
     """The product's request, pointed at values of a lower threshold that lie in the lake: they do not come back."""
-    place = shut_and_open(tmp_path / "programme", run=())
+    deployment = shut_and_open(tmp_path / "programme", run=())
     lowered = {"gate": {"min_coverage": 0.1}}
-    run_months(edited(place, **lowered), [SHUT])
-    with_values = current(place, PRODUCT)
-    usual = edited(place, gate={"min_coverage": 0.65})
+    run_months(edited(deployment, **lowered), [SHUT])
+    with_values = current(deployment, PRODUCT)
+    usual = edited(deployment, gate={"min_coverage": 0.65})
     run_months(usual, [SHUT])
     request = folder_of(usual, PRODUCT) / "requests" / f"{current(usual, PRODUCT).request}.json"
     request.write_bytes(canonical({"record": with_values.audit_hash}))
@@ -173,14 +173,14 @@ def test_an_answer_that_names_another_record_is_none(tmp_path: Path) -> None:
     assert (values(usual), checks(usual)) == ({}, set())
 
 
-def test_a_forged_record_with_all_that_a_run_leaves_is_found_beside_the_rejected_one(place: Workplace) -> None:
+def test_a_forged_record_with_all_that_a_run_leaves_is_found_beside_the_rejected_one(deployment: Deployment) -> None:
     """Its values come in when the product is materialized alone; but the request has two answers, and that is found."""
-    forged_record(place, run=True, request=True)
+    forged_record(deployment, run=True, request=True)
 
-    by_hand(without_product(place), PRODUCT)
+    by_hand(without_product(deployment), PRODUCT)
 
-    assert values(place) != {}
-    assert "answers its request" in checks(place)
+    assert values(deployment) != {}
+    assert "answers its request" in checks(deployment)
 
 
 def test_who_rewrites_everything_is_found_by_computing_again(tmp_path: Path) -> None:
@@ -189,21 +189,21 @@ def test_who_rewrites_everything_is_found_by_computing_again(tmp_path: Path) -> 
     The values come in when the product is materialized alone. `mrv verify` finds every digest right; `--rerun` finds
     the gate, and what followed from it, DIFFERENT; and a forced run brings REJECTED back.
     """
-    place = shut_and_open(tmp_path / "programme", run=[SHUT])
-    forge(place.lake_path, GATED, SHUT, _say_passed)
-    by_hand(without_product(place), PRODUCT)
+    deployment = shut_and_open(tmp_path / "programme", run=[SHUT])
+    forge(deployment.lake_path, GATED, SHUT, _say_passed)
+    by_hand(without_product(deployment), PRODUCT)
 
-    plainly = verified(place)
-    again = compared(place)
+    plainly = verified(deployment)
+    again = compared(deployment)
 
-    assert (current(place, GATED).output["status"], bool(values(place))) == ("PASSED", True)
+    assert (current(deployment, GATED).output["status"], bool(values(deployment))) == ("PASSED", True)
     assert (plainly["findings"], plainly["verified"]) == ([], True)
     assert again == {
         **{f"sentinel2/{stage}": "IDENTICAL" for stage in ("aligned_tiles", "masked_tiles", "indices")},
         GATED: "DIFFERENT",
         PRODUCT: "DIFFERENT",
     }
-    assert not verified(place, again=True, month=SHUT)["verified"]
+    assert not verified(deployment, again=True, month=SHUT)["verified"]
 
 
 def _say_passed(data: Path, document: Json) -> None:
@@ -211,9 +211,9 @@ def _say_passed(data: Path, document: Json) -> None:
     document["output"].update(status="PASSED", reasons=[], coverage=1)
 
 
-def test_a_gate_that_was_never_forged_is_refused_all_the_same(place: Workplace) -> None:
+def test_a_gate_that_was_never_forged_is_refused_all_the_same(deployment: Deployment) -> None:
     """What the forgeries start from: the true decision opens nothing."""
-    with refused(place, GateRefused, "below_tile_coverage"):
-        place.lake.open(GATED, TILE, SHUT)
-    by_hand(without_product(place), PRODUCT)
-    assert (values(place), checks(place)) == ({}, set())
+    with refused(deployment, GateRefused, "below_tile_coverage"):
+        deployment.lake.open(GATED, TILE, SHUT)
+    by_hand(without_product(deployment), PRODUCT)
+    assert (values(deployment), checks(deployment)) == ({}, set())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from block_scenes import TILE
-from demo_lake import a_place, a_program, rows, run_months
+from demo_lake import a_deployment, a_program, rows, run_months
 from export_months import exported
 from shut_months import (
     GATED,
@@ -27,7 +27,7 @@ from simulated_patches import COLLECTIONS, MONTH, a_patch, asking
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.record import Request
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import GateRefused, NotReproducible, StaleUpstream
 from mrv_assets.export.months import read_month
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, decision_of
@@ -41,7 +41,7 @@ from mrv_assets.simulated.publish import simulate
 from mrv_assets.stages.monthly_proxies import monthly_proxies
 
 
-def test_what_the_fixture_has(untouched: Workplace) -> None:
+def test_what_the_fixture_has(untouched: Deployment) -> None:
     """One month is REJECTED and has no value; the other is PASSED and has them: nothing here is shut by accident."""
     assert (current(untouched, GATED).output["status"], values(untouched)) == ("REJECTED", {})
     assert current(untouched, GATED, OPEN).output["status"] == "PASSED"
@@ -51,34 +51,36 @@ def test_what_the_fixture_has(untouched: Workplace) -> None:
 # --- plans ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_with_a_lower_threshold_opens_nothing(place: Workplace) -> None:
+def test_a_plan_with_a_lower_threshold_opens_nothing(deployment: Deployment) -> None:
     """The stage asks for a decision by its plan's own threshold, and the lake has none."""
-    plan = without_product(place).plan(TILE, SHUT)
+    plan = without_product(deployment).plan(TILE, SHUT)
     lowered = replace(plan, gate=replace(plan.gate, min_coverage=0.1))
 
-    with refused(place, StaleUpstream, r"sentinel2/gated_tiles 34TER 2018-07: .*another gate .*mrv run --tile 34TER"):
-        monthly_proxies(place.lake, lowered, place.missions)
+    with refused(
+        deployment, StaleUpstream, r"sentinel2/gated_tiles 34TER 2018-07: .*another gate .*mrv run --tile 34TER"
+    ):
+        monthly_proxies(deployment.lake, lowered, deployment.missions)
 
 
-def test_a_gate_that_was_lowered_by_hand_is_not_the_programmes(place: Workplace) -> None:
+def test_a_gate_that_was_lowered_by_hand_is_not_the_programmes(deployment: Deployment) -> None:
     """A decision by another threshold is refused by whoever has the programme's; a run brings REJECTED back."""
-    gate = replace(place.plan(TILE, SHUT).gate, min_coverage=0.1)
-    materialized(without_product(place), GATED, gate=gate)
-    lowered = current(place, GATED)
+    gate = replace(deployment.plan(TILE, SHUT).gate, min_coverage=0.1)
+    materialized(without_product(deployment), GATED, gate=gate)
+    lowered = current(deployment, GATED)
 
-    with refused(place, StaleUpstream, "another gate than the programme has now"):
-        materialized(place, PRODUCT)
+    with refused(deployment, StaleUpstream, "another gate than the programme has now"):
+        materialized(deployment, PRODUCT)
 
     assert (lowered.output["status"], lowered.document["plan"]["gate"]["min_coverage"]) == ("PASSED", 0.1)
-    run_months(place, [SHUT])
-    assert (current(place, GATED).output["status"], values(place)) == ("REJECTED", {})
+    run_months(deployment, [SHUT])
+    assert (current(deployment, GATED).output["status"], values(deployment)) == ("REJECTED", {})
 
 
 # --- missions -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def substituted(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def substituted(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A month of which Sentinel-2 saw a tenth and Landsat everything."""
     folder = tmp_path_factory.mktemp("substituted")
     observers = (Sentinel2(every_days=15, clouds={MONTH: 0.9}), Landsat(every_days=16))
@@ -95,7 +97,7 @@ def substituted(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
         months={"start": MONTH, "end": MONTH},
         min_native_pixels=0,
     )
-    made = a_place(program)
+    made = a_deployment(program)
     run_months(made, [MONTH])
     return made
 
@@ -105,7 +107,7 @@ def substituted(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     [(LANDSAT,), (LANDSAT, SENTINEL2), (SENTINEL2,), ()],
     ids=["left out", "reordered", "last left out", "none"],
 )
-def test_a_rejected_mission_cannot_be_left_out(substituted: Workplace, given: tuple[Mission, ...]) -> None:
+def test_a_rejected_mission_cannot_be_left_out(substituted: Deployment, given: tuple[Mission, ...]) -> None:
     """With all of them in their order, what stands in is marked; without the rejected one it would come in unmarked."""
     plan = substituted.plan(TILE, MONTH)
 
@@ -119,29 +121,29 @@ def test_a_rejected_mission_cannot_be_left_out(substituted: Workplace, given: tu
 # --- decisions made by hand -------------------------------------------------------------------------------------------
 
 
-def test_another_answer_to_the_gates_request_is_refused(place: Workplace) -> None:
+def test_another_answer_to_the_gates_request_is_refused(deployment: Deployment) -> None:
     """Who publishes a decision of their own through the lake's own door is told that the gate decided otherwise."""
-    rejected = current(place, GATED)
+    rejected = current(deployment, GATED)
     document = {**decision_of(rejected), "status": "PASSED", "reasons": []}
     request = Request(**{name: part for name, part in rejected.document.items() if name not in ("schema", "output")})
     output = {**rejected.output, "status": "PASSED", "reasons": [], "decision_sha256": sha256(canonical(document))}
     now = datetime.now(UTC)
     run = Run(outcome="computed", started=now, finished=now, dagster_run_id=None, workers=1)
 
-    with place.lake.staging() as folder:
+    with deployment.lake.staging() as folder:
         (folder / DECISION).write_bytes(canonical(document))
         (folder / PREVIEW).write_bytes((rejected.data / PREVIEW).read_bytes())
         with pytest.raises(NotReproducible, match=rejected.audit_hash[:12]):
-            place.lake.commit(folder, request.digest, request.record(output), run)
-    materialized(without_product(place), PRODUCT)
+            deployment.lake.commit(folder, request.digest, request.record(output), run)
+    materialized(without_product(deployment), PRODUCT)
 
-    assert (current(place, GATED), values(place)) == (rejected, {})
+    assert (current(deployment, GATED), values(deployment)) == (rejected, {})
 
 
 # --- opening and exporting --------------------------------------------------------------------------------------------
 
 
-def test_what_was_rejected_is_not_opened(untouched: Workplace) -> None:
+def test_what_was_rejected_is_not_opened(untouched: Deployment) -> None:
     """Neither the gate's view nor the product's has a pixel of it; the error says where measurements can be seen."""
     with refused(untouched, GateRefused, r"REJECTED \(below_tile_coverage\).*opening sentinel2/indices instead"):
         untouched.lake.open(GATED, TILE, SHUT)
@@ -153,7 +155,7 @@ def test_what_was_rejected_is_not_opened(untouched: Workplace) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cog", "stac", "geoparquet", "csv", "xlsx"])
-def test_what_was_rejected_is_not_exported(untouched: Workplace, kind: str, tmp_path: Path) -> None:
+def test_what_was_rejected_is_not_exported(untouched: Deployment, kind: str, tmp_path: Path) -> None:
     """No raster of it, no value in a row; the answer says that the gate is closed."""
     with leaves_nothing(untouched):
         answer = exported(untouched, kind, tmp_path / "out", month=SHUT)
@@ -163,20 +165,22 @@ def test_what_was_rejected_is_not_exported(untouched: Workplace, kind: str, tmp_
     assert not (answer["rows"] or {}).get("ok")
 
 
-def test_a_product_whose_gate_has_closed_since_is_neither_opened_nor_exported(place: Workplace, tmp_path: Path) -> None:
+def test_a_product_whose_gate_has_closed_since_is_neither_opened_nor_exported(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     """Values that came in while the gate was open do not leave once it is shut: the month has to be run first."""
     clouded = replace(IN_OPEN, id="reprocessed", scl=IN_SHUT.scl)
-    materialized(republished(place, IN_SHUT, clouded), *MISSION_ASSETS, month=OPEN)
+    materialized(republished(deployment, IN_SHUT, clouded), *MISSION_ASSETS, month=OPEN)
     says = r"monthly_proxies 34TER 2018-08: .*sentinel2/gated_tiles that has since been replaced.*mrv run --tile 34TER"
 
-    assert (current(place, GATED, OPEN).output["status"], bool(values(place, OPEN))) == ("REJECTED", True)
-    with refused(place, StaleUpstream, says):
-        place.lake.open(PRODUCT, TILE, OPEN)
-    with refused(place, StaleUpstream, says):
-        open_parcels(place.lake, TILE, OPEN)
+    assert (current(deployment, GATED, OPEN).output["status"], bool(values(deployment, OPEN))) == ("REJECTED", True)
+    with refused(deployment, StaleUpstream, says):
+        deployment.lake.open(PRODUCT, TILE, OPEN)
+    with refused(deployment, StaleUpstream, says):
+        open_parcels(deployment.lake, TILE, OPEN)
     for kind in ("cog", "csv"):
-        with refused(place, StaleUpstream, says):
-            exported(place, kind, tmp_path / kind, month=OPEN)
+        with refused(deployment, StaleUpstream, says):
+            exported(deployment, kind, tmp_path / kind, month=OPEN)
         assert not (tmp_path / kind).exists()
-    materialized(place, PRODUCT, month=OPEN)
-    assert values(place, OPEN) == {}
+    materialized(deployment, PRODUCT, month=OPEN)
+    assert values(deployment, OPEN) == {}

@@ -169,6 +169,6 @@ def test_the_lake_opens_its_parcels(demo: Demo) -> None:
     """The rows are the programme's parcels of the month, with their geometry."""
     frame = open_parcels(demo.lake, TILE, PASSED)
 
-    assert sorted(frame.parcel_id) == sorted(demo.place.assigned.parcel_id)
+    assert sorted(frame.parcel_id) == sorted(demo.deployment.assigned.parcel_id)
     assert set(frame.month) == {PASSED}
     assert frame.geometry.is_valid.all()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from block_scenes import MONTH
-from demo_lake import TILE, a_place, evidence, run_months, run_months_in_process
+from demo_lake import TILE, a_deployment, evidence, run_months, run_months_in_process
 from forked import a_server
 from small_month import MIDDLE, a_small_month
 
@@ -36,11 +36,11 @@ def server() -> ForkServerContext:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small programme: it is not the pixels that take names."""
-    place = a_small_month(tmp_path_factory.mktemp("programme"))
-    program = yaml.safe_load(place.program_path.read_text())
+    deployment = a_small_month(tmp_path_factory.mktemp("programme"))
+    program = yaml.safe_load(deployment.program_path.read_text())
     months = {"start": MONTHS[0], "end": MONTHS[-1]}
-    place.program_path.write_text(yaml.safe_dump({**program, "months": months}))
-    return place.program_path
+    deployment.program_path.write_text(yaml.safe_dump({**program, "months": months}))
+    return deployment.program_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def test_a_killed_run_leaves_nothing_torn_and_its_rerun_the_same_records(
         lake, instant = lake.with_name(f"{lake.name}-again"), instant / 2
 
     check_nothing_torn(lake, undisturbed.evidence)
-    run_months(a_place(program, lake), MONTHS)
+    run_months(a_deployment(program, lake), MONTHS)
     check_nothing_torn(lake, undisturbed.evidence)
     assert evidence(lake) == undisturbed.evidence
     assert list((lake / ".staging").iterdir()) == []
@@ -111,7 +111,7 @@ def test_between_any_two_steps_of_giving_names_the_lake_is_whole(
 
     assert process.exitcode == -9
     check_nothing_torn(lake, undisturbed_empty.evidence)
-    run_months(a_place(program, lake), EMPTY)
+    run_months(a_deployment(program, lake), EMPTY)
     assert evidence(lake) == undisturbed_empty.evidence
 
 

@@ -7,35 +7,35 @@ import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import mrv
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 
 BOXES = {"a": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)}
 
 
 @pytest.fixture(scope="module")
-def forced(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def forced(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A month run by the command, then twice more with --force."""
-    place = a_programme_of(tmp_path_factory.mktemp("programme"), [SceneSpec(id="s")], BOXES)
-    run(place)
-    run(place, "--force")
-    run(place, "--force")
-    return place
+    deployment = a_programme_of(tmp_path_factory.mktemp("programme"), [SceneSpec(id="s")], BOXES)
+    run(deployment)
+    run(deployment, "--force")
+    run(deployment, "--force")
+    return deployment
 
 
-def run(place: Workplace, *options: str) -> dict[str, str]:
+def run(deployment: Deployment, *options: str) -> dict[str, str]:
     """Run the month by the command; gives the outcome of each asset."""
-    done = mrv("run", "--tile", TILE, "--month", MONTH, "--json", *options, cwd=place.program_path.parent)
+    done = mrv("run", "--tile", TILE, "--month", MONTH, "--json", *options, cwd=deployment.program_path.parent)
     assert done.returncode == 0, done.stderr
     return {asset["asset"]: asset["outcome"] for asset in json.loads(done.stdout)["assets"]}
 
 
-def test_force_computes_what_is_known(forced: Workplace) -> None:
+def test_force_computes_what_is_known(forced: Deployment) -> None:
     """Without it nothing is computed; with it everything is, and gives the same."""
     assert set(run(forced).values()) == {"unchanged"}
     assert len(forced.lake.runs("monthly_proxies", TILE, MONTH)) == 3
 
 
-def test_explain_says_how_often_a_record_was_reproduced(forced: Workplace) -> None:
+def test_explain_says_how_often_a_record_was_reproduced(forced: Deployment) -> None:
     """On the screen and in JSON, for every record a number rests on."""
     folder = forced.program_path.parent
     shown = mrv("explain", "a", MONTH, cwd=folder)
@@ -47,7 +47,7 @@ def test_explain_says_how_often_a_record_was_reproduced(forced: Workplace) -> No
     assert {record["reproduced"] for record in records} == {2}
 
 
-def test_the_lineage_says_how_often_a_record_was_reproduced(forced: Workplace) -> None:
+def test_the_lineage_says_how_often_a_record_was_reproduced(forced: Deployment) -> None:
     """In the metadata of each materialization: 0 for the first, then 1, then 2."""
     with dg.DagsterInstance.from_config(str(forced.program_path.parent / "dagster")) as instance:
         key = dg.AssetRecordsFilter(dg.AssetKey(["sentinel2", "indices"]))
@@ -60,7 +60,7 @@ def test_the_lineage_says_how_often_a_record_was_reproduced(forced: Workplace) -
     assert told[:3] == [("computed", 0), ("reproduced", 1), ("reproduced", 2)]
 
 
-def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Workplace) -> None:
+def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Deployment) -> None:
     """A record is the same on every host; its run records say on which host, with which versions and bytes."""
     record = forced.lake.current("sentinel2/indices", TILE, MONTH)
     runs = forced.lake.runs("sentinel2/indices", TILE, MONTH)
@@ -73,7 +73,7 @@ def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Workplace
     assert "zarr.json" in runs[0]["stored"]
 
 
-def test_a_launchpad_can_force_too(forced: Workplace) -> None:
+def test_a_launchpad_can_force_too(forced: Deployment) -> None:
     """By the tag mrv/force, which the launchpad and the backfill dialog let one add."""
     from mrv_assets.defs.build import build_definitions
     from mrv_assets.defs.partitions import partition_key

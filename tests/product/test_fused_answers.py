@@ -18,7 +18,7 @@ from tampering import put
 
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.metadata import metadata_of
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import DamagedLake, ProgramError
 from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import read_month
@@ -35,7 +35,7 @@ SCHEMAS = {path.name: json.loads(path.read_bytes()) for path in (REPOSITORY / "d
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A month that both optical missions see a part of, and the radar all."""
     folder = tmp_path_factory.mktemp("month")
     made = a_programme(folder / "programme", some_scenes(folder / "catalogue", (PARTLY,)))
@@ -43,17 +43,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return made
 
 
-def a_fused_parcel(place: Workplace) -> str:
+def a_fused_parcel(deployment: Deployment) -> str:
     """A parcel whose pixels are from both."""
-    return next(name for name, row in rows(place, PARTLY).items() if row["sentinel2_share"] and row["landsat_share"])
+    return next(
+        name for name, row in rows(deployment, PARTLY).items() if row["sentinel2_share"] and row["landsat_share"]
+    )
 
 
-def test_an_explanation_goes_back_to_the_scenes_of_every_mission(place: Workplace) -> None:
+def test_an_explanation_goes_back_to_the_scenes_of_every_mission(deployment: Deployment) -> None:
     """Shares, scenes and records of all that the month has values of, in the form of the schema."""
-    parcel = a_fused_parcel(place)
-    row = rows(place, PARTLY)[parcel]
+    parcel = a_fused_parcel(deployment)
+    row = rows(deployment, PARTLY)[parcel]
 
-    answer = explain_answer(place, parcel, PARTLY)
+    answer = explain_answer(deployment, parcel, PARTLY)
 
     registry: Registry[Any] = Registry().with_resources([(n, Resource.from_contents(s)) for n, s in SCHEMAS.items()])
     assert [
@@ -65,7 +67,7 @@ def test_an_explanation_goes_back_to_the_scenes_of_every_mission(place: Workplac
         ("landsat", True, row["landsat_share"]),
         ("sentinel1", True, None),
     ]
-    decisions = {name: decision_of(place.lake.current(f"{name}/gated_tiles", TILE, PARTLY)) for name in ORDER}
+    decisions = {name: decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY)) for name in ORDER}
     assert [(scene["mission"], scene["id"]) for scene in part["scenes"]] == [
         (name, scene) for name in ORDER for o in decisions[name]["observations"] for scene in o["scenes"]
     ]
@@ -75,12 +77,12 @@ def test_an_explanation_goes_back_to_the_scenes_of_every_mission(place: Workplac
     ]
 
 
-def test_an_explanation_reads_on_one_screen(place: Workplace) -> None:
+def test_an_explanation_reads_on_one_screen(deployment: Deployment) -> None:
     """Which mission gave how much, each gate, and the radar's indices below the optical ones."""
-    parcel = a_fused_parcel(place)
-    row = rows(place, PARTLY)[parcel]
+    parcel = a_fused_parcel(deployment)
+    row = rows(deployment, PARTLY)[parcel]
 
-    page = explained(explain_answer(place, parcel, PARTLY))
+    page = explained(explain_answer(deployment, parcel, PARTLY))
 
     shares = f"sentinel2 {row['sentinel2_share']:.4f}, landsat {row['landsat_share']:.4f}"
     assert f"Pixels of the parcel's area from {shares}\n" in page
@@ -89,26 +91,26 @@ def test_an_explanation_reads_on_one_screen(place: Workplace) -> None:
     assert f"RVI   {row['rvi_mean']:.4f}, spatial std" in page
 
 
-def test_dagster_shows_what_each_mission_gave(place: Workplace) -> None:
+def test_dagster_shows_what_each_mission_gave(deployment: Deployment) -> None:
     """Shares of the parcels' area are among the first metadata; they add up to what was seen of it."""
-    record = place.lake.current(PRODUCT, TILE, PARTLY)
+    record = deployment.lake.current(PRODUCT, TILE, PARTLY)
 
     shown = metadata_of(Materialized(record=record, outcome=Outcome.COMPUTED), 0)
 
     assert list(shown)[:5] == ["gate_status", "mission", "sentinel2_share", "landsat_share", "beside"]
     assert 0 < shown["landsat_share"] < shown["sentinel2_share"] < 1
-    areas = np.array([row["parcel_area_ha"] for row in rows(place, PARTLY).values()])
-    seen = np.array([row["valid_fraction"] for row in rows(place, PARTLY).values()])
+    areas = np.array([row["parcel_area_ha"] for row in rows(deployment, PARTLY).values()])
+    seen = np.array([row["valid_fraction"] for row in rows(deployment, PARTLY).values()])
     # The parcels lie apart, so their union is all of them; their areas on the plane are not quite the geodesic ones.
     assert shown["sentinel2_share"] + shown["landsat_share"] == pytest.approx(np.average(seen, weights=areas), abs=1e-4)
 
 
 @pytest.mark.parametrize(("fusion", "waits"), [(True, []), (False, ["sentinel2/gated_tiles"])])
 def test_with_fusion_no_mission_waits_for_anothers_gate(
-    place: Workplace, tmp_path: Path, fusion: bool, waits: list[str]
+    deployment: Deployment, tmp_path: Path, fusion: bool, waits: list[str]
 ) -> None:
     """Without it a search begins when the decision that may spare it is there."""
-    program = a_changed(place, tmp_path / "programme", fusion=fusion).program_path
+    program = a_changed(deployment, tmp_path / "programme", fusion=fusion).program_path
 
     definitions = build_definitions(current({"MRV_PROGRAM": str(program)}, program.parent))
 
@@ -117,11 +119,11 @@ def test_with_fusion_no_mission_waits_for_anothers_gate(
     assert isinstance(definitions, dg.Definitions)
 
 
-def test_an_export_says_which_mission_each_pixel_is_from(place: Workplace, tmp_path: Path) -> None:
+def test_an_export_says_which_mission_each_pixel_is_from(deployment: Deployment, tmp_path: Path) -> None:
     """The layer of sources is a file of its own, bit for bit, whose tags say what its numbers mean."""
-    stored = place.lake.open(PRODUCT, TILE, PARTLY)["source"]
+    stored = deployment.lake.open(PRODUCT, TILE, PARTLY)["source"]
 
-    answer = exported(place, "cog", tmp_path / "out")
+    answer = exported(deployment, "cog", tmp_path / "out")
 
     [month] = answer["months"]
     assert (month["mission"], month["missions"]) == ("sentinel2", list(ORDER))
@@ -135,14 +137,14 @@ def test_an_export_says_which_mission_each_pixel_is_from(place: Workplace, tmp_p
     assert tags["mrv_sources"] == "1 sentinel2, 2 landsat, 3 sentinel1"
 
 
-def test_an_export_names_the_scenes_of_every_mission(place: Workplace) -> None:
+def test_an_export_names_the_scenes_of_every_mission(deployment: Deployment) -> None:
     """What a month is derived from is all that gave it a value."""
-    month = read_month(place.lake, TILE, PARTLY)
+    month = read_month(deployment.lake, TILE, PARTLY)
 
     used = {
         (scene, name)
         for name in ORDER
-        for o in decision_of(place.lake.current(f"{name}/gated_tiles", TILE, PARTLY))["observations"]
+        for o in decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY))["observations"]
         for scene in o["scenes"]
     }
     assert {(scene.id, scene.mission) for scene in month.scenes} == used
@@ -151,9 +153,9 @@ def test_an_export_names_the_scenes_of_every_mission(place: Workplace) -> None:
     assert month.missions == ORDER
 
 
-def test_a_month_that_hides_a_mission_is_not_exported(place: Workplace, tmp_path: Path) -> None:
+def test_a_month_that_hides_a_mission_is_not_exported(deployment: Deployment, tmp_path: Path) -> None:
     """The gates say who takes part: a record that leaves one out does not fit together with them."""
-    copy = a_changed(place, tmp_path / "copy")
+    copy = a_changed(deployment, tmp_path / "copy")
     record = copy.lake.current(PRODUCT, TILE, PARTLY)
     folder = copy.lake.slot(PRODUCT, TILE, PARTLY).folder
     fusion = {**record.output["fusion"], "beside": None}
@@ -164,10 +166,12 @@ def test_a_month_that_hides_a_mission_is_not_exported(place: Workplace, tmp_path
         read_month(copy.lake, TILE, PARTLY)
 
 
-def test_a_fused_parcel_has_a_proof(place: Workplace, tmp_path: Path) -> None:
+def test_a_fused_parcel_has_a_proof(deployment: Deployment, tmp_path: Path) -> None:
     """The checker, which knows nothing of us, follows the records of all missions, and has pixels of every value."""
-    parcel = a_fused_parcel(place)
-    [(file, audit_hash)] = write_proofs(place.lake, explain_answer(place, parcel, PARTLY), tmp_path / "proof.json")
+    parcel = a_fused_parcel(deployment)
+    [(file, audit_hash)] = write_proofs(
+        deployment.lake, explain_answer(deployment, parcel, PARTLY), tmp_path / "proof.json"
+    )
 
     done = python("-I", str(REPOSITORY / "docs" / "check_proof.py"), str(file), audit_hash, cwd=tmp_path)
 
@@ -177,10 +181,10 @@ def test_a_fused_parcel_has_a_proof(place: Workplace, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [["sentinel1", "sentinel2", "landsat"], ["sentinel1"]])
-def test_a_radar_cannot_come_first_with_fusion(place: Workplace, tmp_path: Path, order: list[str]) -> None:
+def test_a_radar_cannot_come_first_with_fusion(deployment: Deployment, tmp_path: Path, order: list[str]) -> None:
     """There would be no gap to fill; the programme says so, with the cure."""
     missions = {name: {"catalog": "earth-search", "collection": "any"} for name in order}
-    changed = a_changed(place, tmp_path / "programme", substitution=order, missions=missions)
+    changed = a_changed(deployment, tmp_path / "programme", substitution=order, missions=missions)
 
     with pytest.raises(
         ProgramError, match=r"fusion(.|\n)*sentinel1, is a radar(.|\n)*Begin substitution with an optical"
@@ -188,15 +192,15 @@ def test_a_radar_cannot_come_first_with_fusion(place: Workplace, tmp_path: Path,
         load_program(changed.program_path)
 
 
-def test_the_option_is_true_or_false(place: Workplace, tmp_path: Path) -> None:
+def test_the_option_is_true_or_false(deployment: Deployment, tmp_path: Path) -> None:
     """Anything else is refused, with what to write."""
-    changed = a_changed(place, tmp_path / "programme", fusion="yes, please")
+    changed = a_changed(deployment, tmp_path / "programme", fusion="yes, please")
 
     with pytest.raises(ProgramError, match=r"fusion(.|\n)*true or false"):
         load_program(changed.program_path)
 
 
-def test_the_same_month_is_not_computed_twice(place: Workplace) -> None:
+def test_the_same_month_is_not_computed_twice(deployment: Deployment) -> None:
     """A known request is answered from the lake."""
-    assert product(place, PARTLY).audit_hash == place.lake.current(PRODUCT, TILE, PARTLY).audit_hash
-    assert {done.outcome for done in run_months(place, [PARTLY])[PARTLY].values()} == {Outcome.UNCHANGED}
+    assert product(deployment, PARTLY).audit_hash == deployment.lake.current(PRODUCT, TILE, PARTLY).audit_hash
+    assert {done.outcome for done in run_months(deployment, [PARTLY])[PARTLY].values()} == {Outcome.UNCHANGED}

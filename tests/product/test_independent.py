@@ -16,13 +16,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-from demo_lake import CATALOGUE, MONTHS, a_place, a_program, decision, rows, run_months
+from demo_lake import CATALOGUE, MONTHS, a_deployment, a_program, decision, rows, run_months
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
 from rasterio.transform import array_bounds
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.settings import DEMO_PROGRAM
 
 MEANS_AGREE_WITHIN = 0.01
@@ -125,16 +125,16 @@ def by_hand() -> dict[str, Independent]:
 
 
 @pytest.fixture(scope="module")
-def undilated(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def undilated(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The demo's programme without dilation, materialized."""
-    place = a_place(a_program(tmp_path_factory.mktemp("undilated"), gate={"dilation_px": 0}))
-    run_months(place, MONTHS)
-    return place
+    deployment = a_deployment(a_program(tmp_path_factory.mktemp("undilated"), gate={"dilation_px": 0}))
+    run_months(deployment, MONTHS)
+    return deployment
 
 
 @pytest.mark.parametrize("month", MONTHS)
 def test_parcel_means_agree(
-    month: str, undilated: Workplace, by_hand: dict[str, Independent], listed: Callable[[str], None]
+    month: str, undilated: Deployment, by_hand: dict[str, Independent], listed: Callable[[str], None]
 ) -> None:
     """NDVI and EVI of every parcel-month that counts agree within 0.01; where the gate is closed there is none."""
     found, expected = rows(undilated, month), by_hand[month]
@@ -156,7 +156,7 @@ def test_parcel_means_agree(
 
 
 def test_parcels_seen_whole_agree_behind_a_closed_gate_too(
-    undilated: Workplace, by_hand: dict[str, Independent], tmp_path: Path
+    undilated: Deployment, by_hand: dict[str, Independent], tmp_path: Path
 ) -> None:
     """Months the gate rejects hold right numbers as well: with the gate opened, parcels that were seen whole agree.
 
@@ -164,7 +164,7 @@ def test_parcels_seen_whole_agree_behind_a_closed_gate_too(
     not the same pixels on two grids.
     """
     lake = shutil.copytree(undilated.lake_path, tmp_path / "lake")
-    opened = a_place(a_program(tmp_path, gate={"dilation_px": 0, "min_coverage": 0.0}), lake)
+    opened = a_deployment(a_program(tmp_path, gate={"dilation_px": 0, "min_coverage": 0.0}), lake)
     rejected = [month for month, expected in by_hand.items() if 0 < expected.coverage < THRESHOLD]
 
     run_months(opened, rejected)
@@ -181,7 +181,7 @@ def test_parcels_seen_whole_agree_behind_a_closed_gate_too(
 
 
 def test_gate_decisions_agree(
-    undilated: Workplace, by_hand: dict[str, Independent], listed: Callable[[str], None]
+    undilated: Deployment, by_hand: dict[str, Independent], listed: Callable[[str], None]
 ) -> None:
     """Tile and parcel decisions agree wherever native coverage is not near the threshold; the others are listed."""
     compared = []
@@ -216,7 +216,7 @@ def test_no_parcel_of_2018_lies_at_the_threshold(by_hand: dict[str, Independent]
     assert near == {}
 
 
-def test_december_has_no_scenes(undilated: Workplace, by_hand: dict[str, Independent]) -> None:
+def test_december_has_no_scenes(undilated: Deployment, by_hand: dict[str, Independent]) -> None:
     """A month without scenes is a decision, not an error."""
     gate = decision(undilated.lake, "2018-12")
 

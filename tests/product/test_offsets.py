@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from demo_lake import TILE, a_copied_catalogue, a_place, a_program, items_of, rows, run_months
+from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, items_of, rows, run_months
 
-from mrv_assets.deployment import STAGES, Workplace
+from mrv_assets.deployment import STAGES, Deployment
 
 MONTH = "2018-07"
 REFLECTANCE = ("blue", "green", "red", "nir", "nir08", "swir16")
@@ -80,35 +80,35 @@ def mixed(path: Path, number: int) -> None:
     (old_baseline, stated, applied, by_baseline, as_published)[number](path, number)
 
 
-def a_month(folder: Path, publish: Published) -> Workplace:
+def a_month(folder: Path, publish: Published) -> Deployment:
     """The demo's July from a catalogue whose items are published another way, with every asset materialized."""
     catalogue = a_copied_catalogue(folder / "catalogue", [MONTH])
     for number, path in enumerate(items_of(catalogue, MONTH)):
         publish(path, number)
     program = a_program(folder, catalog="catalogue", months={"start": MONTH, "end": MONTH})
-    place = a_place(program)
-    run_months(place, [MONTH])
-    return place
+    deployment = a_deployment(program)
+    run_months(deployment, [MONTH])
+    return deployment
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def original(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """July as the demo's catalogue publishes it."""
     return a_month(tmp_path_factory.mktemp("original"), as_published)
 
 
 @pytest.mark.parametrize("publish", [stated, by_baseline, applied, old_baseline, mixed])
-def test_the_same_ground_gives_the_same_month(publish: Published, original: Workplace, tmp_path: Path) -> None:
+def test_the_same_ground_gives_the_same_month(publish: Published, original: Deployment, tmp_path: Path) -> None:
     """Reflectance is identical bit for bit, and so is every parcel's row."""
-    place = a_month(tmp_path, publish)
+    deployment = a_month(tmp_path, publish)
 
-    expected, found = (parcels_of(p.lake.open("sentinel2/aligned_tiles", TILE, MONTH)) for p in (original, place))
+    expected, found = (parcels_of(p.lake.open("sentinel2/aligned_tiles", TILE, MONTH)) for p in (original, deployment))
     xr.testing.assert_identical(found, expected)
     assert int(found.red.notnull().sum()) > 1000
-    assert rows(place, MONTH) == rows(original, MONTH)
+    assert rows(deployment, MONTH) == rows(original, MONTH)
     for stage in STAGES[1:]:
         # Beyond raw_tiles nothing that is stored knows how it was published.
-        one, other = (p.lake.current(f"sentinel2/{stage}", TILE, MONTH) for p in (original, place))
+        one, other = (p.lake.current(f"sentinel2/{stage}", TILE, MONTH) for p in (original, deployment))
         assert one.data.name == other.data.name, stage
 
 
@@ -121,9 +121,9 @@ def parcels_of(month: xr.Dataset) -> xr.Dataset:
 
 def test_the_record_says_what_settled_each_offset(tmp_path: Path) -> None:
     """Scene by scene: the rule, and how far digital numbers were moved to the mission's convention."""
-    place = a_month(tmp_path, mixed)
+    deployment = a_month(tmp_path, mixed)
 
-    record = place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    record = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
 
     scenes = [s for o in json.loads((record.data / "scenes.json").read_bytes()) for s in o["scenes"]]
     assert [(scene["offset_rule"], scene["dn_shift"]) for scene in scenes] == [
@@ -135,9 +135,9 @@ def test_the_record_says_what_settled_each_offset(tmp_path: Path) -> None:
     ]
 
 
-def test_an_offset_left_out_would_show(original: Workplace, tmp_path: Path) -> None:
+def test_an_offset_left_out_would_show(original: Deployment, tmp_path: Path) -> None:
     """The comparison has teeth: shifted pixels that claim offset 0 give other reflectance."""
-    place = a_month(tmp_path, lambda path, number: changed(path, added=ADDED, offset=0.0))
+    deployment = a_month(tmp_path, lambda path, number: changed(path, added=ADDED, offset=0.0))
 
-    expected, found = (parcels_of(p.lake.open("sentinel2/aligned_tiles", TILE, MONTH)) for p in (original, place))
+    expected, found = (parcels_of(p.lake.open("sentinel2/aligned_tiles", TILE, MONTH)) for p in (original, deployment))
     np.testing.assert_allclose((found.red - expected.red).max(), 0.1, atol=1e-6)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from block_scenes import TILE
-from demo_lake import a_place, run_months
+from demo_lake import a_deployment, run_months
 from reviewing import PEOPLE
 from standing_in import ASSETS, ORDER, months_of
 
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.programme.model import Program
 from mrv_assets.review.keys import new_key, programme_lines
@@ -26,17 +26,17 @@ Hashes = dict[str, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Hashes]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, Hashes]:
     """Both months, materialized."""
-    place = months_of(tmp_path_factory.mktemp("made") / "programme", CHOSEN)
-    return place, hashes(place)
+    deployment = months_of(tmp_path_factory.mktemp("made") / "programme", CHOSEN)
+    return deployment, hashes(deployment)
 
 
-def hashes(place: Workplace) -> Hashes:
+def hashes(deployment: Deployment) -> Hashes:
     """The audit hash of each month's assets, after all stages."""
     return {
         month: {asset: one.audit_hash for asset, one in done.items()}
-        for month, done in run_months(place, list(CHOSEN)).items()
+        for month, done in run_months(deployment, list(CHOSEN)).items()
     }
 
 
@@ -98,16 +98,16 @@ ELSEWHERE = {"program", "parcels", "months", "grid", "missions", "tiles"}
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_field_moves_what_rests_on_it_and_nothing_else(
-    name: str, made: tuple[Workplace, Hashes], tmp_path: Path
+    name: str, made: tuple[Deployment, Hashes], tmp_path: Path
 ) -> None:
     """In a month in which it is used, and in one in which the mission that it concerns is not needed."""
-    (place, before), change = made, CHANGES[name]
-    folder = shutil.copytree(place.program_path.parent, tmp_path / "programme")
+    (deployment, before), change = made, CHANGES[name]
+    folder = shutil.copytree(deployment.program_path.parent, tmp_path / "programme")
     fields = {"reviewers": reviewers(tmp_path)} if name == "reviewers" else change.fields
     program = yaml.safe_load((folder / "program.yaml").read_text())
     (folder / "program.yaml").write_text(yaml.safe_dump({**program, **fields}))
 
-    after = hashes(a_place(folder / "program.yaml"))
+    after = hashes(a_deployment(folder / "program.yaml"))
 
     moved = {month: {asset for asset in ASSETS if after[month][asset] != before[month][asset]} for month in CHOSEN}
     assert moved == {CLEAR: set(change.clear), DARK: set(change.dark)}
@@ -119,12 +119,12 @@ def test_every_field_has_its_row() -> None:
     assert not set(CHANGES) & ELSEWHERE
 
 
-def test_the_months_are_what_the_rows_rest_on(made: tuple[Workplace, Hashes]) -> None:
+def test_the_months_are_what_the_rows_rest_on(made: tuple[Deployment, Hashes]) -> None:
     """A radar stands in in August, and in July nobody has to."""
-    place, _ = made
+    deployment, _ = made
 
     statuses = {
-        month: [decision_of(place.lake.current(f"{name}/gated_tiles", TILE, month))["status"] for name in ORDER]
+        month: [decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, month))["status"] for name in ORDER]
         for month in CHOSEN
     }
 

@@ -10,7 +10,7 @@ from demo_lake import evidence, run_months
 from forked import a_server
 from racing import ASSETS, GAVE_UP, Racer, race
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 
 DECIDED = ("sentinel2/gated_tiles", "monthly_proxies")
 """What another threshold of the gate changes."""
@@ -25,18 +25,18 @@ def server() -> ForkServerContext:
 
 
 @pytest.fixture(scope="module")
-def alone(server: ForkServerContext, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def alone(server: ForkServerContext, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A small scene in one block, three quarters of it clear, materialized by one process."""
-    place = a_small_programme(tmp_path_factory.mktemp("alone"))
-    [racer] = race(server, place.program_path, place.lake_path, processes=1)
+    deployment = a_small_programme(tmp_path_factory.mktemp("alone"))
+    [racer] = race(server, deployment.program_path, deployment.lake_path, processes=1)
     assert racer.error is None
     assert racer.outcomes == dict.fromkeys(ASSETS, "computed")
-    return place
+    return deployment
 
 
 @pytest.mark.parametrize("in_step", [False, True], ids=["as they come", "in step"])
 def test_eight_processes_leave_what_one_leaves(
-    in_step: bool, alone: Workplace, server: ForkServerContext, tmp_path: Path
+    in_step: bool, alone: Deployment, server: ForkServerContext, tmp_path: Path
 ) -> None:
     """One head, one record, one folder of data, the same to the byte; as many runs as computations; no error.
 
@@ -65,28 +65,30 @@ def test_processes_that_restore_a_record_at_once_add_one_head(
 
     The one that restores says so in a run record; the others have nothing to say.
     """
-    place = a_small_programme(tmp_path)
-    before = run_months(place, [MONTH])[MONTH]
+    deployment = a_small_programme(tmp_path)
+    before = run_months(deployment, [MONTH])[MONTH]
     run_months(a_small_programme(tmp_path, min_coverage=0.9), [MONTH])
     a_small_programme(tmp_path)
-    runs = counts(place.lake_path, "runs")
+    runs = counts(deployment.lake_path, "runs")
 
-    racers = race(server, place.program_path, place.lake_path, processes=4, in_step=("heads",) if in_step else ())
+    racers = race(
+        server, deployment.program_path, deployment.lake_path, processes=4, in_step=("heads",) if in_step else ()
+    )
 
     check_agreement(racers)
     assert racers[0].hashes == {asset: one.audit_hash for asset, one in before.items()}
     for asset in ASSETS:
         seen = Counter(racer.outcomes[asset] for racer in racers)
         assert seen == ({"restored": 1, "unchanged": 3} if asset in DECIDED else {"unchanged": 4}), asset
-    assert counts(place.lake_path, "heads") == {asset: 3 if asset in DECIDED else 1 for asset in ASSETS}
-    assert counts(place.lake_path, "records") == {asset: 2 if asset in DECIDED else 1 for asset in ASSETS}
-    assert counts(place.lake_path, "runs") == {asset: runs[asset] + (asset in DECIDED) for asset in ASSETS}
+    assert counts(deployment.lake_path, "heads") == {asset: 3 if asset in DECIDED else 1 for asset in ASSETS}
+    assert counts(deployment.lake_path, "records") == {asset: 2 if asset in DECIDED else 1 for asset in ASSETS}
+    assert counts(deployment.lake_path, "runs") == {asset: runs[asset] + (asset in DECIDED) for asset in ASSETS}
     for asset in ASSETS:
-        assert place.lake.current(asset, TILE, MONTH).audit_hash == before[asset].audit_hash
-    check_nothing_left_over(place.lake_path)
+        assert deployment.lake.current(asset, TILE, MONTH).audit_hash == before[asset].audit_hash
+    check_nothing_left_over(deployment.lake_path)
 
 
-def a_small_programme(folder: Path, **gate: float) -> Workplace:
+def a_small_programme(folder: Path, **gate: float) -> Deployment:
     """A programme of a parcel with one observation, three quarters of it clear; its lake goes on."""
     cloud = Box(row=CORNER - 40, col=CORNER - 40, height=5, width=10)
     parcel = Box(row=CORNER - 40, col=CORNER - 40, height=20, width=10)

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, parcels, publish
-from demo_lake import a_place, a_program
+from demo_lake import a_deployment, a_program
 from signing_servers import ACCESS_KEY, S3, SECRET_KEY, SESSION_TOKEN, Azure, answering, azure_server, s3_server
 from stac_servers import rustac_server
 
@@ -376,16 +376,16 @@ def month(publisher: Publisher, tmp_path: Path) -> Iterator[tuple[Any, Any, Publ
         collection="sentinel-2",
         months={"start": MONTH, "end": MONTH},
     )
-    place = a_place(program)
+    deployment = a_deployment(program)
     with rustac_server(tmp_path / "api", items) as root:
         rules = HostRules(loopback=True)
         preset = Preset(name="ours", api=root, hosts=())
         with HttpTransport(rules, signer=publisher.signer, limits=QUICK) as network:
-            kept = KeptTransport(network, place.lake_path / ".unfinished" / "kept")
+            kept = KeptTransport(network, deployment.lake_path / ".unfinished" / "kept")
             published = Published(
                 name="ours", catalogue=ApiCatalogue(preset, rules), transport=kept, named_by_bytes=False
             )
-            yield place.lake, place.plan(TILE, MONTH, place.missions[0]), published
+            yield deployment.lake, deployment.plan(TILE, MONTH, deployment.missions[0]), published
 
 
 def test_a_month_of_signed_scenes_leaves_no_trace_in_the_lake(

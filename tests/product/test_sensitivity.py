@@ -46,8 +46,8 @@ def scenes(*, first: str = "a", red: int | NDArray[np.uint16] = 1500) -> list[Sc
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """Where edited copies run the month of these two scenes and one parcel."""
     folder = tmp_path_factory.mktemp("workshop")
-    place = a_programme_of(folder, scenes(), {"p": PARCEL})
-    return Workshop(folder=folder, program=place.program_path, tile=TILE, month=MONTH)
+    deployment = a_programme_of(folder, scenes(), {"p": PARCEL})
+    return Workshop(folder=folder, program=deployment.program_path, tile=TILE, month=MONTH)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_a_change_of_code_is_seen(change: Change, before: Ran, after: After) -> 
 
 def test_an_edited_kernel_computes_what_it_says(before: Ran, after: After) -> None:
     """Twice the mean: not the kernel that was compiled before."""
-    [row], [edited] = (rows(ran.place, MONTH).values() for ran in (before, after(KERNEL_BODY)))
+    [row], [edited] = (rows(ran.deployment, MONTH).values() for ran in (before, after(KERNEL_BODY)))
 
     assert edited["ndvi_mean"] == pytest.approx(2 * row["ndvi_mean"], rel=1e-6)
 
@@ -173,7 +173,7 @@ def test_an_edited_kernel_computes_what_it_says(before: Ran, after: After) -> No
 def test_an_edited_helper_kernel_moves_what_its_callers_compute(before: Ran, after: After) -> None:
     """Callers in a file that nobody touched are compiled anew: every 20 m pixel is its right-hand neighbour."""
     nir08, edited = (
-        ran.place.lake.open("sentinel2/aligned_tiles", TILE, MONTH)["nir08"].isel(y=ROWS, x=COLS).to_numpy()
+        ran.deployment.lake.open("sentinel2/aligned_tiles", TILE, MONTH)["nir08"].isel(y=ROWS, x=COLS).to_numpy()
         for ran in (before, after(HELPER_KERNEL))
     )
 
@@ -183,13 +183,13 @@ def test_an_edited_helper_kernel_moves_what_its_callers_compute(before: Ran, aft
 def test_an_edited_constant_reaches_the_kernels_of_other_files(before: Ran, after: After) -> None:
     """Missing is written as another number, and read as missing still: a kernel compiled with the old number would
     take it for a value."""
-    assert rows(after(HELPER_CONSTANT).place, MONTH) == rows(before.place, MONTH)
+    assert rows(after(HELPER_CONSTANT).deployment, MONTH) == rows(before.deployment, MONTH)
     assert changes(before, after(HELPER_CONSTANT))["sentinel2/indices"][-1] == "output"
 
 
 def test_an_index_of_other_bands_has_their_values(before: Ran, after: After) -> None:
     """NBR on the bands of NDMI is NDMI."""
-    [row], [edited] = (rows(ran.place, MONTH).values() for ran in (before, after(INDEX_BANDS)))
+    [row], [edited] = (rows(ran.deployment, MONTH).values() for ran in (before, after(INDEX_BANDS)))
 
     assert row["nbr_mean"] != row["ndmi_mean"]
     assert edited["nbr_mean"] == edited["ndmi_mean"] == row["ndmi_mean"]
@@ -204,22 +204,22 @@ def test_an_operation_is_seen_that_changes_no_number(before: Ran, after: After) 
 
 def test_a_threshold_is_seen(before: Ran, tmp_path: Path) -> None:
     """By the gate and what rests on it, though the decision stays the same."""
-    place = a_programme_of(tmp_path, scenes(), {"p": PARCEL}, gate={"min_coverage": 0.66})
+    deployment = a_programme_of(tmp_path, scenes(), {"p": PARCEL}, gate={"min_coverage": 0.66})
 
-    found = changes(before, ran(place, dict(place.run(TILE, MONTH))))
+    found = changes(before, ran(deployment, dict(deployment.run(TILE, MONTH))))
 
     assert list(found) == ["sentinel2/gated_tiles", "monthly_proxies"]
     assert "plan" in found["sentinel2/gated_tiles"]
-    assert decision(place.lake, MONTH)["status"] == decision(before.place.lake, MONTH)["status"] == "PASSED"
+    assert decision(deployment.lake, MONTH)["status"] == decision(before.deployment.lake, MONTH)["status"] == "PASSED"
 
 
 def test_a_pixel_is_seen(before: Ran, tmp_path: Path) -> None:
     """One digital number more by one, in one band of one scene."""
     red = np.full((AREA.height, AREA.width), 1500, np.uint16)
     red[PARCEL.slices(AREA)][0, 0] += 1
-    place = a_programme_of(tmp_path, scenes(red=red), {"p": PARCEL})
+    deployment = a_programme_of(tmp_path, scenes(red=red), {"p": PARCEL})
 
-    found = changes(before, ran(place, dict(place.run(TILE, MONTH))))
+    found = changes(before, ran(deployment, dict(deployment.run(TILE, MONTH))))
 
     assert tuple(found) == ASSETS
     assert [asset for asset in ASSETS if "inputs" not in found[asset]] == []
@@ -227,20 +227,20 @@ def test_a_pixel_is_seen(before: Ran, tmp_path: Path) -> None:
 
 def test_the_name_of_a_scene_is_seen(before: Ran, tmp_path: Path) -> None:
     """The same pixels of another item are another origin."""
-    place = a_programme_of(tmp_path, scenes(first="a2"), {"p": PARCEL})
+    deployment = a_programme_of(tmp_path, scenes(first="a2"), {"p": PARCEL})
 
-    found = changes(before, ran(place, dict(place.run(TILE, MONTH))))
+    found = changes(before, ran(deployment, dict(deployment.run(TILE, MONTH))))
 
     assert tuple(found) == ASSETS
     assert [asset for asset in ASSETS if "inputs" not in found[asset]] == []
-    assert rows(place, MONTH) == rows(before.place, MONTH)
+    assert rows(deployment, MONTH) == rows(before.deployment, MONTH)
 
 
 def test_the_same_month_elsewhere_is_the_same(before: Ran, tmp_path: Path) -> None:
     """What the tests above compare with: another folder, another process, another lake."""
-    place = a_programme_of(tmp_path, scenes(), {"p": PARCEL})
+    deployment = a_programme_of(tmp_path, scenes(), {"p": PARCEL})
 
-    assert changes(before, ran(place, dict(place.run(TILE, MONTH)))) == {}
+    assert changes(before, ran(deployment, dict(deployment.run(TILE, MONTH)))) == {}
 
 
 UNSEEN = {
@@ -324,6 +324,6 @@ def test_no_audit_hash_sees_a_dependency_that_gives_the_same(workshop: Workshop,
     bumped = workshop.run("bumped", path=[info.parent])
 
     assert changes(before, bumped) == {}
-    runs = [run.read_text() for run in bumped.place.lake_path.rglob("runs/*.json")]
+    runs = [run.read_text() for run in bumped.deployment.lake_path.rglob("runs/*.json")]
     assert len(runs) == len(ASSETS)
     assert [newer in run for run in runs] == [True] * len(ASSETS)

@@ -28,7 +28,7 @@ from tampering import (
 )
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.verify.walk import LAKE
 
 MONTHS = (PASSED, REJECTED)
@@ -275,7 +275,7 @@ def replaced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lake"
 
 
-def with_gate(folder: Path, threshold: float) -> Workplace:
+def with_gate(folder: Path, threshold: float) -> Deployment:
     """A programme of one scene and one parcel, under a threshold."""
     box = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
     return a_programme_of(folder, [SceneSpec(id="s")], {"a": box}, gate={"min_coverage": threshold})

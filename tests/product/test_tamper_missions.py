@@ -22,10 +22,10 @@ SUBSTITUTE, NOT_NEEDED = "landsat", "sentinel1"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lake of a month in which Landsat stands in."""
-    place = months_of(tmp_path_factory.mktemp("programme"), {MONTH: SUBSTITUTE})
-    run_months(place, [MONTH])
-    assert findings(place.lake_path) == []
-    return place.lake_path
+    deployment = months_of(tmp_path_factory.mktemp("programme"), {MONTH: SUBSTITUTE})
+    run_months(deployment, [MONTH])
+    assert findings(deployment.lake_path) == []
+    return deployment.lake_path
 
 
 @pytest.fixture

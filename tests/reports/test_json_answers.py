@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from demo_lake import REPOSITORY, TILE, Demo, a_place, a_program, mrv, run_months
+from demo_lake import REPOSITORY, TILE, Demo, a_deployment, a_program, mrv, run_months
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from mrv_assets.cli.main import verbs
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.table import column_meaning
 
 SCHEMAS = {path.name: json.loads(path.read_bytes()) for path in (REPOSITORY / "docs" / "schemas").glob("*.json")}
@@ -26,12 +26,12 @@ PASSED, REJECTED = "2018-05", "2018-06"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A programme of two months, one passed and one rejected, already in its lake."""
     folder = tmp_path_factory.mktemp("programme")
-    place = a_place(a_program(folder, months={"start": PASSED, "end": REJECTED}))
-    run_months(place, [PASSED, REJECTED])
-    return place
+    deployment = a_deployment(a_program(folder, months={"start": PASSED, "end": REJECTED}))
+    run_months(deployment, [PASSED, REJECTED])
+    return deployment
 
 
 def problems(name: str, answer: Any) -> list[str]:
@@ -40,9 +40,9 @@ def problems(name: str, answer: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(answer)]
 
 
-def answered(place: Workplace, *arguments: str) -> Any:
+def answered(deployment: Deployment, *arguments: str) -> Any:
     """A verb's answer; its stdout has to be one JSON document and nothing else."""
-    environ = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    environ = {"MRV_PROGRAM": str(deployment.program_path), "MRV_LAKE": str(deployment.lake_path)}
     result: Result = CliRunner().invoke(verbs, [*arguments, "--json"], env=environ, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
@@ -91,19 +91,19 @@ def leaves(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Co
             yield f"{before}{name}", verb
 
 
-def test_keys_and_decisions(place: Workplace, tmp_path: Path) -> None:
+def test_keys_and_decisions(deployment: Deployment, tmp_path: Path) -> None:
     """A key, a decision signed with it, and the queue that shows it, each in the form of its schema."""
     folder = tmp_path / "programme"
-    shutil.copytree(place.program_path.parent, folder)
-    copy = a_place(folder / "program.yaml")
+    shutil.copytree(deployment.program_path.parent, folder)
+    copy = a_deployment(folder / "program.yaml")
     made = answered(copy, "keys", "new", str(tmp_path / "ana.pem"), "--name", "Ana Pop", "--role", "reviewer")
     reviewer = {name: made[name] for name in ("name", "role", "public_key")}
     program = yaml.safe_load(copy.program_path.read_text())
     copy.program_path.write_text(yaml.safe_dump({**program, "reviewers": [reviewer]}))
 
     decide = ("qa", "decide", TILE, REJECTED, "--approve", "--reason", "Typical.", "--key", str(tmp_path / "ana.pem"))
-    decided = answered(a_place(copy.program_path), *decide)
-    waiting = answered(a_place(copy.program_path), "qa", "list")
+    decided = answered(a_deployment(copy.program_path), *decide)
+    waiting = answered(a_deployment(copy.program_path), "qa", "list")
 
     assert problems("keys-new", made) == problems("qa-decide", decided) == problems("qa-list", waiting) == []
     assert (decided["approvals_missing"], decided["assets"]) == (1, [])
@@ -111,18 +111,18 @@ def test_keys_and_decisions(place: Workplace, tmp_path: Path) -> None:
     assert item["missions"][0]["decisions"][0]["decision"] == decided["decision"]
 
 
-def test_tiles(place: Workplace) -> None:
+def test_tiles(deployment: Deployment) -> None:
     """Six parcels in one tile, registered by the first call and known to the second."""
-    first, second = answered(place, "tiles"), answered(place, "tiles")
+    first, second = answered(deployment, "tiles"), answered(deployment, "tiles")
 
     assert problems("tiles", first) == problems("tiles", second) == []
     assert [len(t["parcels"]) for t in first["tiles"]] == [6]
     assert [t["registered_now"] for t in first["tiles"] + second["tiles"]] == [True, False]
 
 
-def test_plan(place: Workplace) -> None:
+def test_plan(deployment: Deployment) -> None:
     """Both months are in the lake, so nothing is to be done."""
-    answer = answered(place, "plan")
+    answer = answered(deployment, "plan")
 
     assert problems("plan", answer) == []
     assert answer["totals"]["materialized"] == answer["totals"]["partitions"] == 2
@@ -131,7 +131,7 @@ def test_plan(place: Workplace) -> None:
 
 def test_plan_of_a_lake_without_runs(tmp_path: Path) -> None:
     """Hours are null, not a guess, and a parcel without scenes is named."""
-    empty = a_place(a_program(tmp_path, months={"start": "2018-12", "end": "2018-12"}))
+    empty = a_deployment(a_program(tmp_path, months={"start": "2018-12", "end": "2018-12"}))
 
     answer = answered(empty, "plan")
 
@@ -140,19 +140,19 @@ def test_plan_of_a_lake_without_runs(tmp_path: Path) -> None:
     assert len(answer["owners_without_scenes"]) == 6
 
 
-def test_run(place: Workplace) -> None:
+def test_run(deployment: Deployment) -> None:
     """Six assets, each known to the lake already, with the audit hashes of their records."""
-    answer = answered(place, "run", "--tile", TILE, "--month", PASSED)
+    answer = answered(deployment, "run", "--tile", TILE, "--month", PASSED)
 
     assert problems("run", answer) == []
     assert [a["outcome"] for a in answer["assets"]] == ["unchanged"] * 6
-    assert answer["assets"][-1]["audit_hash"] == place.lake.current("monthly_proxies", TILE, PASSED).audit_hash
+    assert answer["assets"][-1]["audit_hash"] == deployment.lake.current("monthly_proxies", TILE, PASSED).audit_hash
 
 
 @pytest.mark.parametrize("month", [PASSED, REJECTED])
-def test_explain(place: Workplace, month: str) -> None:
+def test_explain(deployment: Deployment, month: str) -> None:
     """A number that is there and one the gate refused are explained in the same form, back to the scenes."""
-    answer = answered(place, "explain", "north-stable-2", month)
+    answer = answered(deployment, "explain", "north-stable-2", month)
 
     assert problems("explain", answer) == []
     [part] = answer["parts"]
@@ -162,9 +162,9 @@ def test_explain(place: Workplace, month: str) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--rerun"], ["--month", PASSED, "--asset", "monthly_proxies"]])
-def test_verify(place: Workplace, options: list[str]) -> None:
+def test_verify(deployment: Deployment, options: list[str]) -> None:
     """A sound lake, with and without computing again, whole and in part."""
-    answer = answered(place, "verify", *options)
+    answer = answered(deployment, "verify", *options)
 
     assert problems("verify", answer) == []
     assert answer["verified"]
@@ -172,10 +172,10 @@ def test_verify(place: Workplace, options: list[str]) -> None:
     assert [one["answer"] for one in answer["rerun"] or ()] == (["IDENTICAL"] * 10 if "--rerun" in options else [])
 
 
-def test_verify_of_a_damaged_lake(place: Workplace, tmp_path: Path) -> None:
+def test_verify_of_a_damaged_lake(deployment: Deployment, tmp_path: Path) -> None:
     """The answer comes on stdout all the same, with its findings, and the exit code is 1."""
     lake = tmp_path / "lake"
-    shutil.copytree(place.lake_path, lake)
+    shutil.copytree(deployment.lake_path, lake)
     [head] = (lake / "monthly_proxies" / TILE / PASSED / "heads").iterdir()
     head.unlink()
 
@@ -189,9 +189,9 @@ def test_verify_of_a_damaged_lake(place: Workplace, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["cog", "geoparquet", "csv", "xlsx", "stac"])
-def test_export(place: Workplace, tmp_path: Path, format: str) -> None:
+def test_export(deployment: Deployment, tmp_path: Path, format: str) -> None:
     """Every format answers in one form; the rejected month is among what has no values."""
-    answer = answered(place, "export", str(tmp_path / "out"), "--as", format)
+    answer = answered(deployment, "export", str(tmp_path / "out"), "--as", format)
 
     assert problems("export", answer) == []
     assert [(one["month"], one["because"]) for one in answer["without_values"]] == [
@@ -201,9 +201,9 @@ def test_export(place: Workplace, tmp_path: Path, format: str) -> None:
     assert (answer["rows"] is None) == (format == "cog")
 
 
-def test_export_of_nothing(place: Workplace, tmp_path: Path) -> None:
+def test_export_of_nothing(deployment: Deployment, tmp_path: Path) -> None:
     """A month that the gate rejected has no pixel to write: the answer comes all the same, and the exit code is 1."""
-    environment = {"MRV_PROGRAM": str(place.program_path), "MRV_LAKE": str(place.lake_path)}
+    environment = {"MRV_PROGRAM": str(deployment.program_path), "MRV_LAKE": str(deployment.lake_path)}
 
     done = mrv("export", "out", "--as", "cog", "--month", REJECTED, "--json", cwd=tmp_path, **environment)
 
@@ -226,7 +226,7 @@ def test_demo(demo: Demo, tmp_path: Path) -> None:
     assert (answer["partitions"], answer["reused"], len(answer["rows"])) == (12, 12, 72)
 
 
-def test_a_row_has_the_units_of_the_table(place: Workplace) -> None:
+def test_a_row_has_the_units_of_the_table(deployment: Deployment) -> None:
     """Each field of a row is a column of the table, and a field in hectares, metres or days says so."""
     fields = SCHEMAS["parcel-row.json"]["properties"]
 
@@ -237,11 +237,11 @@ def test_a_row_has_the_units_of_the_table(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("verb", ["tiles", "plan", "explain", "verify", "export"])
-def test_a_field_too_many_is_found(place: Workplace, verb: str, tmp_path: Path) -> None:
+def test_a_field_too_many_is_found(deployment: Deployment, verb: str, tmp_path: Path) -> None:
     """The schemas are not so loose that they would let anything pass."""
     more = {"explain": ["north-stable-2", PASSED], "export": [str(tmp_path / "out"), "--as", "csv"]}
     arguments = [verb, *more.get(verb, [])]
-    answer = answered(place, *arguments)
+    answer = answered(deployment, *arguments)
 
     inner = next(
         part

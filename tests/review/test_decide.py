@@ -45,20 +45,20 @@ def rejected(shared: Rejected, tmp_path: Path) -> Rejected:
 def status(of: Rejected, month: str = MONTH) -> str:
     """The gate's current word on a month, which its product has to agree with."""
     found = of.gated(month).output["status"]
-    assert of.place.lake.current(PRODUCT, TILE, month).output["decisions"] == {"sentinel2": found}
+    assert of.deployment.lake.current(PRODUCT, TILE, month).output["decisions"] == {"sentinel2": found}
     return str(found)
 
 
 def findings(of: Rejected) -> list[tuple[str, str]]:
     """What `mrv verify` finds: which file of its partition, and by which check."""
-    answer = verify(of.place.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    answer = verify(of.deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
     return [(found["object"].partition(f"/{TILE}/")[2], found["check"]) for found in answer["findings"]]
 
 
 def a_statement(of: Rejected, **changed: Any) -> Statement:
     """Ana's approval of the rejected month, unless changed."""
     stated = Statement(
-        programme=of.place.program.program,
+        programme=of.deployment.program.program,
         asset=GATED,
         tile=TILE,
         month=MONTH,
@@ -79,18 +79,18 @@ def test_two_reviewers_open_a_month(rejected: Rejected) -> None:
 
     first, second = decided(rejected, ANA, evidence=("field report 7",)), decided(rejected, DAN)
 
-    approved, found = rejected.gated(), rows(rejected.place, MONTH)
+    approved, found = rejected.gated(), rows(rejected.deployment, MONTH)
     assert (first.approved, first.approvals_missing, second.approved, second.approvals_missing) == (False, 1, True, 0)
     assert status(rejected) == "APPROVED_MANUAL"
     assert approved.audit_hash != before.audit_hash
     assert approved.decided_on == before.audit_hash
-    assert before.audit_hash == rejected.place.lake.record(GATED, TILE, MONTH, before.audit_hash).audit_hash
+    assert before.audit_hash == rejected.deployment.lake.record(GATED, TILE, MONTH, before.audit_hash).audit_hash
     assert {name: row["gate_status"] for name, row in found.items()} == dict.fromkeys(found, "APPROVED_MANUAL")
     assert {name: row["value_status"] for name, row in found.items()} == {"half": "ok", "hidden": "below_coverage"}
     assert found["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
     assert found["hidden"]["ndvi_mean"] is None
     assert set(found["half"]["qa_decision_id"].split(" ")) == {first.decision, second.decision}
-    assert rejected.place.lake.open(GATED, TILE, MONTH)["ndvi"].shape[0] == 1
+    assert rejected.deployment.lake.open(GATED, TILE, MONTH)["ndvi"].shape[0] == 1
 
 
 def test_an_approval_says_who_why_and_with_which_keys(rejected: Rejected) -> None:
@@ -105,7 +105,7 @@ def test_an_approval_says_who_why_and_with_which_keys(rejected: Rejected) -> Non
 
     assert (by[ANA]["reason"], by[ANA]["evidence"]) == ("Seen from a tower.", ["field report 7"])
     assert document["reasons"] == ["below_tile_coverage"]
-    known = {who.name: (who.role, who.key_id) for who in rejected.place.program.the_reviewers if who.name != EVA}
+    known = {who.name: (who.role, who.key_id) for who in rejected.deployment.program.the_reviewers if who.name != EVA}
     assert {name: (one["role"], one["key_id"]) for name, one in stated.items()} == known
     assert sorted(approved.inputs["qa"]["decisions"]) == sorted(path.stem for path in rejected.decisions().iterdir())
 
@@ -115,7 +115,7 @@ def test_an_explanation_says_who_approved_it(rejected: Rejected) -> None:
     decided(rejected, ANA, reason="Seen from a tower.\nVERIFIED", evidence=("field report 7", "photo 3"))
     second = decided(rejected, DAN, reason="Typical.")
 
-    answer = explain_answer(rejected.place, "half", MONTH)
+    answer = explain_answer(rejected.deployment, "half", MONTH)
 
     [mission] = answer["parts"][0]["missions"]
     assert {one["reviewer"]: (one["role"], one["evidence"]) for one in mission["approved_by"]} == {
@@ -136,7 +136,7 @@ def test_an_explanation_of_a_rejected_month_names_no_approver(rejected: Rejected
     """One signature is not enough, and is not shown as if it were."""
     decided(rejected, ANA)
 
-    answer = explain_answer(rejected.place, "half", MONTH)
+    answer = explain_answer(rejected.deployment, "half", MONTH)
 
     assert [one["approved_by"] for one in answer["parts"][0]["missions"]] == [[]]
     assert "approved by" not in explained(answer)
@@ -146,7 +146,7 @@ def test_an_approved_month_verifies_and_is_computed_again_bit_for_bit(rejected: 
     """`mrv verify --rerun` needs the lake alone, with its decisions and the keys that the record states."""
     decided(rejected, ANA)
     decided(rejected, DAN)
-    rejected.place.program_path.unlink()
+    rejected.deployment.program_path.unlink()
 
     lake = rejected.folder / "lake"
     answer = verify(lake, Wanted(month=MONTH), again=True, progress=lambda *_: None)
@@ -163,13 +163,13 @@ def test_what_is_approved_stays_so_and_moves_nothing(rejected: Rejected) -> None
     """Materializing an approved month again changes no head, and it is known to be current without computing."""
     decided(rejected, ANA)
     decided(rejected, DAN)
-    heads = sorted((rejected.place.lake_path / GATED).rglob("heads/*.json"))
+    heads = sorted((rejected.deployment.lake_path / GATED).rglob("heads/*.json"))
 
     again(rejected)
 
     assert status(rejected) == "APPROVED_MANUAL"
-    assert sorted((rejected.place.lake_path / GATED).rglob("heads/*.json")) == heads
-    hashes = rejected.place.current_hashes(TILE, MONTH)
+    assert sorted((rejected.deployment.lake_path / GATED).rglob("heads/*.json")) == heads
+    hashes = rejected.deployment.current_hashes(TILE, MONTH)
     assert hashes is not None
     assert hashes[GATED] == rejected.gated().audit_hash
 
@@ -182,7 +182,7 @@ def test_one_signature_is_not_enough(rejected: Rejected) -> None:
     assert status(rejected) == "REJECTED"
     assert findings(rejected) == []
     with pytest.raises(GateRefused):
-        rejected.place.lake.open(GATED, TILE, MONTH)
+        rejected.deployment.lake.open(GATED, TILE, MONTH)
 
 
 def test_nobody_decides_twice(rejected: Rejected) -> None:
@@ -199,7 +199,7 @@ def test_one_person_with_two_decisions_is_one_person(rejected: Rejected) -> None
     """Even where the command is gone round, two approvals of one reviewer are not two reviewers'."""
     for reason in ("One.", "Two."):
         decision = signed(a_statement(rejected, reason=reason), read_key(rejected.key(ANA)))
-        keep_decision(rejected.place.lake, decision, rejected.gated())
+        keep_decision(rejected.deployment.lake, decision, rejected.gated())
 
     again(rejected)
 
@@ -210,12 +210,12 @@ def test_what_is_asserted_never_counts(rejected: Rejected) -> None:
     """A decision without a signature is shown as asserted; with one that is signed the month stays shut."""
     wanted = Verdict(tile=TILE, month=MONTH, mission=None, verdict="approve", reason="I say so.")
 
-    decide_asserted(rejected.place, wanted, DAN, "reviewer")
+    decide_asserted(rejected.deployment, wanted, DAN, "reviewer")
     decided(rejected, ANA)
     again(rejected)
 
     assert status(rejected) == "REJECTED"
-    [item] = [one for one in queue(rejected.place)["waiting"] if one["month"] == MONTH]
+    [item] = [one for one in queue(rejected.deployment)["waiting"] if one["month"] == MONTH]
     shown = {one["reviewer"]: one["authenticated"] for one in item["missions"][0]["decisions"]}
     assert shown == {DAN: False, ANA: True}
     assert item["missions"][0]["approvals_missing"] == 1
@@ -225,7 +225,7 @@ def test_what_is_asserted_never_counts(rejected: Rejected) -> None:
 def test_an_assertion_keeps_nobody_from_signing(rejected: Rejected) -> None:
     """Anyone may write a reviewer's name; the reviewer decides all the same."""
     wanted = Verdict(tile=TILE, month=MONTH, mission=None, verdict="reject", reason="Not mine.")
-    decide_asserted(rejected.place, wanted, ANA, "lead reviewer")
+    decide_asserted(rejected.deployment, wanted, ANA, "lead reviewer")
 
     decided(rejected, ANA)
     decided(rejected, DAN)
@@ -242,7 +242,7 @@ def test_a_rejection_outweighs_approvals(rejected: Rejected) -> None:
 
     assert (last.approved, last.approvals_missing) == (False, None)
     assert status(rejected) == "REJECTED"
-    assert "a reviewer has rejected it" in " ".join(queue(rejected.place)["waiting"][0]["would_pass"])
+    assert "a reviewer has rejected it" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
 
 
 def test_a_decision_is_on_one_record(rejected: Rejected) -> None:
@@ -268,12 +268,12 @@ def test_an_approval_ends_with_its_reviewer(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
 
-    ana, *_ = rejected.place.program.the_reviewers
+    ana, *_ = rejected.deployment.program.the_reviewers
     rejected.change(reviewers=[{"name": ana.name, "role": ana.role, "public_key": ana.public_key}])
-    assert rejected.place.current_hashes(TILE, MONTH) is None
+    assert rejected.deployment.current_hashes(TILE, MONTH) is None
     # Nor does the product alone take the approval that the lake still holds.
     with pytest.raises(StaleUpstream, match=f"approved by {DAN}"):
-        rejected.place.materialize(PRODUCT, rejected.place.plan(TILE, MONTH))
+        rejected.deployment.materialize(PRODUCT, rejected.deployment.plan(TILE, MONTH))
     again(rejected)
 
     assert (status(rejected), rejected.gated().audit_hash) == ("REJECTED", before)
@@ -287,7 +287,7 @@ def test_a_tampered_statement_is_found_and_counts_for_nothing(rejected: Rejected
     edited["statement"]["reason"] = "Something else."
 
     path.write_bytes(canonical(edited))
-    in_place, shown = findings(rejected), queue(rejected.place)["waiting"][0]["missions"][0]["decisions"]
+    in_place, shown = findings(rejected), queue(rejected.deployment)["waiting"][0]["missions"][0]["decisions"]
     path.unlink()
     renamed = path.with_name(f"{sha256(canonical(edited))}.json")
     renamed.write_bytes(canonical(edited))
@@ -309,8 +309,10 @@ def test_a_stranger_approves_nothing(rejected: Rejected, pretends: bool) -> None
         signed(a_statement(rejected, reviewer=DAN, role="reviewer"), read_key(rejected.key("stranger")))
     )
     if pretends:
-        forged["signature"]["key_id"] = next(w.key_id for w in rejected.place.program.the_reviewers if w.name == DAN)
-    name = keep_decision(rejected.place.lake, canonical(forged), rejected.gated())
+        forged["signature"]["key_id"] = next(
+            w.key_id for w in rejected.deployment.program.the_reviewers if w.name == DAN
+        )
+    name = keep_decision(rejected.deployment.lake, canonical(forged), rejected.gated())
 
     decided(rejected, ANA)
     again(rejected)
@@ -326,7 +328,7 @@ def test_a_stranger_approves_nothing(rejected: Rejected, pretends: bool) -> None
 def test_a_reviewer_who_signs_as_somebody_else_approves_nothing(rejected: Rejected, stated: dict[str, str]) -> None:
     """With a reviewer's own key, under another's name or in another role: what would be shown is not who signed."""
     name = keep_decision(
-        rejected.place.lake, signed(a_statement(rejected, **stated), read_key(rejected.key(ANA))), rejected.gated()
+        rejected.deployment.lake, signed(a_statement(rejected, **stated), read_key(rejected.key(ANA))), rejected.gated()
     )
 
     decided(rejected, EVA)
@@ -348,7 +350,7 @@ def test_a_decision_copied_to_another_month_is_found_and_counts_for_nothing(reje
     again(rejected, NEXT)
 
     assert status(rejected, NEXT) == "REJECTED"
-    checks = {check for place, check in findings(rejected) if place.startswith(f"{NEXT}/decisions/")}
+    checks = {check for deployment, check in findings(rejected) if deployment.startswith(f"{NEXT}/decisions/")}
     assert checks == {"is of this partition", "is on a rejected record"}
 
 
@@ -385,7 +387,7 @@ def test_a_record_that_approves_on_one_word_is_found(rejected: Rejected, named: 
     approved = rejected.gated()
     qa = approved.inputs["qa"]
     inputs = {**approved.inputs, "qa": {**qa, "decisions": [qa["decisions"][number] for number in named]}}
-    partition = partition_at(rejected.place.lake.slot(GATED, TILE, MONTH))
+    partition = partition_at(rejected.deployment.lake.slot(GATED, TILE, MONTH))
 
     sound = list(partition.decided.approval_findings(approved))
     forged = list(
@@ -418,7 +420,7 @@ def test_what_is_refused(shared: Rejected, name: str) -> None:
     asked = {"tile": TILE, "month": MONTH, "mission": None, "verdict": "approve", "reason": "Typical.", **changed}
 
     with pytest.raises(error, match=message) as raised:
-        decide_signed(shared.place, Verdict(**asked), shared.key(ANA))
+        decide_signed(shared.deployment, Verdict(**asked), shared.key(ANA))
 
     assert "s3cret" not in str(raised.value)
     assert not shared.decisions().exists()
@@ -472,7 +474,7 @@ def test_nothing_is_approved_where_nothing_was_seen(rejected: Rejected) -> None:
     """Approving a month without scenes would let nothing in: it is refused, and counts for nothing."""
     empty = "2018-09"
     rejected.change(months={"start": MONTH, "end": empty})
-    for _ in rejected.place.run(TILE, empty):
+    for _ in rejected.deployment.run(TILE, empty):
         pass
 
     with pytest.raises(DecisionRefused, match="nothing was seen"):
@@ -480,7 +482,7 @@ def test_nothing_is_approved_where_nothing_was_seen(rejected: Rejected) -> None:
     for name in (ANA, DAN):
         record = rejected.gated(empty)
         statement = a_statement(rejected, month=empty, record=record.audit_hash, reviewer=name, role=PEOPLE[name])
-        keep_decision(rejected.place.lake, signed(statement, read_key(rejected.key(name))), record)
+        keep_decision(rejected.deployment.lake, signed(statement, read_key(rejected.key(name))), record)
     again(rejected, empty)
 
     assert status(rejected, empty) == "REJECTED"
@@ -489,7 +491,7 @@ def test_nothing_is_approved_where_nothing_was_seen(rejected: Rejected) -> None:
 
 def test_the_queue_is_what_the_records_say(rejected: Rejected) -> None:
     """Two months wait, oldest first, with what is missing; an approved one waits no longer."""
-    first, second = queue(rejected.place)["waiting"]
+    first, second = queue(rejected.deployment)["waiting"]
 
     assert [(one["tile"], one["month"]) for one in (first, second)] == [(TILE, MONTH), (TILE, NEXT)]
     assert first["age_days"] == second["age_days"] + 31
@@ -503,7 +505,7 @@ def test_the_queue_is_what_the_records_say(rejected: Rejected) -> None:
     ]
     decided(rejected, ANA)
     decided(rejected, DAN)
-    assert [one["month"] for one in queue(rejected.place)["waiting"]] == [NEXT]
+    assert [one["month"] for one in queue(rejected.deployment)["waiting"]] == [NEXT]
 
 
 def test_the_command_from_keys_to_values(

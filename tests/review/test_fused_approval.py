@@ -28,22 +28,22 @@ def test_an_approved_mission_fills_and_its_decision_is_named(tmp_path: Path) -> 
         for reviewer in yaml.safe_load(programme_lines(new_key(tmp_path / f"{name}.pem", name, role)))["reviewers"]
     ]
     order = ("sentinel2", "landsat")
-    place = a_programme(tmp_path / "programme", scenes, order, reviewers=reviewers, min_native_pixels=0)
-    run_months(place, [PARTLY])
-    before = rows(place, PARTLY)
-    assert statuses(place, PARTLY) == ["PASSED", "REJECTED"]
+    deployment = a_programme(tmp_path / "programme", scenes, order, reviewers=reviewers, min_native_pixels=0)
+    run_months(deployment, [PARTLY])
+    before = rows(deployment, PARTLY)
+    assert statuses(deployment, PARTLY) == ["PASSED", "REJECTED"]
     assert {(row["fused"], row["landsat_share"], row["qa_decision_id"]) for row in before.values()} == {
         (False, None, None)
     }
 
     wanted = Verdict(tile=TILE, month=PARTLY, mission="landsat", verdict="approve", reason="Seen on the ground.")
-    decisions = [decide_signed(place, wanted, tmp_path / f"{name}.pem") for name in list(PEOPLE)[:2]]
-    assert follows(place, decisions[-1]) == ["landsat/gated_tiles", PRODUCT]
-    place.materialize("gated_tiles", place.plan(TILE, PARTLY, place.missions[1]))
-    place.materialize(PRODUCT, place.plan(TILE, PARTLY))
+    decisions = [decide_signed(deployment, wanted, tmp_path / f"{name}.pem") for name in list(PEOPLE)[:2]]
+    assert follows(deployment, decisions[-1]) == ["landsat/gated_tiles", PRODUCT]
+    deployment.materialize("gated_tiles", deployment.plan(TILE, PARTLY, deployment.missions[1]))
+    deployment.materialize(PRODUCT, deployment.plan(TILE, PARTLY))
 
-    assert statuses(place, PARTLY) == ["PASSED", "APPROVED_MANUAL"]
-    found = rows(place, PARTLY)
+    assert statuses(deployment, PARTLY) == ["PASSED", "APPROVED_MANUAL"]
+    found = rows(deployment, PARTLY)
     named = {recorded.decision for recorded in decisions}
     assert any(row["fused"] for row in found.values())
     for row in found.values():
@@ -51,6 +51,6 @@ def test_an_approved_mission_fills_and_its_decision_is_named(tmp_path: Path) -> 
         assert row["gate_status"] == "PASSED"
         assert set((row["qa_decision_id"] or "").split()) == (named if row["landsat_share"] else set())
         assert row["value_status"] == ("ok" if row["valid_fraction"] >= 0.3 else "below_coverage")
-    answer = verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    answer = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import yaml
-from demo_lake import a_place, a_program, rows
+from demo_lake import a_deployment, a_program, rows
 from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
 
-from mrv_assets.deployment import STAGES, Workplace
+from mrv_assets.deployment import STAGES, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
@@ -17,21 +17,21 @@ from mrv_assets.simulated.publish import simulate
 from mrv_assets.verify.verification import Wanted, verify
 
 
-def decided(place: Workplace, folder: Path, mission: str | None) -> Recorded:
+def decided(deployment: Deployment, folder: Path, mission: str | None) -> Recorded:
     """Let two reviewers approve a mission's month; gives the last one's decision, with what follows materialized."""
     for name in list(PEOPLE)[:2]:
         wanted = Verdict(tile=TILE, month=MONTH, mission=mission, verdict="approve", reason="Seen on the ground.")
-        recorded = decide_signed(place, wanted, folder / f"{name}.pem")
-    missions = {mission.name: mission for mission in place.missions}
-    for asset in follows(place, recorded):
+        recorded = decide_signed(deployment, wanted, folder / f"{name}.pem")
+    missions = {mission.name: mission for mission in deployment.missions}
+    for asset in follows(deployment, recorded):
         of, _, stage = asset.rpartition("/")
-        place.materialize(stage, place.plan(TILE, MONTH, missions.get(of)))
+        deployment.materialize(stage, deployment.plan(TILE, MONTH, missions.get(of)))
     return recorded
 
 
-def statuses(place: Workplace) -> dict[str, str]:
+def statuses(deployment: Deployment) -> dict[str, str]:
     """The gate's current decision on each mission."""
-    current = {m.name: place.lake.current(f"{m.name}/gated_tiles", TILE, MONTH) for m in place.missions}
+    current = {m.name: deployment.lake.current(f"{m.name}/gated_tiles", TILE, MONTH) for m in deployment.missions}
     return {name: decision_of(record)["status"] for name, record in current.items()}
 
 
@@ -48,7 +48,7 @@ def test_a_substitute_is_approved_and_then_no_longer_needed(tmp_path: Path) -> N
         for name, role in PEOPLE.items()
         for reviewer in yaml.safe_load(programme_lines(new_key(tmp_path / f"{name}.pem", name, role)))["reviewers"]
     ]
-    place = a_place(
+    deployment = a_deployment(
         a_program(
             tmp_path / "programme",
             parcels=parcels,
@@ -62,34 +62,34 @@ def test_a_substitute_is_approved_and_then_no_longer_needed(tmp_path: Path) -> N
             min_native_pixels=0,
         )
     )
-    for _ in place.run(TILE, MONTH):
+    for _ in deployment.run(TILE, MONTH):
         pass
 
-    assert statuses(place) == {"sentinel2": "REJECTED", "landsat": "REJECTED"}
-    assert len(queue(place)["waiting"][0]["would_pass"]) == 4
-    decided(place, tmp_path, "landsat")
-    assert statuses(place) == {"sentinel2": "REJECTED", "landsat": "APPROVED_MANUAL"}
-    assert queue(place)["waiting"] == []
-    marks = {(r["mission"], r["substituted"], r["gate_status"]) for r in rows(place, MONTH, TILE).values()}
+    assert statuses(deployment) == {"sentinel2": "REJECTED", "landsat": "REJECTED"}
+    assert len(queue(deployment)["waiting"][0]["would_pass"]) == 4
+    decided(deployment, tmp_path, "landsat")
+    assert statuses(deployment) == {"sentinel2": "REJECTED", "landsat": "APPROVED_MANUAL"}
+    assert queue(deployment)["waiting"] == []
+    marks = {(r["mission"], r["substituted"], r["gate_status"]) for r in rows(deployment, MONTH, TILE).values()}
     assert marks == {("landsat", True, "APPROVED_MANUAL")}
-    again(place)
+    again(deployment)
 
-    last = decided(place, tmp_path, None)
+    last = decided(deployment, tmp_path, None)
 
-    assert follows(place, last) == [
+    assert follows(deployment, last) == [
         "sentinel2/gated_tiles",
         *(f"landsat/{stage}" for stage in STAGES),
         "monthly_proxies",
     ]
-    assert statuses(place) == {"sentinel2": "APPROVED_MANUAL", "landsat": "NOT_EVALUATED"}
-    marks = {(r["mission"], r["substituted"], r["gate_status"]) for r in rows(place, MONTH, TILE).values()}
+    assert statuses(deployment) == {"sentinel2": "APPROVED_MANUAL", "landsat": "NOT_EVALUATED"}
+    marks = {(r["mission"], r["substituted"], r["gate_status"]) for r in rows(deployment, MONTH, TILE).values()}
     assert marks == {("sentinel2", False, "APPROVED_MANUAL")}
-    again(place)
+    again(deployment)
 
 
-def again(place: Workplace) -> None:
+def again(deployment: Deployment) -> None:
     """Verify the lake, and compute it again from the records."""
-    answer = verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    answer = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
 
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

@@ -46,13 +46,13 @@ def status(of: Rejected, month: str = MONTH) -> str:
 
 def findings(of: Rejected, asset: str = GATED) -> list[Json]:
     """What `mrv verify` finds in an asset."""
-    found: list[Json] = verify(of.place.lake_path, Wanted(asset=asset), again=False, progress=quiet)["findings"]
+    found: list[Json] = verify(of.deployment.lake_path, Wanted(asset=asset), again=False, progress=quiet)["findings"]
     return found
 
 
 def path_in_lake(of: Rejected, path: Path) -> str:
     """A path as findings have it."""
-    return path.relative_to(of.place.lake_path).as_posix()
+    return path.relative_to(of.deployment.lake_path).as_posix()
 
 
 def anas(of: Rejected) -> Path:
@@ -119,7 +119,7 @@ def test_an_edited_decision_is_found_and_counts_for_nothing(name: str, renamed: 
 
 def record_of(of: Rejected, record: Record) -> str:
     """The path of a record of the gate, as findings have it."""
-    return path_in_lake(of, of.place.lake.slot(GATED, TILE, MONTH).record(record.audit_hash))
+    return path_in_lake(of, of.deployment.lake.slot(GATED, TILE, MONTH).record(record.audit_hash))
 
 
 def test_every_field_is_edited() -> None:
@@ -194,7 +194,7 @@ def test_an_approval_whose_links_do_not_hold_is_found(edit: Callable[[Json], Non
     document = json.loads(canonical(record.document))
     edit(document)
 
-    made = put(approved.place.lake.slot(GATED, TILE, MONTH).folder / "records", document)
+    made = put(approved.deployment.lake.slot(GATED, TILE, MONTH).folder / "records", document)
     found = findings(approved)
 
     assert "approved by" in {one["check"] for one in found if one["object"] == path_in_lake(approved, made)}
@@ -203,7 +203,7 @@ def test_an_approval_whose_links_do_not_hold_is_found(edit: Callable[[Json], Non
 @pytest.mark.parametrize(("asset", "file"), [(GATED, "decision.json"), (PRODUCT, "parcels.parquet")])
 def test_who_approved_cannot_be_edited_where_it_is_shown(asset: str, file: str, approved: Rejected) -> None:
     """Names and decisions stand in the gate's document and in each row; both are evidence."""
-    path = approved.place.lake.current(asset, TILE, MONTH).data / file
+    path = approved.deployment.lake.current(asset, TILE, MONTH).data / file
     data = path.read_bytes()
     decision = anas(approved).stem.encode()
     assert decision in data

@@ -38,11 +38,11 @@ def test_a_parcel_across_blocks_has_the_mean_of_its_pixels(box: Box, tmp_path: P
     """Two observations, a parcel over two or four blocks: mean and deviation over space are numpy's."""
     looks = [rough(1), rough(2)]
     scenes = [SceneSpec(id=f"s{n}", when=f"2018-07-{n + 10}T09:30:00Z", dn=dn) for n, dn in enumerate(looks)]
-    place = a_programme_of(tmp_path, scenes, {"p": box})
+    deployment = a_programme_of(tmp_path, scenes, {"p": box})
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     monthly = np.mean([ndvi_of(dn)[box.slices(AROUND)] for dn in looks], axis=0)
     # Stored indices are rounded to 1e-4.
     assert row["ndvi_mean"] == pytest.approx(monthly.mean(), abs=1e-5)
@@ -59,10 +59,10 @@ def test_a_parcel_elsewhere_changes_no_row(tmp_path: Path) -> None:
     few = a_programme_of(tmp_path / "few", scenes, {"edge": AT_THE_EDGE}, gate=gate)
     many = a_programme_of(tmp_path / "many", scenes, {"edge": AT_THE_EDGE, "next": NEXT_DOOR}, gate=gate)
 
-    for place in (few, many):
-        run_months(place, [MONTH])
+    for deployment in (few, many):
+        run_months(deployment, [MONTH])
 
-    assert [len(place.plan(TILE, MONTH).active) for place in (few, many)] == [1, 2]
+    assert [len(deployment.plan(TILE, MONTH).active) for deployment in (few, many)] == [1, 2]
     assert rows(few, MONTH)["edge"] == rows(many, MONTH)["edge"]
 
 
@@ -73,12 +73,12 @@ def test_dilation_looks_into_blocks_that_are_not_active(gap: int, dilation_px: i
     """A shadow some pixels beyond a block's edge darkens the parcel's columns that are within the radius."""
     shadow = shaded(AROUND, (Box(row=CORNER - 80, col=CORNER + gap, height=80, width=40), SHADOW))
     gate = {"dilation_px": dilation_px, "min_coverage": 0.0}
-    place = a_programme_of(tmp_path, [SceneSpec(id="s", scl=shadow)], {"edge": AT_THE_EDGE}, gate=gate)
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s", scl=shadow)], {"edge": AT_THE_EDGE}, gate=gate)
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    assert len(place.plan(TILE, MONTH).active) == 1
-    assert rows(place, MONTH)["edge"]["valid_fraction"] == pytest.approx(seen / AT_THE_EDGE.width)
+    assert len(deployment.plan(TILE, MONTH).active) == 1
+    assert rows(deployment, MONTH)["edge"]["valid_fraction"] == pytest.approx(seen / AT_THE_EDGE.width)
 
 
 def test_any_number_of_workers_gives_the_same_lake(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_any_number_of_workers_gives_the_same_lake(tmp_path: Path) -> None:
     one = a_programme_of(tmp_path / "one", scenes, boxes)
     two = a_programme_of(tmp_path / "two", scenes, boxes, workers=2)
 
-    for place in (one, two):
-        run_months(place, [MONTH])
+    for deployment in (one, two):
+        run_months(deployment, [MONTH])
 
     assert len(one.plan(TILE, MONTH).active) == 4
     assert evidence(one.lake_path) == evidence(two.lake_path)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from simulated_patches import TILE
 from tampering import put
 
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
 from mrv_assets.review.queue import queue
@@ -58,28 +58,28 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
 
 
 @pytest.fixture(scope="module")
-def ran(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def ran(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The months after all stages, with fusion."""
-    place = a_programme(tmp_path_factory.mktemp("ran") / "programme", scenes)
-    run_months(place, list(MONTHS))
-    return place
+    deployment = a_programme(tmp_path_factory.mktemp("ran") / "programme", scenes)
+    run_months(deployment, list(MONTHS))
+    return deployment
 
 
-def raster(place: Workplace, month: str, name: str) -> NDArray[Any]:
+def raster(deployment: Deployment, month: str, name: str) -> NDArray[Any]:
     """A raster of a month's product."""
-    data = place.lake.current(PRODUCT, TILE, month).data / RASTERS
+    data = deployment.lake.current(PRODUCT, TILE, month).data / RASTERS
     return Stored(data=data, window=WINDOW).read(name)
 
 
-def both(place: Workplace, month: str) -> tuple[Seen, Seen]:
+def both(deployment: Deployment, month: str) -> tuple[Seen, Seen]:
     """What each optical mission saw."""
-    sentinel2, landsat = (seen_by(place, mission, month, WINDOW) for mission in ORDER[:2])
+    sentinel2, landsat = (seen_by(deployment, mission, month, WINDOW) for mission in ORDER[:2])
     return sentinel2, landsat
 
 
-def in_parcels(place: Workplace, month: str) -> dict[str, tuple[NDArray[np.float64], tuple[Any, Any]]]:
+def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np.float64], tuple[Any, Any]]]:
     """Per parcel, the weights of its pixels and where they are in the window."""
-    parcels = place.plan(TILE, month).parcels
+    parcels = deployment.plan(TILE, month).parcels
     shares: Fractions = coverage_fractions(tile_grid(TILE), GROUND, parcels.projected)
     found = {}
     for number, name in enumerate(parcels.parcel_id):
@@ -97,13 +97,13 @@ def in_parcels(place: Workplace, month: str) -> dict[str, tuple[NDArray[np.float
         (DARK, ["REJECTED", "REJECTED", "PASSED"]),
     ],
 )
-def test_every_mission_is_decided_on(ran: Workplace, month: str, expected: list[str]) -> None:
+def test_every_mission_is_decided_on(ran: Deployment, month: str, expected: list[str]) -> None:
     """No open gate excuses the missions behind it, and a radar needs no leave to be looked at."""
     assert statuses(ran, month) == expected
     assert ran.lake.current(PRODUCT, TILE, month).output["decisions"] == dict(zip(ORDER, expected, strict=True))
 
 
-def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Workplace) -> None:
+def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Deployment) -> None:
     """Sources, counts and means, bit for bit, from what the lake holds of the two missions."""
     sentinel2, landsat = both(ran, PARTLY)
 
@@ -120,7 +120,7 @@ def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Workplace) -
         np.testing.assert_array_equal(raster(ran, PARTLY, name), expected.astype(np.float32))
 
 
-def test_the_layer_of_sources_says_what_its_numbers_mean(ran: Workplace) -> None:
+def test_the_layer_of_sources_says_what_its_numbers_mean(ran: Deployment) -> None:
     """CF flags in every month's file and in the opened view: 0 none, then each mission's place in substitution."""
     for month in MONTHS:
         opened = ran.lake.open(PRODUCT, TILE, month)["source"]
@@ -129,7 +129,7 @@ def test_the_layer_of_sources_says_what_its_numbers_mean(ran: Workplace) -> None
         assert opened.attrs["flag_meanings"] == "none sentinel2 landsat sentinel1"
 
 
-def test_shares_and_coverage_are_of_the_fused_pixels(ran: Workplace) -> None:
+def test_shares_and_coverage_are_of_the_fused_pixels(ran: Deployment) -> None:
     """Per parcel, by weights of its pixels: each mission's share, and what the parcel's gate is measured on."""
     source = raster(ran, PARTLY, "source")
 
@@ -144,7 +144,7 @@ def test_shares_and_coverage_are_of_the_fused_pixels(ran: Workplace) -> None:
         )
 
 
-def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Workplace) -> None:
+def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Deployment) -> None:
     """What Sentinel-2 alone saw too little of has a value with what Landsat adds; more is seen, never less."""
     alone = {p["parcel_id"]: p for p in decision_parcels(ran, "sentinel2", PARTLY)}
 
@@ -154,14 +154,14 @@ def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Workplace) -> None
     assert all(row["valid_fraction"] >= alone[name]["valid_fraction"] for name, row in found.items())
 
 
-def decision_parcels(place: Workplace, mission: str, month: str) -> list[Json]:
+def decision_parcels(deployment: Deployment, mission: str, month: str) -> list[Json]:
     """What a mission's gate measured of each parcel."""
-    path = place.lake.current(f"{mission}/gated_tiles", TILE, month).data / "decision.json"
+    path = deployment.lake.current(f"{mission}/gated_tiles", TILE, month).data / "decision.json"
     parcels: list[Json] = json.loads(path.read_bytes())["parcels"]
     return parcels
 
 
-def test_observations_and_gaps_are_of_all_missions_that_gave_pixels(ran: Workplace) -> None:
+def test_observations_and_gaps_are_of_all_missions_that_gave_pixels(ran: Deployment) -> None:
     """Every look with a clear pixel in the parcel counts, and the longest interval is without any of them."""
     missions = both(ran, PARTLY)
     edges_us = [int(np.datetime64(day, "us").astype(np.int64)) for day in ("2023-06-01", "2023-07-01")]
@@ -180,7 +180,7 @@ def test_observations_and_gaps_are_of_all_missions_that_gave_pixels(ran: Workpla
         assert row["max_gap_days"] == pytest.approx(gaps.max() / 86_400e6, abs=1e-6)
 
 
-def test_fused_means_are_near_the_truth(ran: Workplace, scenes: Scenes) -> None:
+def test_fused_means_are_near_the_truth(ran: Deployment, scenes: Scenes) -> None:
     """Within 0.02 of the ground where most of a parcel was seen; a fused row is marked as one."""
     expected = truth(scenes.archive, scenes.parcels, [PARTLY]).set_index("parcel_id")
     found = rows(ran, PARTLY)
@@ -194,7 +194,7 @@ def test_fused_means_are_near_the_truth(ran: Workplace, scenes: Scenes) -> None:
 
 
 @pytest.mark.parametrize("month", [PARTLY, ALONE, SECOND])
-def test_a_row_says_what_it_is_from(ran: Workplace, month: str) -> None:
+def test_a_row_says_what_it_is_from(ran: Deployment, month: str) -> None:
     """Fused, not comparable and as coarse as Landsat where Landsat gave a pixel; else as without fusion."""
     for row in rows(ran, month).values():
         by_landsat = bool(row["landsat_share"])
@@ -205,7 +205,7 @@ def test_a_row_says_what_it_is_from(ran: Workplace, month: str) -> None:
         assert (row["resolution_m"], row["uncertainty_factor"]) == ((30.0, 3.0) if by_landsat else (10.0, 1.0))
 
 
-def test_a_rejected_mission_gives_no_pixel(ran: Workplace) -> None:
+def test_a_rejected_mission_gives_no_pixel(ran: Deployment) -> None:
     """Landsat saw some pixels that Sentinel-2 did not; its gate is closed, and none of them is in the month."""
     sentinel2, landsat = both(ran, ALONE)
     assert ((sentinel2.counts == 0) & (landsat.counts > 0)).any()
@@ -219,7 +219,7 @@ def test_a_rejected_mission_gives_no_pixel(ran: Workplace) -> None:
     assert len(ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"]) == 1
 
 
-def test_two_rejected_missions_are_no_passing_one(ran: Workplace) -> None:
+def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
     """With no optical gate open there is no value; the radar, which may not give the month, keeps it waiting."""
     assert {(row["value_status"], row["mission"], row["fused"]) for row in rows(ran, DARK).values()} == {
         ("pending", None, False)
@@ -233,7 +233,7 @@ def test_two_rejected_missions_are_no_passing_one(ran: Workplace) -> None:
     assert ran.lake.current(PRODUCT, TILE, DARK).output["fusion"] == {"sources": [], "beside": None}
 
 
-def test_without_the_option_nothing_is_fused(ran: Workplace, tmp_path: Path) -> None:
+def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) -> None:
     """The same months without fusion: only the month's mission is needed, and its rows are what fusion leaves alone."""
     plain = a_changed(ran, tmp_path / "plain", fusion=False)
 
@@ -252,7 +252,7 @@ def test_without_the_option_nothing_is_fused(ran: Workplace, tmp_path: Path) -> 
     assert "fusion" not in group
 
 
-def test_the_order_of_substitution_is_the_order_of_filling(ran: Workplace, tmp_path: Path) -> None:
+def test_the_order_of_substitution_is_the_order_of_filling(ran: Deployment, tmp_path: Path) -> None:
     """Landsat first: what both saw is Landsat's, and its number is another."""
     turned = a_changed(ran, tmp_path / "turned", substitution=["landsat", "sentinel2", "sentinel1"])
     sentinel2, landsat = both(ran, PARTLY)
@@ -264,7 +264,7 @@ def test_the_order_of_substitution_is_the_order_of_filling(ran: Workplace, tmp_p
     assert {row["mission"] for row in rows(turned, PARTLY).values()} == {"landsat"}
 
 
-def test_a_small_parcel_takes_no_pixel_of_a_filling_mission(ran: Workplace, tmp_path: Path) -> None:
+def test_a_small_parcel_takes_no_pixel_of_a_filling_mission(ran: Deployment, tmp_path: Path) -> None:
     """Its statistics and its coverage are Sentinel-2's alone; the rasters, which know no parcels, stay as they are."""
     areas = sorted(row["parcel_area_ha"] for row in rows(ran, PARTLY).values())
     strict = a_changed(ran, tmp_path / "strict", min_native_pixels=int(areas[-1] * 10_000 / 900) + 1)
@@ -284,7 +284,7 @@ def test_a_small_parcel_takes_no_pixel_of_a_filling_mission(ran: Workplace, tmp_
             assert row["ndvi_mean"] == pytest.approx(np.average(np.nan_to_num(ndvi[at]), weights=own), abs=1e-6)
 
 
-def test_a_radars_indices_stand_beside(ran: Workplace) -> None:
+def test_a_radars_indices_stand_beside(ran: Deployment) -> None:
     """In every row that is ok, and in rasters of its own pixels; no other row has them."""
     radar = seen_by(ran, "sentinel1", PARTLY, WINDOW)
     stored = radar.indices.read("rvi")[radar.used]
@@ -304,7 +304,7 @@ def test_a_radars_indices_stand_beside(ran: Workplace) -> None:
             assert row["rvi_mean"] == pytest.approx(np.average(found[at], weights=weight), abs=1e-6)
 
 
-def test_a_parcel_too_small_for_the_radar_has_none_of_its_values(ran: Workplace, tmp_path: Path) -> None:
+def test_a_parcel_too_small_for_the_radar_has_none_of_its_values(ran: Deployment, tmp_path: Path) -> None:
     """Ten metres are its pixels too: where the programme asks for more of them, its columns are null."""
     strict = a_changed(ran, tmp_path / "strict", min_native_pixels=10_000)
 
@@ -319,16 +319,16 @@ def test_a_parcel_too_small_for_the_radar_has_none_of_its_values(ran: Workplace,
 def test_a_radar_that_is_rejected_stands_beside_nothing(tmp_path: Path) -> None:
     """Nearly all of its ground lies in layover: no raster and no value of it, and the optical ones stay."""
     scenes = some_scenes(tmp_path / "catalogue", (ALONE,), observers=(*both_clear(), Sentinel1(layover=0.95)))
-    place = a_programme(tmp_path / "programme", scenes)
+    deployment = a_programme(tmp_path / "programme", scenes)
 
-    run_months(place, [ALONE])
+    run_months(deployment, [ALONE])
 
-    assert statuses(place, ALONE) == ["PASSED", "PASSED", "REJECTED"]
-    output = place.lake.current(PRODUCT, TILE, ALONE).output
+    assert statuses(deployment, ALONE) == ["PASSED", "PASSED", "REJECTED"]
+    output = deployment.lake.current(PRODUCT, TILE, ALONE).output
     assert output["fusion"]["beside"] is None
     assert set(output["rasters"]["arrays"]) & set(RADAR) == set()
-    assert {row["rvi_mean"] for row in rows(place, ALONE).values()} == {None}
-    assert {row["value_status"] for row in rows(place, ALONE).values()} == {"ok"}
+    assert {row["rvi_mean"] for row in rows(deployment, ALONE).values()} == {None}
+    assert {row["value_status"] for row in rows(deployment, ALONE).values()} == {"ok"}
 
 
 def both_clear() -> tuple[Any, ...]:
@@ -336,7 +336,7 @@ def both_clear() -> tuple[Any, ...]:
     return Sentinel2(every_days=28), Landsat(every_days=16)
 
 
-def test_a_radar_gives_a_dark_month_where_it_may(ran: Workplace, tmp_path: Path) -> None:
+def test_a_radar_gives_a_dark_month_where_it_may(ran: Deployment, tmp_path: Path) -> None:
     """With leave it is the month's mission, as without fusion, and its number is in the layer of sources."""
     allowed = a_changed(ran, tmp_path / "allowed", allow_sar=True)
 
@@ -368,7 +368,7 @@ def test_the_option_makes_excuses_stale(scenes: Scenes, tmp_path: Path) -> None:
     assert {row["fused"] for row in rows(fused, PARTLY).values()} == {True}
 
 
-def test_months_verify_and_compute_again_identically(ran: Workplace) -> None:
+def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
     """With the lake and nothing else, every stage of every mission and the product give the same bits."""
     found = verify(ran.lake_path, Wanted(), again=False, progress=lambda *_: None)
     again = [
@@ -382,7 +382,7 @@ def test_months_verify_and_compute_again_identically(ran: Workplace) -> None:
     assert len(again) == 2 * (len(ORDER) * (len(STAGES) - 1) + 1)
 
 
-def test_values_do_not_depend_on_how_many_work(ran: Workplace, tmp_path: Path) -> None:
+def test_values_do_not_depend_on_how_many_work(ran: Deployment, tmp_path: Path) -> None:
     """Computed again by four at once, the output is the same, and so is the record."""
     copy = a_changed(ran, tmp_path / "copy")
     before = copy.lake.current(PRODUCT, TILE, PARTLY)
@@ -393,7 +393,7 @@ def test_values_do_not_depend_on_how_many_work(ran: Workplace, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("where", ["sources", "beside", "mission"])
-def test_a_month_over_a_closed_gate_is_a_finding(ran: Workplace, tmp_path: Path, where: str) -> None:
+def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path, where: str) -> None:
     """Whoever writes a record that says it has values of a rejected mission is found out by that mission's decision."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
@@ -415,7 +415,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Workplace, tmp_path: Path,
     assert over_closed["found"] == "landsat: REJECTED"
 
 
-def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Workplace, tmp_path: Path) -> None:
+def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Deployment, tmp_path: Path) -> None:
     """A record cannot say PASSED of a mission that the decision it names rejected."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake

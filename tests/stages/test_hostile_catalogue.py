@@ -18,7 +18,7 @@ from scene_builders import a_geotiff, pixels
 from tiff_builders import Tiff
 
 from mrv_assets.defs.metadata import metadata_of
-from mrv_assets.deployment import PRODUCT, Workplace, published_of
+from mrv_assets.deployment import PRODUCT, Deployment, published_of
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.reports.answers import explain_answer
@@ -156,7 +156,7 @@ def relink(folder: Path, href: str) -> None:
 @pytest.fixture(scope="module")
 def attacked(
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Workplace, dict[str, Materialized], dict[str, str]]:
+) -> tuple[Deployment, dict[str, Materialized], dict[str, str]]:
     """The month after a run over the hostile catalogue, what it gave, and what lay around the lake before."""
     folder = tmp_path_factory.mktemp("around")
     outside = folder / "outside"
@@ -175,12 +175,12 @@ def attacked(
             relink(red.parent, files_around(folder)(name))
         elif name in FILES:
             FILES[name][0](red, outside)
-    place = a_programme_of(folder, scenes, {"p": PARCEL})
+    deployment = a_programme_of(folder, scenes, {"p": PARCEL})
     before = around(folder)
 
-    done = dict(place.run(TILE, MONTH))
+    done = dict(deployment.run(TILE, MONTH))
 
-    return place, done, before
+    return deployment, done, before
 
 
 def around(folder: Path) -> dict[str, str]:
@@ -192,25 +192,25 @@ def around(folder: Path) -> dict[str, str]:
     }
 
 
-Attacked = tuple[Workplace, dict[str, Materialized], dict[str, str]]
+Attacked = tuple[Deployment, dict[str, Materialized], dict[str, str]]
 
 
 def test_nothing_is_written_outside_the_lake(attacked: Attacked) -> None:
     """Ids that climb, that are absolute, or end early in C: the folder around the lake is as it was."""
-    place, _, before = attacked
+    deployment, _, before = attacked
 
-    after = around(place.lake_path.parent)
+    after = around(deployment.lake_path.parent)
 
     assert {name: state for name, state in after.items() if name != "outside/.."} == before
-    for root in (Path("/"), Path("/etc"), place.lake_path.parent.parent):
+    for root in (Path("/"), Path("/etc"), deployment.lake_path.parent.parent):
         assert not [path for path in root.iterdir() if "mrv-was-here" in path.name]
 
 
 def test_every_name_in_the_lake_is_ours(attacked: Attacked) -> None:
     """Letters, digits and little else, of a length any disk takes; two ids that look alike keep apart."""
-    place, done, _ = attacked
+    deployment, done, _ = attacked
 
-    names = [path.relative_to(place.lake_path).parts for path in place.lake_path.rglob("*")]
+    names = [path.relative_to(deployment.lake_path).parts for path in deployment.lake_path.rglob("*")]
 
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,120}", part) for parts in names for part in parts)
     stored = [s for o in observations_of(done["sentinel2/raw_tiles"].record) for s in o["scenes"]]
@@ -220,7 +220,7 @@ def test_every_name_in_the_lake_is_ours(attacked: Attacked) -> None:
 
 def test_every_item_has_its_reason_and_the_good_ones_count(attacked: Attacked) -> None:
     """A hostile item costs itself: the others of the month are observations."""
-    place, done, _ = attacked
+    deployment, done, _ = attacked
     record = done["sentinel2/raw_tiles"].record
 
     refused = {refusal["id"]: refusal for refusal in record.output["refused"]}
@@ -232,15 +232,15 @@ def test_every_item_has_its_reason_and_the_good_ones_count(attacked: Attacked) -
     assert max(len(refusal["detail"]) for refusal in refused.values()) < 500
     used = {scene["id"] for o in observations_of(record) for scene in o["scenes"]}
     assert used == {"good", "good-too", *HOSTILE_IDS}
-    assert rows(place, MONTH)["p"]["n_obs"] == len(used)
-    assert rows(place, MONTH)["p"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
+    assert rows(deployment, MONTH)["p"]["n_obs"] == len(used)
+    assert rows(deployment, MONTH)["p"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
 
 
 def test_a_plan_counts_what_may_be_read(attacked: Attacked) -> None:
     """Before anything is fetched: a link that leads out has no bytes to wait for."""
-    place, _, _ = attacked
-    plan = place.plan(TILE, MONTH, SENTINEL2)
-    catalogue = place.lake_path.parent / "catalogue"
+    deployment, _, _ = attacked
+    plan = deployment.plan(TILE, MONTH, SENTINEL2)
+    catalogue = deployment.lake_path.parent / "catalogue"
 
     told = forecast(plan, published_of(plan))
 
@@ -251,16 +251,16 @@ def test_a_plan_counts_what_may_be_read(attacked: Attacked) -> None:
 
 def test_no_other_file_is_read_into_the_lake(attacked: Attacked) -> None:
     """Neither pixels nor a quoted line of anything the catalogue pointed to."""
-    place, _, _ = attacked
+    deployment, _, _ = attacked
     system = Path("/etc/passwd").read_bytes().splitlines()[0]
     secret_pixels = np.full(64, SECRET_DN, "<u2").tobytes()
 
-    for path in place.lake_path.rglob("*"):
+    for path in deployment.lake_path.rglob("*"):
         data = path.read_bytes() if path.is_file() else b""
         for secret in (SECRET.encode(), SECRET[:8].encode(), system, secret_pixels):
             assert secret not in data, f"{path} quotes {secret[:20]!r}"
 
-    red = place.lake.open("sentinel2/aligned_tiles", TILE, MONTH)["red"]
+    red = deployment.lake.open("sentinel2/aligned_tiles", TILE, MONTH)["red"]
     aligned = red[:, AROUND.row : AROUND.row + AROUND.height, AROUND.col : AROUND.col + AROUND.width].to_numpy()
     # 0.05, and not the reflectance of the file outside.
     np.testing.assert_allclose(aligned[np.isfinite(aligned)], 0.05, atol=1e-6)
@@ -291,10 +291,10 @@ def test_dagster_is_shown_no_live_markup(attacked: Attacked) -> None:
 
 def test_a_terminal_is_shown_no_commands(attacked: Attacked) -> None:
     """Ids and reasons are text on one line: no colours, no titles, no lines in our name."""
-    place, _, _ = attacked
+    deployment, _, _ = attacked
 
-    page = explained(explain_answer(place, "p", MONTH))
-    ran = mrv("run", "--tile", TILE, "--month", MONTH, cwd=place.lake_path.parent)
+    page = explained(explain_answer(deployment, "p", MONTH))
+    ran = mrv("run", "--tile", TILE, "--month", MONTH, cwd=deployment.lake_path.parent)
 
     for shown in (page, ran.stdout):
         assert all(line.isprintable() for line in shown.split("\n"))

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 import shapely
 from block_scenes import MONTH, TILE, Box
-from demo_lake import a_place, a_program, rows, run_months
+from demo_lake import a_deployment, a_program, rows, run_months
 from mission_scenes import (
     CLEAR,
     FOREST,
@@ -31,7 +31,7 @@ from scene_builders import a_catalogue
 from shapely.geometry import mapping
 from tampering import quiet
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.lake.view import open_raw_band
 from mrv_assets.missions.flags import Flag
 from mrv_assets.science.blocks import BLOCK
@@ -50,20 +50,20 @@ def reflectance(dn: float) -> float:
     return dn * 2.75e-5 - 0.2
 
 
-def materialized(place: Workplace, tile: str = TILE) -> Workplace:
+def materialized(deployment: Deployment, tile: str = TILE) -> Deployment:
     """The programme with its month in the lake."""
-    run_months(place, place.months, tile)
-    return place
+    run_months(deployment, deployment.months, tile)
+    return deployment
 
 
-def a_month(folder: Path, *looks: Look, **changed: Any) -> Workplace:
+def a_month(folder: Path, *looks: Look, **changed: Any) -> Deployment:
     """A programme of one parcel and some scenes, with its month in the lake."""
     return materialized(a_programme_with(folder, "landsat", looks, {"p": PARCEL}, **changed))
 
 
-def decided(place: Workplace, tile: str = TILE) -> Json:
+def decided(deployment: Deployment, tile: str = TILE) -> Json:
     """The gate's decision."""
-    path = place.lake.current("landsat/gated_tiles", tile, place.months[0]).data / "decision.json"
+    path = deployment.lake.current("landsat/gated_tiles", tile, deployment.months[0]).data / "decision.json"
     found: Json = json.loads(path.read_bytes())
     return found
 
@@ -77,9 +77,9 @@ def halves(grid: Grid, west: int, east: int) -> NDArray[np.uint16]:
 
 def test_a_month_of_landsat_gives_its_indices_and_comes_out_identical_again(tmp_path: Path) -> None:
     """From 30 m scenes on another origin to one row: NDVI, EVI, NBR and NDMI of its own bands, worked by hand."""
-    place = a_month(tmp_path, landsat("a", around(PARCEL)))
+    deployment = a_month(tmp_path, landsat("a", around(PARCEL)))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
 
     blue, red, nir, swir16, swir22 = (reflectance(FOREST[band]) for band in FOREST)
     assert row["ndvi_mean"] == pytest.approx((nir - red) / (nir + red), abs=1e-4)
@@ -88,9 +88,9 @@ def test_a_month_of_landsat_gives_its_indices_and_comes_out_identical_again(tmp_
     assert row["ndmi_mean"] == pytest.approx((nir - swir16) / (nir + swir16), abs=1e-4)
     assert (row["mission"], row["resolution_m"], row["n_obs"], row["value_status"]) == ("landsat", 30.0, 1, "ok")
     assert (row["vh_vv_mean"], row["rvi_valid_area_ha"]) == (None, None)
-    bands = place.lake.current("landsat/indices", TILE, MONTH).document["plan"]["bands"]
+    bands = deployment.lake.current("landsat/indices", TILE, MONTH).document["plan"]["bands"]
     assert (bands["ndvi"], bands["nbr"]) == (["nir08", "red"], ["nir08", "swir22"])
-    answer = verify(place.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
     assert answer["verified"]
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
@@ -99,9 +99,9 @@ def test_bits_and_saturation_leave_their_reasons(tmp_path: Path) -> None:
     """Cloud in the west, a saturated band in the east: nothing of the parcel is clear, and the record says why."""
     grid = around(PARCEL)
     look = landsat("a", grid, qa=halves(grid, CLOUD, CLEAR), radsat=halves(grid, 0, 1 << 3))
-    place = a_month(tmp_path, look, gate={"min_coverage": 0.0})
+    deployment = a_month(tmp_path, look, gate={"min_coverage": 0.0})
 
-    flags = [values_of(place, "landsat/masked_tiles", "unclear_flags", box) for box in (WEST, EAST)]
+    flags = [values_of(deployment, "landsat/masked_tiles", "unclear_flags", box) for box in (WEST, EAST)]
 
     # A pixel of 30 m may lie across the seam.
     assert np.unique(flags[0][..., :9]).tolist() == [Flag.CLOUD]
@@ -111,10 +111,12 @@ def test_bits_and_saturation_leave_their_reasons(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("clear", "valid"), [(False, 0.0), (True, 1.0)])
 def test_snow_counts_where_the_programme_says_so(clear: bool, valid: float, tmp_path: Path) -> None:
     """The choice is in the record of the masks, and a changed one masks anew."""
-    place = a_month(tmp_path, landsat("a", around(PARCEL), qa=SNOW), gate={"min_coverage": 0.0}, snow_is_clear=clear)
+    deployment = a_month(
+        tmp_path, landsat("a", around(PARCEL), qa=SNOW), gate={"min_coverage": 0.0}, snow_is_clear=clear
+    )
 
-    assert rows(place, MONTH)["p"]["valid_fraction"] == valid
-    assert place.lake.current("landsat/masked_tiles", TILE, MONTH).document["plan"]["snow_is_clear"] is clear
+    assert rows(deployment, MONTH)["p"]["valid_fraction"] == valid
+    assert deployment.lake.current("landsat/masked_tiles", TILE, MONTH).document["plan"]["snow_is_clear"] is clear
 
 
 def test_of_two_overlapping_rows_the_first_clear_one_counts(tmp_path: Path) -> None:
@@ -125,26 +127,26 @@ def test_of_two_overlapping_rows_the_first_clear_one_counts(tmp_path: Path) -> N
         landsat("row-29", grid, qa=halves(grid, CLEAR, CLOUD), dn={"red": 8400}),
     ]
 
-    place = a_month(tmp_path, *looks)
+    deployment = a_month(tmp_path, *looks)
 
-    west, east = (values_of(place, "landsat/aligned_tiles", "red", box) for box in (WEST, EAST))
+    west, east = (values_of(deployment, "landsat/aligned_tiles", "red", box) for box in (WEST, EAST))
     np.testing.assert_allclose(west[..., :9], reflectance(8400), atol=1e-6)
     np.testing.assert_allclose(east[..., 3:], reflectance(9000), atol=1e-6)
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert (row["n_obs"], row["valid_fraction"]) == (1, 1.0)
-    [observation] = decided(place)["observations"]
+    [observation] = decided(deployment)["observations"]
     assert (observation["scenes"], observation["rule"]) == (["row-29", "row-30"], "pass")
 
 
 def test_only_tier_1_is_seen_and_the_others_are_in_the_record(tmp_path: Path) -> None:
     """A real-time scene and one of Tier 2 cost nothing but their line among what was left out."""
     grid = around(PARCEL)
-    place = a_month(tmp_path, landsat("t1", grid), landsat("t2", grid, tier="T2"), landsat("rt", grid, tier="RT"))
+    deployment = a_month(tmp_path, landsat("t1", grid), landsat("t2", grid, tier="T2"), landsat("rt", grid, tier="RT"))
 
-    excluded = place.lake.current("landsat/raw_tiles", TILE, MONTH).inputs["excluded"]
+    excluded = deployment.lake.current("landsat/raw_tiles", TILE, MONTH).inputs["excluded"]
 
     assert [[name, code] for name, code, _ in excluded] == [["rt", "tier_other"], ["t2", "tier_other"]]
-    assert rows(place, MONTH)["p"]["n_obs"] == 1
+    assert rows(deployment, MONTH)["p"]["n_obs"] == 1
 
 
 def ground(grid: Grid, seed: int) -> NDArray[np.uint16]:
@@ -159,9 +161,9 @@ def target_of(box: Box, tile: str) -> Grid:
     return Grid(crs=own.crs, x0=x0, y0=y0, dx=10.0, dy=-10.0, width=box.width, height=box.height)
 
 
-def aligned_dn(place: Workplace, tile: str) -> NDArray[np.float64]:
+def aligned_dn(deployment: Deployment, tile: str) -> NDArray[np.float64]:
     """Digital numbers of the red over the parcel, one observation."""
-    values = values_of(place, "landsat/aligned_tiles", "red", PARCEL, tile)
+    values = values_of(deployment, "landsat/aligned_tiles", "red", PARCEL, tile)
     return np.asarray(np.round((values[0].astype(np.float64) + 0.2) / 2.75e-5))
 
 
@@ -171,10 +173,10 @@ def test_a_scene_of_any_zone_lies_where_rasterio_puts_it(epsg: int, tmp_path: Pa
     grid = in_zone(epsg, PARCEL)
     pixels = ground(grid, seed=epsg)
 
-    place = a_month(tmp_path, landsat("a", grid, dn={"red": pixels}))
+    deployment = a_month(tmp_path, landsat("a", grid, dn={"red": pixels}))
 
     expected = by_rasterio(pixels, grid, target_of(PARCEL, TILE), Resampling.bilinear)
-    assert np.abs(aligned_dn(place, TILE) - expected).max() <= 1
+    assert np.abs(aligned_dn(deployment, TILE) - expected).max() <= 1
 
 
 def test_an_item_that_states_another_zone_than_its_file_is_not_believed(tmp_path: Path) -> None:
@@ -182,11 +184,11 @@ def test_an_item_that_states_another_zone_than_its_file_is_not_believed(tmp_path
     grid = in_zone(32635, PARCEL)
     pixels = ground(grid, seed=7)
 
-    place = a_month(tmp_path, landsat("a", grid, dn={"red": pixels}, properties={"proj:epsg": 32634}))
+    deployment = a_month(tmp_path, landsat("a", grid, dn={"red": pixels}, properties={"proj:epsg": 32634}))
 
     expected = by_rasterio(pixels, grid, target_of(PARCEL, TILE), Resampling.bilinear)
-    assert np.abs(aligned_dn(place, TILE) - expected).max() <= 1
-    [scene] = json.loads((place.lake.current("landsat/raw_tiles", TILE, MONTH).data / "scenes.json").read_bytes())
+    assert np.abs(aligned_dn(deployment, TILE) - expected).max() <= 1
+    [scene] = json.loads((deployment.lake.current("landsat/raw_tiles", TILE, MONTH).data / "scenes.json").read_bytes())
     said = scene["scenes"][0]["bands"]["red"]["findings"]
     assert [one for one in said if one.startswith("crs_conflict: the item states EPSG:32634, the file EPSG:32635")]
 
@@ -200,7 +202,7 @@ def test_a_southern_scene_in_a_northern_zone_lies_where_rasterio_puts_it(tmp_pat
     assert (own.crs, grid.y0 < 0 < own.y0) == ("EPSG:32755", True)
     outline = {"type": "FeatureCollection", "features": [_feature(own)]}
 
-    place = materialized(
+    deployment = materialized(
         a_programme_with(
             tmp_path, "landsat", [landsat("a", grid, dn={"red": pixels})], {}, parcels=outline, tiles={"p": tile}
         ),
@@ -208,8 +210,8 @@ def test_a_southern_scene_in_a_northern_zone_lies_where_rasterio_puts_it(tmp_pat
     )
 
     expected = by_rasterio(pixels, grid, own, Resampling.bilinear)
-    assert np.abs(aligned_dn(place, tile) - expected).max() <= 1
-    assert rows(place, MONTH, tile)["p"]["value_status"] == "ok"
+    assert np.abs(aligned_dn(deployment, tile) - expected).max() <= 1
+    assert rows(deployment, MONTH, tile)["p"]["value_status"] == "ok"
 
 
 def _feature(grid: Grid) -> Json:
@@ -281,13 +283,13 @@ def test_a_real_scene_is_rejected_though_what_was_seen_of_it_is_forest(tmp_path:
         gate={"dilation_px": 0},
     )
 
-    place = materialized(a_place(program, workers=2), REAL_TILE)
+    deployment = materialized(a_deployment(program, workers=2), REAL_TILE)
 
-    decision = decided(place, REAL_TILE)
+    decision = decided(deployment, REAL_TILE)
     assert (decision["status"], decision["reasons"]) == ("REJECTED", ["below_tile_coverage"])
     assert decision["coverage"] == pytest.approx(seen_share(published, square), abs=0.005)
-    found = place.lake.open("landsat/indices", REAL_TILE, "2019-12")
+    found = deployment.lake.open("landsat/indices", REAL_TILE, "2019-12")
     assert float(found["ndvi"].mean()) == pytest.approx(0.78, abs=0.02)
     assert float(found["nbr"].mean()) == pytest.approx(0.61, abs=0.02)
-    assert rows(place, "2019-12", REAL_TILE)["p"]["value_status"] == "no_data"
-    assert verify(place.lake_path, Wanted(), again=False, progress=quiet)["verified"]
+    assert rows(deployment, "2019-12", REAL_TILE)["p"]["value_status"] == "no_data"
+    assert verify(deployment.lake_path, Wanted(), again=False, progress=quiet)["verified"]

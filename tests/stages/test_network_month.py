@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from block_scenes import AROUND, CORNER, GRID, MONTH, TILE, Box, SceneSpec, parcels, publish
-from demo_lake import a_place, a_program, rows, run_months
+from demo_lake import a_deployment, a_program, rows, run_months
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import Workplace, published_of
+from mrv_assets.deployment import Deployment, published_of
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
@@ -69,14 +69,14 @@ def network(tmp_path: Path) -> Iterator[Network]:
 
 
 @pytest.fixture
-def place(network: Network, tmp_path: Path) -> Iterator[Workplace]:
+def deployment(network: Network, tmp_path: Path) -> Iterator[Deployment]:
     """A programme whose catalogue is an API, not yet run."""
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", network.items) as root:
         yield a_programme(tmp_path / "network", root)
 
 
-def a_programme(folder: Path, catalog: str, **mission: str) -> Workplace:
+def a_programme(folder: Path, catalog: str, **mission: str) -> Deployment:
     """A programme of one month and one parcel, by a catalogue; this machine may be asked."""
     program = a_program(
         folder,
@@ -86,55 +86,57 @@ def a_programme(folder: Path, catalog: str, **mission: str) -> Workplace:
         months={"start": MONTH, "end": MONTH},
         **({"integrity": mission["integrity"]} if mission else {}),
     )
-    return replace(a_place(program), loopback=True)
+    return replace(a_deployment(program), loopback=True)
 
 
-def raw(place: Workplace) -> Record:
+def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
 
 
-def bands(place: Workplace) -> dict[tuple[str, str], Json]:
+def bands(deployment: Deployment) -> dict[tuple[str, str], Json]:
     """What the lake says of each band of each scene."""
     return {
         (scene["id"], name): band
-        for observation in observations_of(raw(place))
+        for observation in observations_of(raw(deployment))
         for scene in observation["scenes"]
         for name, band in scene["bands"].items()
     }
 
 
-def test_a_month_is_the_same_from_the_network_and_from_disk(place: Workplace, network: Network, tmp_path: Path) -> None:
+def test_a_month_is_the_same_from_the_network_and_from_disk(
+    deployment: Deployment, network: Network, tmp_path: Path
+) -> None:
     """Every value of the table, and the bytes of every file; the last millisecond of the month belongs to it."""
     local = a_programme(tmp_path / "disk", str(network.on_disk))
     run_months(local, [MONTH])
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    assert rows(place, MONTH) == rows(local, MONTH)
-    assert rows(place, MONTH)["p"]["n_obs"] == 2
-    stored, there = bands(place), bands(local)
+    assert rows(deployment, MONTH) == rows(local, MONTH)
+    assert rows(deployment, MONTH)["p"]["n_obs"] == 2
+    stored, there = bands(deployment), bands(local)
     assert {key: band["sha256"] for key, band in stored.items()} == {key: b["sha256"] for key, b in there.items()}
     assert {scene for scene, _ in stored} == {"first", "last"}
-    assert raw(place).document["plan"]["catalogue"].startswith("http://127.0.0.1:")
+    assert raw(deployment).document["plan"]["catalogue"].startswith("http://127.0.0.1:")
 
 
-def test_no_link_in_the_lake_has_its_token(place: Workplace) -> None:
+def test_no_link_in_the_lake_has_its_token(deployment: Deployment) -> None:
     """Links are kept without what signs them, in records, sidecars, run records and items, whose digests are those."""
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    assert all("?" not in band["href"] for band in bands(place).values())
-    files = [path for path in place.lake_path.rglob("*") if path.is_file()]
+    assert all("?" not in band["href"] for band in bands(deployment).values())
+    files = [path for path in deployment.lake_path.rglob("*") if path.is_file()]
     assert [path.name for path in files if SECRET.encode() in path.read_bytes()] == []
-    items = {item["id"]: item["item_sha256"] for item in raw(place).inputs["items"]}
+    items = {item["id"]: item["item_sha256"] for item in raw(deployment).inputs["items"]}
     kept = [path.read_bytes() for path in files if path.name == "item.json"]
     assert sorted(sha256(data).hexdigest() for data in kept) == sorted(items.values())
 
 
-def test_faults_change_no_byte(place: Workplace, network: Network, tmp_path: Path) -> None:
+def test_faults_change_no_byte(deployment: Deployment, network: Network, tmp_path: Path) -> None:
     """With the first answer for every file spoilt, in one way or another: the same record as over a calm network."""
-    run_months(place, [MONTH])
-    stormy = replace(place, lake_path=tmp_path / "stormy")
+    run_months(deployment, [MONTH])
+    stormy = replace(deployment, lake_path=tmp_path / "stormy")
     opening.forget_connections()
     faults = itertools.cycle(["reset", "truncate", "busy", "broken", "lying_length", "other_range", "truncated_chunks"])
     for name, fault in zip(network.files.contents, faults):
@@ -144,26 +146,26 @@ def test_faults_change_no_byte(place: Workplace, network: Network, tmp_path: Pat
 
     asked = {name: len(network.files.asked(name)) for name in network.files.contents if name[0] in "01"}
     assert min(asked.values()) >= 3
-    assert raw(stormy).audit_hash == raw(place).audit_hash
+    assert raw(stormy).audit_hash == raw(deployment).audit_hash
 
 
-def test_a_run_that_failed_is_taken_up_where_it_stopped(place: Workplace, network: Network) -> None:
+def test_a_run_that_failed_is_taken_up_where_it_stopped(deployment: Deployment, network: Network) -> None:
     """One file is gone: the error names it. Put back, only what is missing is read again."""
     gone = network.files.contents.pop("1/swir22.tif")
     with pytest.raises(SceneReadError, match=r"last.*swir22.*127\.0\.0\.1") as error:
-        run_months(place, [MONTH])
+        run_months(deployment, [MONTH])
     network.files.contents["1/swir22.tif"] = gone
     opening.forget_connections()
     before = len(network.files.log)
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
     assert SECRET not in str(error.value)
     # Tiles lie behind the header; the small files of the test are a header and little more.
     again = [asked.range for asked in network.files.log[before:] if asked.range != "bytes=0-16383"]
     assert again == []
-    assert len(bands(place)) == 14
-    assert not list((place.lake_path / ".unfinished").rglob("*.tif"))
+    assert len(bands(deployment)) == 14
+    assert not list((deployment.lake_path / ".unfinished").rglob("*.tif"))
 
 
 @pytest.mark.parametrize("right", [True, False], ids=["the published file", "another"])
@@ -174,24 +176,24 @@ def test_full_integrity_compares_each_file_with_its_checksum(network: Network, t
         items[0]["assets"]["red"]["file:checksum"] = f"1220{'00' * 32}"
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", items) as root:
-        place = a_programme(tmp_path / "full", root)
-        program = place.program_path
+        deployment = a_programme(tmp_path / "full", root)
+        program = deployment.program_path
         program.write_text(
             program.read_text().replace("collection: sentinel-2", "collection: sentinel-2\n    integrity: full")
         )
 
-        run_months(place, [MONTH])
+        run_months(deployment, [MONTH])
 
-    refused = raw(place).output["refused"]
+    refused = raw(deployment).output["refused"]
     assert [(one["id"], one["code"]) for one in refused] == ([] if right else [("first", "checksum_mismatch")])
-    assert {band["integrity"] for band in bands(place).values()} == {"full"}
-    assert {scene for scene, _ in bands(place)} == ({"first", "last"} if right else {"last"})
+    assert {band["integrity"] for band in bands(deployment).values()} == {"full"}
+    assert {scene for scene, _ in bands(deployment)} == ({"first", "last"} if right else {"last"})
     if not right:
         assert "00" * 32 in refused[0]["detail"]
 
 
 @pytest.fixture
-def checked(network: Network, tmp_path: Path) -> Iterator[Workplace]:
+def checked(network: Network, tmp_path: Path) -> Iterator[Deployment]:
     """A programme that compares each file with its checksum, not yet run.
 
     One file is of noise, so that it does not fit into what is read of its header.
@@ -202,15 +204,15 @@ def checked(network: Network, tmp_path: Path) -> Iterator[Workplace]:
     network.items[0]["assets"]["red"]["file:checksum"] = f"1220{sha256(data).hexdigest()}"
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", network.items) as root:
-        place = a_programme(tmp_path / "full", root)
-        program = place.program_path
+        deployment = a_programme(tmp_path / "full", root)
+        program = deployment.program_path
         program.write_text(
             program.read_text().replace("collection: sentinel-2", "collection: sentinel-2\n    integrity: full")
         )
-        yield place
+        yield deployment
 
 
-def test_full_integrity_is_of_the_bytes_that_are_stored(checked: Workplace, network: Network) -> None:
+def test_full_integrity_is_of_the_bytes_that_are_stored(checked: Deployment, network: Network) -> None:
     """A server that gives the right file from its start, and other bytes where it is asked for a part further in."""
     network.files.always["0/red.tif"] = Fault(kind="lies_inside")
     published = network.files.contents["0/red.tif"].data
@@ -226,7 +228,7 @@ def test_full_integrity_is_of_the_bytes_that_are_stored(checked: Workplace, netw
     assert network.files.asked("0/red.tif") == ["bytes=0-16383", f"bytes=0-{len(published) - 1}"]
 
 
-def test_full_integrity_is_of_the_header_too(checked: Workplace, network: Network) -> None:
+def test_full_integrity_is_of_the_header_too(checked: Deployment, network: Network) -> None:
     """Pixels are placed by it: where the server gives another when asked for it alone, the scene is refused."""
     content = network.files.contents["0/red.tif"]
     west = GRID.x0 + AROUND.col * 10
@@ -248,42 +250,42 @@ def test_a_link_to_a_host_nobody_named_is_not_followed(network: Network, tmp_pat
     items[0]["assets"]["red"]["href"] = "https://metadata.internal.example/latest/red.tif?sig=1"
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", items) as root:
-        place = a_programme(tmp_path / "network", root)
+        deployment = a_programme(tmp_path / "network", root)
 
-        run_months(place, [MONTH])
+        run_months(deployment, [MONTH])
 
-    [refused] = raw(place).output["refused"]
+    [refused] = raw(deployment).output["refused"]
     assert (refused["id"], refused["code"]) == ("first", "host_refused")
     assert "metadata.internal.example" in refused["detail"]
     assert "MRV_ALLOW_HOSTS" in refused["detail"]
     assert "sig=" not in refused["detail"]
 
 
-def test_this_machine_is_not_asked_unless_it_is_said(place: Workplace) -> None:
+def test_this_machine_is_not_asked_unless_it_is_said(deployment: Deployment) -> None:
     """A programme file alone cannot make a deployment read from services of its own."""
     with pytest.raises(CatalogueError, match=r"127\.0\.0\.1"):
-        run_months(replace(place, loopback=False), [MONTH])
+        run_months(replace(deployment, loopback=False), [MONTH])
 
 
-def test_a_stalled_file_is_read_again(place: Workplace, network: Network) -> None:
+def test_a_stalled_file_is_read_again(deployment: Deployment, network: Network) -> None:
     """A connection that falls silent is given up, and another brings the rest."""
     network.files.fail("0/red.tif", Fault(kind="reset", after=100))
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
     assert len(network.files.asked("0/red.tif")) >= 2
-    assert ("first", "red") in bands(place)
+    assert ("first", "red") in bands(deployment)
 
 
 @pytest.mark.parametrize("body", [b"<html>Please log in</html>", b'{"message": "Too many requests"}'])
-def test_a_page_instead_of_a_file_is_asked_for_again(place: Workplace, network: Network, body: bytes) -> None:
+def test_a_page_instead_of_a_file_is_asked_for_again(deployment: Deployment, network: Network, body: bytes) -> None:
     """It is of the server, as an error is, and no scene is refused for it."""
     network.files.fail("0/red.tif", Fault(kind="status", status=200, body=body))
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    assert raw(place).output["refused"] == []
-    assert ("first", "red") in bands(place)
+    assert raw(deployment).output["refused"] == []
+    assert ("first", "red") in bands(deployment)
 
 
 @pytest.mark.parametrize(
@@ -293,22 +295,22 @@ def test_a_page_instead_of_a_file_is_asked_for_again(place: Workplace, network: 
         (b'{"message": "Not here"}', r"not_tiff: it is JSON.*leads to a GeoTIFF"),
     ],
 )
-def test_a_page_that_stays_fails_the_month(place: Workplace, network: Network, body: bytes, told: str) -> None:
+def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Network, body: bytes, told: str) -> None:
     """As a file that cannot be had does: with scene, band, host, code and cure; nothing is recorded."""
     network.files.always["0/red.tif"] = Fault(kind="status", status=200, body=body)
-    plan = place.plan(TILE, MONTH, SENTINEL2)
+    plan = deployment.plan(TILE, MONTH, SENTINEL2)
     soon = Limits(attempts=3, backoff_s=0.01)
 
     with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
         published = replace(published_of(plan), transport=transport)
         with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
-            raw_tiles(place.lake, plan, published)
+            raw_tiles(deployment.lake, plan, published)
 
     assert "after 3 attempts" in str(error.value)
-    assert place.lake.head("sentinel2/raw_tiles", TILE, MONTH) is None
+    assert deployment.lake.head("sentinel2/raw_tiles", TILE, MONTH) is None
     network.files.always.clear()
-    run_months(place, [MONTH])
-    assert {scene for scene, _ in bands(place)} == {"first", "last"}
+    run_months(deployment, [MONTH])
+    assert {scene for scene, _ in bands(deployment)} == {"first", "last"}
 
 
 def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_path: Path) -> None:
@@ -317,17 +319,17 @@ def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_
     items[0]["assets"]["red"]["href"] = "https://data.example.org/red.tif"
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", items) as root:
-        place = a_programme(tmp_path / "network", root)
-        run_months(place, [MONTH])
-        named = replace(place, hosts=("data.example.org",))
+        deployment = a_programme(tmp_path / "network", root)
+        run_months(deployment, [MONTH])
+        named = replace(deployment, hosts=("data.example.org",))
 
-        same, other = (replace(one.plan(TILE, MONTH, SENTINEL2), known_only=True) for one in (place, named))
+        same, other = (replace(one.plan(TILE, MONTH, SENTINEL2), known_only=True) for one in (deployment, named))
 
-        assert raw_tiles(place.lake, same, published_of(same)).record.audit_hash == raw(place).audit_hash
+        assert raw_tiles(deployment.lake, same, published_of(same)).record.audit_hash == raw(deployment).audit_hash
         with pytest.raises(NotAnswered) as not_answered:
-            raw_tiles(place.lake, other, published_of(other))
+            raw_tiles(deployment.lake, other, published_of(other))
     assert not_answered.value.args == ("sentinel2/raw_tiles", ("inputs",))
-    inputs = {item["id"]: item for item in raw(place).inputs["items"]}
+    inputs = {item["id"]: item for item in raw(deployment).inputs["items"]}
     assert inputs["first"]["unfollowed"] == {"red": "host_refused"}
     assert "unfollowed" not in inputs["last"]
 
@@ -345,25 +347,25 @@ def sent_elsewhere(files: RangeServer, whole: bytes, by: int) -> None:
 
 @pytest.mark.parametrize(("wrong", "code"), [(cut_short, "truncated"), (sent_elsewhere, "host_refused")])
 def test_a_refused_scene_comes_back_by_force(
-    place: Workplace, network: Network, wrong: Callable[[RangeServer, bytes, int], None], code: str
+    deployment: Deployment, network: Network, wrong: Callable[[RangeServer, bytes, int], None], code: str
 ) -> None:
     """Refused, refused otherwise, then right: each is a record that names the one before; the last is current."""
     whole = network.files.contents["0/red.tif"].data
     wrong(network.files, whole, 10)
-    run_months(place, [MONTH])
-    first = raw(place)
+    run_months(deployment, [MONTH])
+    first = raw(deployment)
     wrong(network.files, whole, 20)
     opening.forget_connections()
-    run_with_force(place)
-    second = raw(place)
+    run_with_force(deployment)
+    second = raw(deployment)
     network.files.always.clear()
     network.files.put("0/red.tif", whole)
     opening.forget_connections()
 
-    ordinary = run_months(place, [MONTH])[MONTH]["sentinel2/raw_tiles"]
-    forced = run_with_force(place)["sentinel2/raw_tiles"]
-    after = run_months(place, [MONTH])[MONTH]["sentinel2/raw_tiles"]
-    again = run_with_force(place)["sentinel2/raw_tiles"]
+    ordinary = run_months(deployment, [MONTH])[MONTH]["sentinel2/raw_tiles"]
+    forced = run_with_force(deployment)["sentinel2/raw_tiles"]
+    after = run_months(deployment, [MONTH])[MONTH]["sentinel2/raw_tiles"]
+    again = run_with_force(deployment)["sentinel2/raw_tiles"]
 
     [refused] = first.output["refused"]
     assert (refused["id"], refused["code"]) == ("first", code)
@@ -377,25 +379,25 @@ def test_a_refused_scene_comes_back_by_force(
     ]
     assert (after.outcome, after.audit_hash) == (Outcome.UNCHANGED, forced.audit_hash)
     assert (again.outcome, again.audit_hash) == (Outcome.REPRODUCED, forced.audit_hash)
-    assert rows(place, MONTH)["p"]["n_obs"] == 2
-    told = verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    assert rows(deployment, MONTH)["p"]["n_obs"] == 2
+    told = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
     assert told["findings"] == []
     assert {one["answer"] for one in told["rerun"]} == {"IDENTICAL"}
 
 
-def test_nothing_else_may_change_when_a_scene_comes_back(place: Workplace, network: Network) -> None:
+def test_nothing_else_may_change_when_a_scene_comes_back(deployment: Deployment, network: Network) -> None:
     """Other pixels of a scene that was read before are no reopening: the request gave another output."""
     whole = network.files.contents["0/red.tif"].data
     cut_short(network.files, whole, 10)
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
     network.files.put("0/red.tif", whole)
     network.files.put("1/red.tif", network.files.contents["1/blue.tif"].data)
     opening.forget_connections()
 
     with pytest.raises(NotReproducible, match="raw_tiles"):
-        run_with_force(place)
+        run_with_force(deployment)
 
 
-def run_with_force(place: Workplace) -> dict[str, Materialized]:
+def run_with_force(deployment: Deployment) -> dict[str, Materialized]:
     """Every stage of the month, known or not."""
-    return dict(place.run(TILE, MONTH, force=True))
+    return dict(deployment.run(TILE, MONTH, force=True))

@@ -19,7 +19,7 @@ from block_scenes import (
 from demo_lake import decision, rows, run_months
 from numpy.typing import NDArray
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.missions.flags import Flag
 
 PARCEL = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=20)
@@ -28,20 +28,20 @@ EAST = Box(row=CORNER - 50, col=CORNER - 40, height=10, width=10)
 ONE_PASS = {"platform": "sentinel-2a", "sat:absolute_orbit": 15800}
 
 
-def materialized(place: Workplace) -> Workplace:
+def materialized(deployment: Deployment) -> Deployment:
     """The programme with its month in the lake."""
-    run_months(place, [MONTH])
-    return place
+    run_months(deployment, [MONTH])
+    return deployment
 
 
-def red_of(place: Workplace, box: Box) -> NDArray[np.float32]:
+def red_of(deployment: Deployment, box: Box) -> NDArray[np.float32]:
     """Reflectance in the red of a box, dims (time, y, x)."""
-    return opened(place, "aligned_tiles", "red", box)
+    return opened(deployment, "aligned_tiles", "red", box)
 
 
-def opened(place: Workplace, stage: str, variable: str, box: Box) -> NDArray[np.float32]:
+def opened(deployment: Deployment, stage: str, variable: str, box: Box) -> NDArray[np.float32]:
     """A variable of an opened asset within a box, dims (time, y, x)."""
-    month = place.lake.open(f"sentinel2/{stage}", TILE, MONTH)
+    month = deployment.lake.open(f"sentinel2/{stage}", TILE, MONTH)
     rows_, cols = slice(box.row, box.row + box.height), slice(box.col, box.col + box.width)
     values: NDArray[np.float32] = month[variable].isel(y=rows_, x=cols).to_numpy()
     return values
@@ -54,13 +54,13 @@ def test_of_two_overlapping_scenes_of_a_pass_the_first_clear_one_counts(tmp_path
         SceneSpec(id="a", dn={"red": 1500}, scl=shaded(AROUND, (EAST, CLOUD)), properties=ONE_PASS),
     ]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    np.testing.assert_allclose(red_of(place, WEST), np.full((1, 10, 10), 0.05), atol=1e-6)
-    np.testing.assert_allclose(red_of(place, EAST), np.full((1, 10, 10), 0.10), atol=1e-6)
-    row = rows(place, MONTH)["p"]
+    np.testing.assert_allclose(red_of(deployment, WEST), np.full((1, 10, 10), 0.05), atol=1e-6)
+    np.testing.assert_allclose(red_of(deployment, EAST), np.full((1, 10, 10), 0.10), atol=1e-6)
+    row = rows(deployment, MONTH)["p"]
     assert (row["n_obs"], row["valid_fraction"]) == (1, 1.0)
-    [observation] = decision(place.lake, MONTH)["observations"]
+    [observation] = decision(deployment.lake, MONTH)["observations"]
     assert (observation["scenes"], observation["rule"]) == (["a", "b"], "absolute_orbit")
 
 
@@ -73,12 +73,12 @@ def test_scenes_side_by_side_in_a_pass_complete_each_other(tmp_path: Path) -> No
         SceneSpec(id="b", box=east, dn={"red": 2000}, when="2018-07-10T09:30:24Z", properties=ONE_PASS),
     ]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert (row["n_obs"], row["valid_fraction"], row["value_status"]) == (1, 1.0, "ok")
-    np.testing.assert_allclose(red_of(place, WEST), np.full((1, 10, 10), 0.05), atol=1e-6)
-    np.testing.assert_allclose(red_of(place, EAST), np.full((1, 10, 10), 0.10), atol=1e-6)
+    np.testing.assert_allclose(red_of(deployment, WEST), np.full((1, 10, 10), 0.05), atol=1e-6)
+    np.testing.assert_allclose(red_of(deployment, EAST), np.full((1, 10, 10), 0.10), atol=1e-6)
 
 
 def test_passes_of_two_days_are_two_observations(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_passes_of_two_days_are_two_observations(tmp_path: Path) -> None:
         SceneSpec(id="b", dn={"nir": 5500}, when="2018-07-12T00:00:00Z"),
     ]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     ndvi = [(nir - 0.05) / (nir + 0.05) for nir in (0.25, 0.45)]
     assert row["ndvi_mean"] == pytest.approx(np.mean(ndvi), abs=1e-4)
     assert (row["n_obs"], row["max_gap_days"]) == (2, 20.0)
@@ -102,13 +102,13 @@ def test_qa60_flags_cloud_and_cirrus(tmp_path: Path) -> None:
     qa60[WEST.slices(AROUND)] = 1 << 10
     qa60[EAST.slices(AROUND)] = 1 << 11
     scenes = [SceneSpec(id="a", extra={"QA60": qa60})]
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}, gate={"min_coverage": 0.0}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}, gate={"min_coverage": 0.0}))
 
-    west, east = (opened(place, "masked_tiles", "unclear_flags", box) for box in (WEST, EAST))
+    west, east = (opened(deployment, "masked_tiles", "unclear_flags", box) for box in (WEST, EAST))
 
     assert np.unique(west).tolist() == [Flag.CLOUD]
     assert np.unique(east).tolist() == [Flag.CIRRUS]
-    assert rows(place, MONTH)["p"]["valid_fraction"] == 0.0
+    assert rows(deployment, MONTH)["p"]["valid_fraction"] == 0.0
 
 
 @pytest.mark.parametrize(("threshold", "clear"), [(0.15, 0.5), (0.16, 1.0), (0.14, 0.5)])
@@ -119,11 +119,11 @@ def test_cloud_probability_at_the_threshold_is_unclear(threshold: float, clear: 
     scenes = [SceneSpec(id="a", extra={"cloud": probability})]
     gate = {"min_coverage": 0.0, "cloud_probability": threshold}
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}, gate=gate))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}, gate=gate))
 
-    assert rows(place, MONTH)["p"]["valid_fraction"] == clear
+    assert rows(deployment, MONTH)["p"]["valid_fraction"] == clear
     expected = [Flag.LOW_PROBABILITY] if clear < 1 else [0]
-    assert np.unique(opened(place, "masked_tiles", "unclear_flags", WEST)).tolist() == expected
+    assert np.unique(opened(deployment, "masked_tiles", "unclear_flags", WEST)).tolist() == expected
 
 
 def test_a_scene_without_cloud_probability_is_judged_by_its_classes(tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_scene_without_cloud_probability_is_judged_by_its_classes(tmp_path: Pa
         SceneSpec(id="b", when="2018-07-20T09:30:00Z"),
     ]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert (row["n_obs"], row["valid_fraction"]) == (1, 1.0)
 
 
@@ -144,12 +144,12 @@ def test_an_index_without_its_band_is_unavailable_and_nothing_else_fails(tmp_pat
     """No scene of the month has B12: NBR is null, and the record says why; the others have values."""
     scenes = [SceneSpec(id="a", without=("swir22",))]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert (row["value_status"], row["nbr_mean"], row["nbr_std"], row["nbr_valid_area_ha"]) == ("ok", None, None, None)
     assert None not in (row["ndvi_mean"], row["evi_mean"], row["ndmi_mean"])
-    record = place.lake.current("sentinel2/indices", TILE, MONTH)
+    record = deployment.lake.current("sentinel2/indices", TILE, MONTH)
     assert record.output["attrs"]["unavailable"] == {"nbr": "no scene of the month publishes swir22"}
 
 
@@ -160,9 +160,9 @@ def test_an_index_comes_from_the_scenes_that_have_its_band(tmp_path: Path) -> No
         SceneSpec(id="b", when="2018-07-20T09:30:00Z"),
     ]
 
-    place = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
+    deployment = materialized(a_programme_of(tmp_path, scenes, {"p": PARCEL}))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     nir08, swir22 = (PLAIN[band] * 1e-4 - 0.1 for band in ("nir08", "swir22"))
     assert row["nbr_mean"] == pytest.approx((nir08 - swir22) / (nir08 + swir22), abs=1e-4)
     assert row["nbr_valid_area_ha"] == pytest.approx(row["parcel_area_ha"])
@@ -191,4 +191,4 @@ def test_a_mostly_clouded_look_is_refused_where_the_programme_says_so(tmp_path: 
     ndvi = (0.35 - 0.05) / (0.35 + 0.05)
     assert rows(strict, MONTH)["p"]["ndvi_mean"] == pytest.approx(ndvi, abs=1e-4)
     assert rows(kept, MONTH)["p"]["ndvi_mean"] > ndvi + 0.01
-    assert [rows(place, MONTH)["p"]["n_obs"] for place in (kept, strict)] == [2, 1]
+    assert [rows(deployment, MONTH)["p"]["n_obs"] for deployment in (kept, strict)] == [2, 1]

@@ -24,20 +24,20 @@ SCENES = [
 
 def test_a_truncated_file_costs_its_scene_and_not_the_month(tmp_path: Path) -> None:
     """The header promises more bytes than there are: that scene is refused by name, the other one counts."""
-    place = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
+    deployment = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
     band = tmp_path / "catalogue" / "items" / "0" / "nir.tif"
     band.write_bytes(band.read_bytes()[: -band.stat().st_size // 3])
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    [refused] = place.lake.current("sentinel2/raw_tiles", TILE, MONTH).output["refused"]
+    [refused] = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH).output["refused"]
     assert (refused["id"], refused["code"]) == ("first", "truncated")
     assert "nir" in refused["detail"]
-    gate = decision(place.lake, MONTH)
+    gate = decision(deployment.lake, MONTH)
     assert (gate["status"], gate["scenes_refused"]) == ("PASSED", [refused])
     assert [o["scenes"] for o in gate["observations"]] == [["second"]]
     assert (gate["completeness"]["kept"], gate["completeness"]["refused"]) == (1, 1)
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert row["n_obs"] == 1
     assert row["ndvi_mean"] == pytest.approx((0.45 - 0.05) / (0.45 + 0.05), abs=1e-4)
 
@@ -45,9 +45,9 @@ def test_a_truncated_file_costs_its_scene_and_not_the_month(tmp_path: Path) -> N
 @affine_is_young
 def test_stored_cog_tiles_are_the_publishers_bytes(tmp_path: Path) -> None:
     """What the sidecar says was fetched stands in the lake, byte for byte, and reads as published."""
-    place = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
-    run_months(place, [MONTH])
-    raw = place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    deployment = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
+    run_months(deployment, [MONTH])
+    raw = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
 
     observations = json.loads((raw.data / "scenes.json").read_bytes())
 
@@ -57,7 +57,7 @@ def test_stored_cog_tiles_are_the_publishers_bytes(tmp_path: Path) -> None:
     assert band["fetched"]
     for offset, length in band["ranges"]:
         assert published.read_bytes()[offset : offset + length] in stored
-    opened = open_raw_band(place.lake, "sentinel2", TILE, MONTH, "second", "nir")
+    opened = open_raw_band(deployment.lake, "sentinel2", TILE, MONTH, "second", "nir")
     with rasterio.open(published) as file:
         np.testing.assert_array_equal(opened[:32, :32], file.read(1)[:32, :32])
         assert opened.rio.crs == file.crs
@@ -67,10 +67,10 @@ def test_stored_cog_tiles_are_the_publishers_bytes(tmp_path: Path) -> None:
 @affine_is_young
 def test_pixels_that_were_never_fetched_are_a_hole_and_no_nodata(tmp_path: Path) -> None:
     """Beyond the active block and its halo nothing was fetched: reading there is an error that says so."""
-    place = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
-    run_months(place, [MONTH])
+    deployment = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
+    run_months(deployment, [MONTH])
 
-    opened = open_raw_band(place.lake, "sentinel2", TILE, MONTH, "second", "nir")
+    opened = open_raw_band(deployment.lake, "sentinel2", TILE, MONTH, "second", "nir")
 
     with pytest.raises(HoleError, match=r"nir\.tif.*were not fetched"):
         opened[-10:, -10:].compute()
@@ -84,11 +84,11 @@ def test_every_item_of_the_month_is_accounted_for(tmp_path: Path) -> None:
         SceneSpec(id="next-month", when="2018-08-01T00:00:00Z"),
         SceneSpec(id="elsewhere", box=Box(row=100, col=100, height=64, width=64)),
     ]
-    place = a_programme_of(tmp_path, scenes, {"p": PARCEL})
+    deployment = a_programme_of(tmp_path, scenes, {"p": PARCEL})
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    record = place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    record = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
     completeness = record.output["completeness"]
     assert {name: completeness[name] for name in ("matched", "kept", "excluded", "refused")} == {
         "matched": 3,

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from demo_lake import TILE, a_copied_catalogue, a_place, a_program, decision, evidence, rows, run_months
+from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, decision, evidence, rows, run_months
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotReproducible
 from mrv_assets.stages.materialize import Materialized, Outcome
 
@@ -33,14 +33,14 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "programme")
 
 
-def with_gate(folder: Path, **gate: float) -> Workplace:
+def with_gate(folder: Path, **gate: float) -> Deployment:
     """The programme with another gate, at work on the same lake."""
-    return a_place(a_program(folder, catalog="catalogue", gate=gate))
+    return a_deployment(a_program(folder, catalog="catalogue", gate=gate))
 
 
-def ran(place: Workplace, *, force: bool = False) -> dict[str, Materialized]:
+def ran(deployment: Deployment, *, force: bool = False) -> dict[str, Materialized]:
     """The month's stages, run."""
-    return dict(place.run(TILE, MONTH, force=force))
+    return dict(deployment.run(TILE, MONTH, force=force))
 
 
 def outcomes(done: dict[str, Materialized]) -> dict[str, Outcome]:
@@ -53,23 +53,23 @@ def hashes(done: dict[str, Materialized]) -> dict[str, str]:
     return {asset: one.audit_hash for asset, one in done.items()}
 
 
-def runs(place: Workplace) -> dict[str, int]:
+def runs(deployment: Deployment) -> dict[str, int]:
     """How many runs each asset's partition remembers."""
-    return {asset: len(place.lake.runs(asset, TILE, MONTH)) for asset in ASSETS}
+    return {asset: len(deployment.lake.runs(asset, TILE, MONTH)) for asset in ASSETS}
 
 
 def test_what_is_known_is_not_computed_again(folder: Path) -> None:
     """The same request: UNCHANGED everywhere, no run added, no byte written, and no pixel read."""
-    place = with_gate(folder)
-    before = evidence(place.lake_path), runs(place)
+    deployment = with_gate(folder)
+    before = evidence(deployment.lake_path), runs(deployment)
     for band in (folder / "catalogue").rglob("*.tif"):
         # Of the same size, since a catalogue on disk is asked for it; but no pixel could be read from these.
         band.write_bytes(bytes(band.stat().st_size))
 
-    done = ran(place)
+    done = ran(deployment)
 
     assert outcomes(done) == dict.fromkeys(ASSETS, Outcome.UNCHANGED)
-    assert (evidence(place.lake_path), runs(place)) == before
+    assert (evidence(deployment.lake_path), runs(deployment)) == before
 
 
 def test_another_threshold_runs_the_gate_and_what_rests_on_it(folder: Path) -> None:
@@ -91,35 +91,35 @@ def test_a_threshold_changed_back_brings_the_old_record_back(folder: Path) -> No
     """RESTORED: the old audit hashes are current again, and nothing is computed; history tells of all three heads."""
     before = hashes(ran(with_gate(folder)))
     ran(with_gate(folder, min_coverage=0.9))
-    place = with_gate(folder)
-    runs_before = runs(place)
+    deployment = with_gate(folder)
+    runs_before = runs(deployment)
 
-    done = ran(place)
+    done = ran(deployment)
 
     assert outcomes(done) == {
         **dict.fromkeys(UPSTREAM_OF_THE_GATE, Outcome.UNCHANGED),
         **dict.fromkeys(ASSETS[4:], Outcome.RESTORED),
     }
     assert hashes(done) == before
-    assert runs(place) == {**runs_before, **{asset: runs_before[asset] + 1 for asset in ASSETS[4:]}}
-    assert place.lake.runs("monthly_proxies", TILE, MONTH)[-1]["outcome"] == "restored"
-    head = place.lake.head("monthly_proxies", TILE, MONTH)
+    assert runs(deployment) == {**runs_before, **{asset: runs_before[asset] + 1 for asset in ASSETS[4:]}}
+    assert deployment.lake.runs("monthly_proxies", TILE, MONTH)[-1]["outcome"] == "restored"
+    head = deployment.lake.head("monthly_proxies", TILE, MONTH)
     assert head is not None
     assert (head.number, head.record) == (3, before["monthly_proxies"])
-    assert decision(place.lake, MONTH)["min_coverage"] == 0.65
+    assert decision(deployment.lake, MONTH)["min_coverage"] == 0.65
 
 
 def test_force_computes_again_and_reproduces(folder: Path) -> None:
     """The same record, and a second run that says when and where it was reproduced."""
-    place = with_gate(folder)
-    before = evidence(place.lake_path)
+    deployment = with_gate(folder)
+    before = evidence(deployment.lake_path)
 
-    done = ran(place, force=True)
+    done = ran(deployment, force=True)
 
     assert outcomes(done) == dict.fromkeys(ASSETS, Outcome.REPRODUCED)
-    assert runs(place) == dict.fromkeys(ASSETS, 2)
-    assert evidence(place.lake_path) == before
-    first, second = place.lake.runs("monthly_proxies", TILE, MONTH)
+    assert runs(deployment) == dict.fromkeys(ASSETS, 2)
+    assert evidence(deployment.lake_path) == before
+    first, second = deployment.lake.runs("monthly_proxies", TILE, MONTH)
     assert first["record"] == second["record"]
     assert first["started"] < second["started"]
 

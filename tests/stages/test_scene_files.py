@@ -17,7 +17,7 @@ from scene_builders import a_document, write_json
 
 from mrv_assets.audit.record import Record
 from mrv_assets.cog.header import Header
-from mrv_assets.deployment import Workplace, published_of
+from mrv_assets.deployment import Deployment, published_of
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac.source import Published
@@ -69,12 +69,12 @@ class Watched:
                 self.under_way -= 1
 
 
-def brought(place: Workplace, look: Callable[[], None]) -> tuple[Record, Watched]:
+def brought(deployment: Deployment, look: Callable[[], None]) -> tuple[Record, Watched]:
     """The month's raw tiles, and what was seen while they were read."""
-    plan = place.plan(TILE, MONTH, SENTINEL2)
+    plan = deployment.plan(TILE, MONTH, SENTINEL2)
     published: Published = published_of(plan)
     watched = Watched(inner=published.transport, look=look)
-    return raw_tiles(place.lake, plan, replace(published, transport=watched)).record, watched
+    return raw_tiles(deployment.lake, plan, replace(published, transport=watched)).record, watched
 
 
 def headers() -> list[Header]:
@@ -83,48 +83,48 @@ def headers() -> list[Header]:
     return [one for one in gc.get_objects() if type(one) is Header]
 
 
-def raw(place: Workplace) -> Record:
+def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return place.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["both are used", "one is refused"])
 def test_ids_whose_digests_begin_alike_keep_apart(tmp_path: Path, refused: bool) -> None:
     """Whoever looks for such ids finds them: then the whole digest tells one folder from the other."""
     scenes = [SceneSpec(id=LIKE), SceneSpec(id=ALIKE, when="2018-07-20T09:30:00Z", dn={"nir": 5500})]
-    place = a_programme_of(tmp_path, scenes, PARCEL)
+    deployment = a_programme_of(tmp_path, scenes, PARCEL)
     nir = [tmp_path / "catalogue" / "items" / str(number) / "nir.tif" for number in (0, 1)]
     if refused:
         nir[0].write_bytes(nir[0].read_bytes()[:-500])
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    stored = {s["id"]: s["bands"]["nir"] for o in observations_of(raw(place)) for s in o["scenes"]}
+    stored = {s["id"]: s["bands"]["nir"] for o in observations_of(raw(deployment)) for s in o["scenes"]}
     assert sha256(LIKE.encode()).hexdigest()[:8] == sha256(ALIKE.encode()).hexdigest()[:8]
     assert set(stored) == ({ALIKE} if refused else {LIKE, ALIKE})
     assert len({band["file"] for band in stored.values()}) == len(stored)
     for name, path in zip((LIKE, ALIKE), nir, strict=True):
         band = stored.get(name, {"file": "", "ranges": []})
         assert all(
-            path.read_bytes()[offset : offset + length] in (raw(place).data / band["file"]).read_bytes()
+            path.read_bytes()[offset : offset + length] in (raw(deployment).data / band["file"]).read_bytes()
             for offset, length in band["ranges"]
         )
-    assert verify(place.lake_path, Wanted(), again=False, progress=lambda *_: None)["findings"] == []
+    assert verify(deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)["findings"] == []
 
 
 @pytest.mark.parametrize("multihash", [f"1114{'ab' * 20}", f"1210{'ab' * 16}"], ids=["sha1", "half a sha2-256"])
 def test_a_checksum_that_is_not_compared_is_said(tmp_path: Path, multihash: str) -> None:
     """Neither compared nor unpublished: a finding of the scene, and a word of its own at the file."""
-    place = a_programme_of(tmp_path, [SceneSpec(id="s")], PARCEL)
-    program, path = place.program_path, tmp_path / "catalogue" / "items" / "0" / "item.json"
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s")], PARCEL)
+    program, path = deployment.program_path, tmp_path / "catalogue" / "items" / "0" / "item.json"
     program.write_text(program.read_text().replace("    collection:", "    integrity: full\n    collection:"))
     item = json.loads(path.read_bytes())
     item["assets"]["red"]["file:checksum"] = multihash
     path.write_text(json.dumps(item))
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    [scene] = (scene for observation in observations_of(raw(place)) for scene in observation["scenes"])
+    [scene] = (scene for observation in observations_of(raw(deployment)) for scene in observation["scenes"])
     assert [finding for finding in scene["findings"] if finding.startswith("checksum_unverifiable: red")]
     assert scene["bands"]["red"]["integrity"] == "unverifiable"
     assert scene["bands"]["nir"]["integrity"] == "unpublished"
@@ -136,19 +136,19 @@ def test_an_id_may_stand_in_two_collections(tmp_path: Path) -> None:
     publish(tmp_path / "catalogue" / "others", [SceneSpec(id="s", dn={"nir": 5500})], "sentinel-2-of-others")
     links = [("child", "others/collection.json"), ("child", "mine/collection.json")]
     write_json(tmp_path / "catalogue" / "catalog.json", a_document("Catalog", "both", links))
-    place = a_programme_of(tmp_path, [], PARCEL)
+    deployment = a_programme_of(tmp_path, [], PARCEL)
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
     nir = (tmp_path / "catalogue" / "mine" / "items" / "0" / "nir.tif").read_bytes()
-    assert raw(place).inputs["items"][0]["checksums"]["nir"]["sha256"] == sha256(nir).hexdigest()
-    assert raw(place).output["completeness"]["kept"] == 1
+    assert raw(deployment).inputs["items"][0]["checksums"]["nir"]["sha256"] == sha256(nir).hexdigest()
+    assert raw(deployment).output["completeness"]["kept"] == 1
 
 
 def test_headers_are_not_held_until_the_last_is_read(tmp_path: Path) -> None:
     """One is megabytes: only those of files under way are there, however many files a month has."""
     scenes = [SceneSpec(id=f"s{day}", when=f"2018-07-{day:02d}T09:30:00Z") for day in range(1, 5)]
-    place = a_programme_of(tmp_path, scenes, PARCEL)
+    deployment = a_programme_of(tmp_path, scenes, PARCEL)
     of_other_tests = headers()
     held: list[int] = []
 
@@ -156,7 +156,7 @@ def test_headers_are_not_held_until_the_last_is_read(tmp_path: Path) -> None:
         if len(held) < 3:
             held.append(sum(all(one is not other for other in of_other_tests) for one in headers()))
 
-    record, _ = brought(place, look)
+    record, _ = brought(deployment, look)
 
     files = [name for name in record.output["files"] if name.endswith(".tif")]
     assert len(files) == 28 > FILES_AT_ONCE
@@ -169,10 +169,10 @@ def test_files_wait_until_there_is_room_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, at_once: int
 ) -> None:
     """Their COG tiles are read only then: one that is larger than the room is held alone."""
-    place = a_programme_of(tmp_path, [SceneSpec(id="s")], PARCEL)
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s")], PARCEL)
     monkeypatch.setattr(scene_files, "BYTES_AT_ONCE", room)
 
-    _, watched = brought(place, lambda: time.sleep(0.1))
+    _, watched = brought(deployment, lambda: time.sleep(0.1))
 
     assert watched.most_under_way == 1 if at_once == 1 else watched.most_under_way >= at_once
 

@@ -12,7 +12,7 @@ from mission_scenes import Look, a_programme_with, around, sentinel1, values_of
 from numpy.typing import NDArray
 from tampering import quiet
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Power
 from mrv_assets.missions.sentinel1 import SENTINEL1
@@ -44,11 +44,11 @@ def own_grid(box: Box = EVERYWHERE) -> Grid:
     return around(box, margin=0, pixel=10, offset=0)
 
 
-def a_month(folder: Path, *looks: Look, boxes: dict[str, Box] | None = None, **changed: Any) -> Workplace:
+def a_month(folder: Path, *looks: Look, boxes: dict[str, Box] | None = None, **changed: Any) -> Deployment:
     """A programme with its month in the lake."""
-    place = a_programme_with(folder, "sentinel1", looks, boxes or {"p": PARCEL}, **changed)
-    run_months(place, place.months)
-    return place
+    deployment = a_programme_with(folder, "sentinel1", looks, boxes or {"p": PARCEL}, **changed)
+    run_months(deployment, deployment.months)
+    return deployment
 
 
 def speckled(mean: float, seed: int, grid: Grid) -> NDArray[np.float32]:
@@ -71,24 +71,24 @@ def pixels_of(look: Look, name: str, box: Box) -> NDArray[np.float32]:
     return np.asarray(look.files[name].values[box.row - row :, box.col - col :][: box.height, : box.width])
 
 
-def record(place: Workplace, stage: str) -> Json:
+def record(deployment: Deployment, stage: str) -> Json:
     """A stage's current record."""
-    document: Json = place.lake.current(f"sentinel1/{stage}", TILE, MONTH).document
+    document: Json = deployment.lake.current(f"sentinel1/{stage}", TILE, MONTH).document
     return document
 
 
 def test_a_month_of_radar_gives_its_indices_and_comes_out_identical_again(tmp_path: Path) -> None:
     """VV 0.1 and VH 0.02 on flat ground: 0.2 and 0.6667; no index of reflectance; every bit again."""
-    place = a_month(tmp_path, sentinel1("a", own_grid()))
+    deployment = a_month(tmp_path, sentinel1("a", own_grid()))
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
 
     assert (row["vh_vv_mean"], row["rvi_mean"]) == pytest.approx((0.2, 0.66667), abs=1e-4)
     assert (row["vh_vv_std"], row["rvi_std"]) == pytest.approx((0.0, 0.0), abs=1e-6)
     assert row["rvi_valid_area_ha"] == pytest.approx(row["parcel_area_ha"])
     assert (row["ndvi_mean"], row["nbr_valid_area_ha"]) == (None, None)
     assert (row["mission"], row["resolution_m"], row["n_obs"], row["value_status"]) == ("sentinel1", 10.0, 1, "ok")
-    answer = verify(place.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
     assert answer["verified"]
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
@@ -97,34 +97,34 @@ def test_power_is_stored_unfiltered_as_the_publisher_has_it(tmp_path: Path) -> N
     """aligned_tiles is the product's gamma0, float32, linear, bit for bit where the grids agree; missing is NaN."""
     look = a_speckled_look()
     look.files["vv"].values[MARGIN, MARGIN] = -32768.0
-    place = a_month(tmp_path, look)
+    deployment = a_month(tmp_path, look)
 
-    vv = values_of(place, "sentinel1/aligned_tiles", "vv", PARCEL)
+    vv = values_of(deployment, "sentinel1/aligned_tiles", "vv", PARCEL)
 
     expected = pixels_of(look, "vv", PARCEL).copy()
     expected[expected == -32768.0] = np.nan
     np.testing.assert_array_equal(vv[0], expected)
     assert np.isnan(vv[0, 0, 0])
-    assert values_of(place, "sentinel1/masked_tiles", "unclear_flags", PARCEL)[0, 0, 0] == Flag.NODATA
+    assert values_of(deployment, "sentinel1/masked_tiles", "unclear_flags", PARCEL)[0, 0, 0] == Flag.NODATA
 
 
 @pytest.mark.parametrize("speckle", ["lee7", "none"])
 def test_indices_are_ratios_of_filtered_power(speckle: str, tmp_path: Path) -> None:
     """The whole ground filtered at once, then divided, is what a block gives; without a filter it is the ratio."""
     look = a_speckled_look()
-    place = a_month(tmp_path, look, speckle=speckle)
+    deployment = a_month(tmp_path, look, speckle=speckle)
 
-    found = values_of(place, "sentinel1/indices", "vh_vv", PARCEL)[0]
+    found = values_of(deployment, "sentinel1/indices", "vh_vv", PARCEL)[0]
 
     whole = {name: look.files[name].values[np.newaxis] for name in ("vv", "vh")}
     if speckle == "lee7":
         whole = {name: lee(values, LOOKS) for name, values in whole.items()}
     inner = (0, slice(MARGIN, MARGIN + 30), slice(MARGIN, MARGIN + 30))
     np.testing.assert_allclose(found, whole["vh"][inner] / whole["vv"][inner], rtol=1e-6)
-    assert record(place, "indices")["plan"]["speckle"]["filter"] == speckle
+    assert record(deployment, "indices")["plan"]["speckle"]["filter"] == speckle
     if speckle == "none":
         # The lake alone says that there was no filter.
-        answer = verify(place.lake_path, Wanted(), again=True, progress=quiet)
+        answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
         assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
 
@@ -138,12 +138,12 @@ def test_a_block_s_values_do_not_depend_on_which_neighbours_are_active(tmp_path:
 
     among = a_month(tmp_path / "among", look, boxes={"p": PARCEL, **OTHERS})
 
-    active = [record(place, "indices")["plan"]["active_blocks"] for place in (alone, among)]
+    active = [record(deployment, "indices")["plan"]["active_blocks"] for deployment in (alone, among)]
     assert active == [[[10, 10]], [[9, 9], [9, 10], [10, 10]]]
     block = Box(row=CORNER, col=CORNER, height=MARGIN, width=MARGIN)
     for stage, names in (("indices", ("vh_vv", "rvi")), ("masked_tiles", ("unclear_flags",))):
         for name in names:
-            first, second = (values_of(place, f"sentinel1/{stage}", name, block) for place in (alone, among))
+            first, second = (values_of(deployment, f"sentinel1/{stage}", name, block) for deployment in (alone, among))
             np.testing.assert_array_equal(first, second)
     ours = {name: value for name, value in rows(alone, MONTH)["p"].items() if name != "gate_status"}
     theirs = {name: value for name, value in rows(among, MONTH)["p"].items() if name != "gate_status"}
@@ -159,10 +159,10 @@ def test_layover_is_not_seen_and_reaches_into_no_neighbour(tmp_path: Path) -> No
     mask[folded] = 3
     vv = np.full((grid.height, grid.width), 0.1, np.float32)
     vv[folded] = 10.0
-    place = a_month(tmp_path, sentinel1("a", grid, vv=vv, mask=mask), gate={"dilation_px": 3})
+    deployment = a_month(tmp_path, sentinel1("a", grid, vv=vv, mask=mask), gate={"dilation_px": 3})
 
-    flags = values_of(place, "sentinel1/masked_tiles", "unclear_flags", PARCEL)[0]
-    ratio = values_of(place, "sentinel1/indices", "vh_vv", PARCEL)[0]
+    flags = values_of(deployment, "sentinel1/masked_tiles", "unclear_flags", PARCEL)[0]
+    ratio = values_of(deployment, "sentinel1/indices", "vh_vv", PARCEL)[0]
 
     inside = box.slices(PARCEL)
     outside = np.ones(flags.shape, bool)
@@ -171,7 +171,7 @@ def test_layover_is_not_seen_and_reaches_into_no_neighbour(tmp_path: Path) -> No
     assert np.unique(flags[outside]).tolist() == [0]
     np.testing.assert_allclose(ratio[outside], 0.2, rtol=1e-6)
     assert np.isnan(ratio[inside]).all()
-    assert rows(place, MONTH)["p"]["valid_fraction"] == pytest.approx(1 - 16 / 900, abs=1e-6)
+    assert rows(deployment, MONTH)["p"]["valid_fraction"] == pytest.approx(1 - 16 / 900, abs=1e-6)
 
 
 @pytest.mark.parametrize(("direction", "kept"), [("descending", ["down"]), ("ascending", ["up-1", "up-2"])])
@@ -184,14 +184,14 @@ def test_a_month_looks_from_one_side_only(direction: str, kept: list[str], tmp_p
         sentinel1("down", grid, when="2018-07-10T04:40:00Z", orbit="descending", vv=0.1),
     ]
 
-    place = a_month(tmp_path, *looks, orbit_direction=direction)
+    deployment = a_month(tmp_path, *looks, orbit_direction=direction)
 
-    raw = record(place, "raw_tiles")
+    raw = record(deployment, "raw_tiles")
     assert [scene["id"] for scene in raw["inputs"]["items"]] == kept
     assert {code for _, code, _ in raw["inputs"]["excluded"]} == {"orbit_other"}
     assert raw["plan"]["orbit_direction"] == direction
     expected = 0.1 if direction == "ascending" else 0.2
-    assert rows(place, MONTH)["p"]["vh_vv_mean"] == pytest.approx(expected, abs=1e-5)
+    assert rows(deployment, MONTH)["p"]["vh_vv_mean"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_slices_of_a_pass_complete_each_other_where_their_swath_ends(tmp_path: Path) -> None:
@@ -208,13 +208,13 @@ def test_slices_of_a_pass_complete_each_other_where_their_swath_ends(tmp_path: P
     ]
     looks[0].files["vh"].values[second < 0] = -32768.0
 
-    place = a_month(tmp_path, *looks, speckle="none")
+    deployment = a_month(tmp_path, *looks, speckle="none")
 
-    vv = values_of(place, "sentinel1/aligned_tiles", "vv", PARCEL)
+    vv = values_of(deployment, "sentinel1/aligned_tiles", "vv", PARCEL)
     assert vv.shape[0] == 1
     np.testing.assert_allclose(vv[0, :, :15], 0.1)
     np.testing.assert_allclose(vv[0, :, 15:], 0.2)
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert (row["n_obs"], row["valid_fraction"]) == (1, 1.0)
 
 
@@ -223,14 +223,14 @@ def test_coverage_ends_with_the_swath(tmp_path: Path) -> None:
     grid = own_grid()
     vv = np.full((grid.height, grid.width), 0.1, np.float32)
     vv[:, MARGIN + 15 :] = np.nan
-    place = a_month(tmp_path, sentinel1("a", grid, vv=vv))
+    deployment = a_month(tmp_path, sentinel1("a", grid, vv=vv))
 
     decision = json.loads(
-        (place.lake.current("sentinel1/gated_tiles", TILE, MONTH).data / "decision.json").read_bytes()
+        (deployment.lake.current("sentinel1/gated_tiles", TILE, MONTH).data / "decision.json").read_bytes()
     )
 
     assert (decision["status"], decision["coverage"]) == ("REJECTED", 0.5)
-    assert rows(place, MONTH)["p"]["rvi_mean"] is None
+    assert rows(deployment, MONTH)["p"]["rvi_mean"] is None
 
 
 def test_a_look_of_one_polarization_leaves_ratios_to_the_others(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from demo_lake import REPOSITORY, a_place, a_program, python, rows, run_months
+from demo_lake import REPOSITORY, a_deployment, a_program, python, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 from tampering import findings, put
 
-from mrv_assets.deployment import STAGES, Workplace
+from mrv_assets.deployment import STAGES, Deployment
 from mrv_assets.errors import NotEvaluated, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.view import open_view
@@ -53,7 +53,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Archive, Js
 
 def a_programme(
     folder: Path, archive: tuple[Path, Archive, Json], missions: tuple[str, ...] = ORDER, **changed: Any
-) -> Workplace:
+) -> Deployment:
     """A programme of some of the missions, each standing in for those before it."""
     catalogue, _, parcels = archive
     program = a_program(
@@ -64,20 +64,20 @@ def a_programme(
         months={"start": CLEAR, "end": DARK},
         **changed,
     )
-    return a_place(program)
+    return a_deployment(program)
 
 
 @pytest.fixture(scope="module")
-def ran(archive: tuple[Path, Archive, Json], tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def ran(archive: tuple[Path, Archive, Json], tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """The three months after all stages of all missions, with a radar allowed."""
-    place = a_programme(tmp_path_factory.mktemp("ran"), archive, allow_sar=True)
-    run_months(place, list(CHOSEN))
-    return place
+    deployment = a_programme(tmp_path_factory.mktemp("ran"), archive, allow_sar=True)
+    run_months(deployment, list(CHOSEN))
+    return deployment
 
 
-def statuses(place: Workplace, month: str) -> list[str]:
+def statuses(deployment: Deployment, month: str) -> list[str]:
     """The gate's decision on each mission."""
-    gated = [place.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in place.missions]
+    gated = [deployment.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in deployment.missions]
     return [decision_of(record)["status"] for record in gated]
 
 
@@ -89,7 +89,7 @@ def statuses(place: Workplace, month: str) -> list[str]:
         (DARK, ["REJECTED", "REJECTED", "PASSED"]),
     ],
 )
-def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Workplace, month: str, expected: list[str]) -> None:
+def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Deployment, month: str, expected: list[str]) -> None:
     """The first that was seen well enough ends the search; those behind it say so, by the decision that ended it."""
     assert statuses(ran, month) == expected
 
@@ -108,7 +108,7 @@ def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Workplace, mo
 
 
 def test_a_month_is_explained_by_its_own_missions(
-    ran: Workplace, archive: tuple[Path, Archive, Json], tmp_path: Path
+    ran: Deployment, archive: tuple[Path, Archive, Json], tmp_path: Path
 ) -> None:
     """The programme has since let Landsat go: what it gave is explained all the same, with its gate."""
     today = replace(ran, program_path=a_programme(tmp_path, archive, ("sentinel2",)).program_path)
@@ -123,7 +123,7 @@ def test_a_month_is_explained_by_its_own_missions(
 
 
 @pytest.mark.parametrize("month", list(CHOSEN))
-def test_a_substitute_is_marked_in_every_row(ran: Workplace, month: str) -> None:
+def test_a_substitute_is_marked_in_every_row(ran: Deployment, month: str) -> None:
     """Which mission, that it stands in, that it cannot be compared, how coarse it is, and how much less certain."""
     marks = (
         "mission",
@@ -146,7 +146,7 @@ def test_a_substitute_is_marked_in_every_row(ran: Workplace, month: str) -> None
 
 @pytest.mark.parametrize("month", list(CHOSEN))
 def test_every_missions_means_are_near_the_truth(
-    ran: Workplace, archive: tuple[Path, Archive, Json], month: str
+    ran: Deployment, archive: tuple[Path, Archive, Json], month: str
 ) -> None:
     """Within 0.02 of the ground, whichever mission saw it; what it cannot measure is null."""
     _, made, parcels = archive
@@ -160,7 +160,7 @@ def test_every_missions_means_are_near_the_truth(
                 assert row[f"{index}_mean"] is None
 
 
-def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Workplace) -> None:
+def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Deployment) -> None:
     """Records of missions that were not needed are evidence as all others are."""
     found = verify(ran.lake_path, Wanted(), again=True, progress=lambda *_: None)
 
@@ -169,20 +169,20 @@ def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Wor
     assert len(found["rerun"]) == len(CHOSEN) * (len(ORDER) * (len(STAGES) - 1) + 1)
 
 
-def test_running_again_computes_nothing(ran: Workplace) -> None:
+def test_running_again_computes_nothing(ran: Deployment) -> None:
     """A mission that was not needed is known not to be."""
     again = run_months(ran, list(CHOSEN))
 
     assert {done.outcome.value for month in again.values() for done in month.values()} == {"unchanged"}
 
 
-def test_a_mission_that_was_not_needed_cannot_be_opened(ran: Workplace) -> None:
+def test_a_mission_that_was_not_needed_cannot_be_opened(ran: Deployment) -> None:
     """There is nothing of it; the error says why and what to open instead."""
     with pytest.raises(NotEvaluated, match=r"earlier_mission_open.*monthly_proxies"):
         open_view(ran.lake, "landsat/indices", TILE, CLEAR)
 
 
-def test_an_explanation_names_the_decision_on_every_mission(ran: Workplace) -> None:
+def test_an_explanation_names_the_decision_on_every_mission(ran: Deployment) -> None:
     """A number of a substitute goes back to the substitute's scenes, and says what became of the others."""
     parcel = next(iter(rows(ran, CLOUDED)))
 
@@ -196,7 +196,7 @@ def test_an_explanation_names_the_decision_on_every_mission(ran: Workplace) -> N
 
 
 @pytest.mark.parametrize("month", list(CHOSEN))
-def test_a_number_of_a_month_with_missions_not_needed_has_a_proof(ran: Workplace, tmp_path: Path, month: str) -> None:
+def test_a_number_of_a_month_with_missions_not_needed_has_a_proof(ran: Deployment, tmp_path: Path, month: str) -> None:
     """The checker follows the decision that excused a mission as it follows all others."""
     [(file, audit_hash)] = write_proofs(
         ran.lake, explain_answer(ran, next(iter(rows(ran, month))), month), tmp_path / "proof.json"
@@ -210,25 +210,25 @@ def test_a_number_of_a_month_with_missions_not_needed_has_a_proof(ran: Workplace
 
 def test_a_radar_stands_in_only_where_that_is_allowed(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
     """Without leave it is not even searched, and the month waits."""
-    place = a_programme(tmp_path, archive)
+    deployment = a_programme(tmp_path, archive)
 
-    run_months(place, [DARK])
+    run_months(deployment, [DARK])
 
-    assert statuses(place, DARK) == ["REJECTED", "REJECTED", "NOT_EVALUATED"]
-    assert place.lake.current("sentinel1/raw_tiles", TILE, DARK).output["reasons"] == ["sar_not_allowed"]
-    assert {(row["value_status"], row["mission"]) for row in rows(place, DARK).values()} == {("pending", None)}
-    assert verify(place.lake_path, Wanted(), again=True, progress=lambda *_: None)["findings"] == []
+    assert statuses(deployment, DARK) == ["REJECTED", "REJECTED", "NOT_EVALUATED"]
+    assert deployment.lake.current("sentinel1/raw_tiles", TILE, DARK).output["reasons"] == ["sar_not_allowed"]
+    assert {(row["value_status"], row["mission"]) for row in rows(deployment, DARK).values()} == {("pending", None)}
+    assert verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)["findings"] == []
 
 
 def test_with_nothing_there_is_no_data(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
     """Every mission was looked at, none saw enough: no value, and no mission named."""
-    place = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
+    deployment = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
 
-    run_months(place, [DARK])
+    run_months(deployment, [DARK])
 
-    assert statuses(place, DARK) == ["REJECTED", "REJECTED"]
-    assert {(row["value_status"], row["mission"]) for row in rows(place, DARK).values()} == {("no_data", None)}
-    assert {row["uncertainty_factor"] for row in rows(place, DARK).values()} == {None}
+    assert statuses(deployment, DARK) == ["REJECTED", "REJECTED"]
+    assert {(row["value_status"], row["mission"]) for row in rows(deployment, DARK).values()} == {("no_data", None)}
+    assert {row["uncertainty_factor"] for row in rows(deployment, DARK).values()} == {None}
 
 
 def test_a_parcel_of_few_native_pixels_gets_nothing_from_a_substitute(
@@ -238,20 +238,20 @@ def test_a_parcel_of_few_native_pixels_gets_nothing_from_a_substitute(
     area_ha = {row["parcel_area_ha"] for row in rows(a_run(tmp_path / "usual", archive, 9), CLOUDED).values()}
     pixels = int(max(area_ha) * 10_000 / 900) + 1
 
-    place = a_run(tmp_path / "strict", archive, pixels)
+    deployment = a_run(tmp_path / "strict", archive, pixels)
 
-    found = rows(place, CLOUDED)
+    found = rows(deployment, CLOUDED)
     assert {row["value_status"] for row in found.values()} == {"below_native_pixels"}
     assert {row["ndvi_mean"] for row in found.values()} == {None}
-    run_months(place, [CLEAR])
-    assert {row["value_status"] for row in rows(place, CLEAR).values()} == {"ok"}
+    run_months(deployment, [CLEAR])
+    assert {row["value_status"] for row in rows(deployment, CLEAR).values()} == {"ok"}
 
 
-def a_run(folder: Path, archive: tuple[Path, Archive, Json], min_native_pixels: int) -> Workplace:
+def a_run(folder: Path, archive: tuple[Path, Archive, Json], min_native_pixels: int) -> Deployment:
     """The clouded month, with two missions."""
-    place = a_programme(folder, archive, missions=("sentinel2", "landsat"), min_native_pixels=min_native_pixels)
-    run_months(place, [CLOUDED])
-    return place
+    deployment = a_programme(folder, archive, missions=("sentinel2", "landsat"), min_native_pixels=min_native_pixels)
+    run_months(deployment, [CLOUDED])
+    return deployment
 
 
 def test_a_decision_that_was_replaced_excuses_nobody(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
@@ -259,32 +259,32 @@ def test_a_decision_that_was_replaced_excuses_nobody(archive: tuple[Path, Archiv
     _, made, parcels = archive
     moving = tmp_path / "catalogue"
     simulate(moving, replace(made, months=(CLEAR,)))
-    place = a_programme(tmp_path, (moving, made, parcels), missions=("sentinel2", "landsat"))
-    run_months(place, [CLEAR])
+    deployment = a_programme(tmp_path, (moving, made, parcels), missions=("sentinel2", "landsat"))
+    run_months(deployment, [CLEAR])
     shutil.rmtree(moving)
     simulate(moving, replace(made, months=(CLEAR,), observers=(Sentinel2(every_days=20), *made.observers[1:])))
     for stage in STAGES:
-        place.materialize(stage, place.plan(TILE, CLEAR, place.missions[0]))
+        deployment.materialize(stage, deployment.plan(TILE, CLEAR, deployment.missions[0]))
 
     with pytest.raises(StaleUpstream, match=r"landsat/gated_tiles.*has since been replaced"):
-        place.materialize("monthly_proxies", place.plan(TILE, CLEAR))
+        deployment.materialize("monthly_proxies", deployment.plan(TILE, CLEAR))
 
-    run_months(place, [CLEAR])
-    assert statuses(place, CLEAR) == ["PASSED", "NOT_EVALUATED"]
+    run_months(deployment, [CLEAR])
+    assert statuses(deployment, CLEAR) == ["PASSED", "NOT_EVALUATED"]
 
 
-def a_changed(place: Workplace, **fields: Any) -> Workplace:
+def a_changed(deployment: Deployment, **fields: Any) -> Deployment:
     """The same lake under a programme with other fields."""
-    document = yaml.safe_load(place.program_path.read_text())
-    place.program_path.write_text(yaml.safe_dump({**document, **fields}))
-    return replace(place)
+    document = yaml.safe_load(deployment.program_path.read_text())
+    deployment.program_path.write_text(yaml.safe_dump({**document, **fields}))
+    return replace(deployment)
 
 
 def test_leave_that_was_taken_back_lets_no_radar_in(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
     """The lake still holds a radar's open gate: the product alone does not take it, and the month waits again."""
-    place = a_programme(tmp_path, archive, missions=("sentinel2", "sentinel1"), allow_sar=True)
-    run_months(place, [DARK])
-    strict = a_changed(place, allow_sar=False)
+    deployment = a_programme(tmp_path, archive, missions=("sentinel2", "sentinel1"), allow_sar=True)
+    run_months(deployment, [DARK])
+    strict = a_changed(deployment, allow_sar=False)
 
     with pytest.raises(StaleUpstream, match=r"sentinel1/gated_tiles.*does not allow"):
         strict.materialize("monthly_proxies", strict.plan(TILE, DARK))
@@ -298,9 +298,9 @@ def test_another_order_of_missions_excuses_nobody(
     archive: tuple[Path, Archive, Json], tmp_path: Path, stage: str
 ) -> None:
     """Landsat was not needed behind Sentinel-2; in front of it it is, whichever asset is materialized alone."""
-    place = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
-    run_months(place, [CLEAR])
-    turned = a_changed(place, substitution=["landsat", "sentinel2"])
+    deployment = a_programme(tmp_path, archive, missions=("sentinel2", "landsat"))
+    run_months(deployment, [CLEAR])
+    turned = a_changed(deployment, substitution=["landsat", "sentinel2"])
     mission = turned.missions[0] if stage in STAGES else None
 
     with pytest.raises(StaleUpstream, match=r"another substitution"):
@@ -310,7 +310,7 @@ def test_another_order_of_missions_excuses_nobody(
     assert statuses(turned, CLEAR) == ["PASSED", "NOT_EVALUATED"]
 
 
-def test_a_record_of_nothing_is_found_though_it_says_it_was_not_needed(ran: Workplace, tmp_path: Path) -> None:
+def test_a_record_of_nothing_is_found_though_it_says_it_was_not_needed(ran: Deployment, tmp_path: Path) -> None:
     """Only raw tiles may be made from no record; a later asset that names none was made by no stage."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
@@ -323,14 +323,14 @@ def test_a_record_of_nothing_is_found_though_it_says_it_was_not_needed(ran: Work
     assert "was made from" in {one["check"] for one in found}
 
 
-def test_an_edited_not_evaluated_decision_decides_nothing(ran: Workplace, tmp_path: Path) -> None:
+def test_an_edited_not_evaluated_decision_decides_nothing(ran: Deployment, tmp_path: Path) -> None:
     """A mission that was not needed cannot be made to pass by an editor."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
-    place = replace(ran, lake_path=tmp_path / "lake")
-    path = place.lake.current("landsat/gated_tiles", TILE, CLEAR).data / "decision.json"
+    deployment = replace(ran, lake_path=tmp_path / "lake")
+    path = deployment.lake.current("landsat/gated_tiles", TILE, CLEAR).data / "decision.json"
     decision = json.loads(path.read_bytes())
     path.write_text(json.dumps({**decision, "status": "PASSED"}))
 
-    found = verify(place.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    found = verify(deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
 
     assert any("landsat/gated_tiles" in one["object"] and "decision.json" in one["object"] for one in found["findings"])

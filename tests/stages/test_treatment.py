@@ -8,7 +8,7 @@ from block_scenes import MONTH, PLAIN, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import rows, run_months
 from tampering import quiet
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.blocks import BLOCK
@@ -19,50 +19,50 @@ AROUND = Box(row=PARCEL.row - 20, col=PARCEL.col - 20, height=50, width=50)
 SNOW = 11
 
 
-def a_place_of(folder: Path, *, scl: int = 4, **changed: Any) -> Workplace:
+def a_place_of(folder: Path, *, scl: int = 4, **changed: Any) -> Deployment:
     """A programme of one parcel and one scene; nothing is materialized."""
     scenes = [SceneSpec(id="a", box=AROUND, scl=scl)]
     return a_programme_of(folder, scenes, {"p": PARCEL}, tiles={"p": TILE}, **changed)
 
 
-def materialized(place: Workplace) -> Workplace:
+def materialized(deployment: Deployment) -> Deployment:
     """The programme with its month in the lake."""
-    run_months(place, [MONTH])
-    return place
+    run_months(deployment, [MONTH])
+    return deployment
 
 
-def manifest_of(place: Workplace, stage: str) -> dict[str, Any]:
+def manifest_of(deployment: Deployment, stage: str) -> dict[str, Any]:
     """A stage's parameters, by its current record."""
-    plan: dict[str, Any] = place.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+    plan: dict[str, Any] = deployment.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
     return plan
 
 
 def test_an_adjusted_month_has_the_indices_of_adjusted_reflectance(tmp_path: Path) -> None:
     """NDVI of B8A and red by the printed lines, the parcel's row and the plan say so; the lake alone repeats it."""
-    place = materialized(a_place_of(tmp_path, bandpass="hls-s2a"))
+    deployment = materialized(a_place_of(tmp_path, bandpass="hls-s2a"))
 
     nir, red, swir22 = (PLAIN[band] * 1e-4 - 0.1 for band in ("nir08", "red", "swir22"))
     nir, red, swir22 = nir * 0.9983 - 0.0001, red * 0.9765 + 0.0009, swir22 * 1.0030 - 0.0012
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert row["ndvi_mean"] == pytest.approx((nir - red) / (nir + red), abs=1e-4)
     assert row["nbr_mean"] == pytest.approx((nir - swir22) / (nir + swir22), abs=1e-4)
-    plan = manifest_of(place, "indices")
+    plan = manifest_of(deployment, "indices")
     assert plan["bands"]["ndvi"] == ["nir08", "red"]
     assert plan["bandpass"]["bands"]["red"] == {"type": "Linear", "slope": 0.9765, "offset": 0.0009}
-    answer = verify(place.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
 
 def test_without_an_adjustment_the_plan_says_nothing_of_one(tmp_path: Path) -> None:
     """Nor of speckle or direction, which Sentinel-2 does not have: they change no record of it."""
-    place = materialized(a_place_of(tmp_path))
-    before = place.current_hashes(TILE, MONTH)
+    deployment = materialized(a_place_of(tmp_path))
+    before = deployment.current_hashes(TILE, MONTH)
 
     after = a_place_of(tmp_path, speckle="none", orbit_direction="ascending")
 
-    plan = manifest_of(place, "indices")
+    plan = manifest_of(deployment, "indices")
     assert not {"bandpass", "speckle"} & set(plan)
-    assert "orbit_direction" not in manifest_of(place, "raw_tiles")
+    assert "orbit_direction" not in manifest_of(deployment, "raw_tiles")
     assert plan["bands"]["ndvi"] == ["nir", "red"]
     assert before is not None
     assert after.current_hashes(TILE, MONTH) == before
@@ -83,10 +83,10 @@ def test_what_was_made_under_another_treatment_is_refused(
 ) -> None:
     """Whatever is run alone after a change of the programme: old masks or indices do not pass for new ones."""
     materialized(a_place_of(tmp_path))
-    place = a_place_of(tmp_path, **changed)
+    deployment = a_place_of(tmp_path, **changed)
 
     with pytest.raises(StaleUpstream, match=f"made with another {names} than the programme has now"):
-        place.materialize(stage, place.plan(TILE, MONTH, None if stage == PRODUCT else SENTINEL2))
+        deployment.materialize(stage, deployment.plan(TILE, MONTH, None if stage == PRODUCT else SENTINEL2))
 
 
 def test_snow_is_ground_where_the_programme_says_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import rows, run_months
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
 from mrv_assets.missions.sentinel2 import SENTINEL2
@@ -23,44 +23,44 @@ HALF_CLOUD = SceneSpec(id="s", scl=shaded(AROUND, (CLOUDED, CLOUD)))
 BOXES = {"a": CLEAR, "b": CLOUDED}
 
 
-def the_product_again(place: Workplace) -> None:
+def the_product_again(deployment: Deployment) -> None:
     """Materialize monthly_proxies alone, as a selection in the UI does."""
-    fresh = replace(place)
+    fresh = replace(deployment)
     fresh.materialize(PRODUCT, fresh.plan(TILE, MONTH))
 
 
-def changed(place: Workplace, **fields_of_program: Any) -> Workplace:
+def changed(deployment: Deployment, **fields_of_program: Any) -> Deployment:
     """The same lake under an edited programme file."""
-    document = yaml.safe_load(place.program_path.read_text())
-    place.program_path.write_text(yaml.safe_dump({**document, **fields_of_program}))
-    return replace(place)
+    document = yaml.safe_load(deployment.program_path.read_text())
+    deployment.program_path.write_text(yaml.safe_dump({**document, **fields_of_program}))
+    return replace(deployment)
 
 
 def test_an_edited_decision_lets_nothing_in(tmp_path: Path) -> None:
     """A rejected month whose decision file was rewritten to PASSED is damage, not an inventory."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
-    run_months(place, [MONTH])
-    path = place.lake.current("sentinel2/gated_tiles", TILE, MONTH).data / "decision.json"
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(deployment, [MONTH])
+    path = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH).data / "decision.json"
     path.write_bytes(path.read_bytes().replace(b'"REJECTED"', b'"PASSED"').replace(b'"passed":false', b'"passed":true'))
-    shutil.rmtree(place.lake_path / PRODUCT)
+    shutil.rmtree(deployment.lake_path / PRODUCT)
 
     with pytest.raises(DamagedLake, match="decision"):
-        the_product_again(place)
+        the_product_again(deployment)
     with pytest.raises((DamagedLake, GateRefused)):
-        place.lake.open("sentinel2/gated_tiles", TILE, MONTH)
+        deployment.lake.open("sentinel2/gated_tiles", TILE, MONTH)
 
 
 def test_an_edited_list_of_scenes_is_not_read(tmp_path: Path) -> None:
     """It says how digital numbers are shifted: altered, it would alter reflectance without a trace."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
-    run_months(place, [MONTH])
-    path = place.lake.current("sentinel2/raw_tiles", TILE, MONTH).data / "scenes.json"
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(deployment, [MONTH])
+    path = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH).data / "scenes.json"
     document = json.loads(path.read_bytes())
     document[0]["scenes"][0]["dn_shift"] += 1
     path.write_text(json.dumps(document))
 
     with pytest.raises(DamagedLake, match="scenes"):
-        place.materialize("aligned_tiles", place.plan(TILE, MONTH, SENTINEL2))
+        deployment.materialize("aligned_tiles", deployment.plan(TILE, MONTH, SENTINEL2))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_an_older_decision_decides_nothing_under_a_new_programme(
     tmp_path: Path, edit: dict[str, Any], names: str
 ) -> None:
     """Running the last asset alone after an edit is refused, and says what to run; running all heals it."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
-    run_months(place, [MONTH])
-    edited = changed(place, **edit)
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
+    run_months(deployment, [MONTH])
+    edited = changed(deployment, **edit)
 
     with pytest.raises(StaleUpstream, match=rf"{names}.*mrv run --tile {TILE} --month {MONTH}"):
         the_product_again(edited)
@@ -86,13 +86,13 @@ def test_an_older_decision_decides_nothing_under_a_new_programme(
 
 def test_a_parcel_is_never_given_anothers_decision(tmp_path: Path) -> None:
     """Ids swapped between two geometries: the old decision is refused; run again, each row is its own ground's."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
-    run_months(place, [MONTH])
-    text = place.program.parcels_path.read_text()
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES, gate={"min_coverage": 0.5})
+    run_months(deployment, [MONTH])
+    text = deployment.program.parcels_path.read_text()
     swapped = text.replace('"a"', '"?"').replace('"b"', '"a"').replace('"?"', '"b"')
     assert swapped != text
-    place.program.parcels_path.write_text(swapped)
-    edited = replace(place)
+    deployment.program.parcels_path.write_text(swapped)
+    edited = replace(deployment)
 
     with pytest.raises(StaleUpstream, match="parcels"):
         the_product_again(edited)
@@ -103,12 +103,12 @@ def test_a_parcel_is_never_given_anothers_decision(tmp_path: Path) -> None:
 
 def test_missing_data_of_a_head_is_damage(tmp_path: Path) -> None:
     """A record whose data is gone is named, with its cure; it does not look like an empty month."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
-    run_months(place, [MONTH])
-    shutil.rmtree(place.lake.current("sentinel2/indices", TILE, MONTH).data)
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(deployment, [MONTH])
+    shutil.rmtree(deployment.lake.current("sentinel2/indices", TILE, MONTH).data)
 
     with pytest.raises(DamagedLake, match=r"sentinel2/indices.*missing"):
-        place.materialize("gated_tiles", place.plan(TILE, MONTH, SENTINEL2))
+        deployment.materialize("gated_tiles", deployment.plan(TILE, MONTH, SENTINEL2))
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,17 @@ def test_missing_data_of_a_head_is_damage(tmp_path: Path) -> None:
 )
 def test_nothing_is_computed_from_altered_bytes(tmp_path: Path, asset: str, next_stage: str) -> None:
     """A flipped byte that still decodes would pass into the inventory: what is read must be what was written."""
-    place = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
-    run_months(place, [MONTH])
-    data = place.lake.current(asset, TILE, MONTH).data
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
+    run_months(deployment, [MONTH])
+    data = deployment.lake.current(asset, TILE, MONTH).data
     # A pixel of a GeoTIFF, or of the last chunk.
     altered = sorted(path for path in data.rglob("*") if path.suffix == ".tif" or "/c/" in path.as_posix())[-1]
     flip_last_byte(altered)
 
     mission = None if next_stage == PRODUCT else SENTINEL2
     with pytest.raises(DamagedLake, match=f"{altered.name}.*must be"):
-        place.materialize(next_stage, place.plan(TILE, MONTH, mission, force=True))
-    run_again = dict(place.run(TILE, MONTH, force=True))
+        deployment.materialize(next_stage, deployment.plan(TILE, MONTH, mission, force=True))
+    run_again = dict(deployment.run(TILE, MONTH, force=True))
 
     assert {done.outcome for done in run_again.values()} == {Outcome.REPRODUCED}
 
@@ -147,12 +147,12 @@ def flip_last_byte(path: Path) -> None:
 
 def test_data_of_which_no_run_tells_is_not_read(tmp_path: Path) -> None:
     """Without its run record nothing says which bytes were written."""
-    place = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
-    run_months(place, [MONTH])
-    shutil.rmtree(place.lake_path / "sentinel2" / "masked_tiles" / TILE / MONTH / "runs")
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
+    run_months(deployment, [MONTH])
+    shutil.rmtree(deployment.lake_path / "sentinel2" / "masked_tiles" / TILE / MONTH / "runs")
 
     with pytest.raises(DamagedLake, match="no run record"):
-        place.materialize("gated_tiles", place.plan(TILE, MONTH, SENTINEL2, force=True))
+        deployment.materialize("gated_tiles", deployment.plan(TILE, MONTH, SENTINEL2, force=True))
 
 
 def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -> None:
@@ -164,11 +164,11 @@ def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -
         SceneSpec(id="a", box=west, properties=one_pass),
         SceneSpec(id="b", box=east, when="2018-07-10T09:30:24Z", properties=one_pass, without=("swir22",)),
     ]
-    place = a_programme_of(tmp_path, scenes, {"p": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=20)})
+    deployment = a_programme_of(tmp_path, scenes, {"p": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=20)})
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    row = rows(place, MONTH)["p"]
+    row = rows(deployment, MONTH)["p"]
     assert row["valid_fraction"] == 1.0
     assert row["n_obs"] == 1
     assert row["ndvi_valid_area_ha"] == pytest.approx(row["parcel_area_ha"])
@@ -177,19 +177,19 @@ def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -
 
 def test_scenes_that_were_all_excluded_are_not_no_scenes(tmp_path: Path) -> None:
     """The catalogue had an image; that it could not be used is another reason than that there was none."""
-    place = a_programme_of(tmp_path, [SceneSpec(id="s", without=("scl",))], BOXES)
+    deployment = a_programme_of(tmp_path, [SceneSpec(id="s", without=("scl",))], BOXES)
 
-    run_months(place, [MONTH])
+    run_months(deployment, [MONTH])
 
-    record = place.lake.current("sentinel2/gated_tiles", TILE, MONTH)
+    record = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH)
     assert record.output["reasons"] == ["all_scenes_refused"]
 
 
 def test_all_of_a_mission_is_in_the_requests_made_from_it(tmp_path: Path) -> None:
     """No field decides an output without being part of the request: the manifest says every value."""
-    place = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
-    run_months(place, [MONTH])
+    deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
+    run_months(deployment, [MONTH])
 
     for stage in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices"):
-        manifest = place.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+        manifest = deployment.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
         assert manifest["mission"] == described(SENTINEL2)

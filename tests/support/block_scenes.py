@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import shapely
-from demo_lake import a_place, a_program
+from demo_lake import a_deployment, a_program
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio import Affine
 from scene_builders import COG, Item, a_catalogue, a_geotiff, an_item
 from shapely.geometry import mapping
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import tile_grid
 
@@ -138,7 +138,7 @@ def parcels(**boxes: Box) -> dict[str, Any]:
 
 def a_programme_of(
     folder: Path, scenes: Sequence[SceneSpec], boxes: Mapping[str, Box], *, workers: int = 1, **changed: Any
-) -> Workplace:
+) -> Deployment:
     """A programme of one month with scenes and parcels of its own, not yet materialized; its lake is beside it.
 
     Args:
@@ -160,7 +160,7 @@ def a_programme_of(
         gate=gate,
         **changed,
     )
-    return a_place(program, workers=workers)
+    return a_deployment(program, workers=workers)
 
 
 def shaded(box: Box, *spots: tuple[Box, int], base: int = VEGETATION) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from typing import Any
 import forked
 import yaml
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.store import Lake
 from mrv_assets.reports.answers import table_rows
@@ -53,14 +53,14 @@ class Demo:
     """What it said on stderr."""
 
     @property
-    def place(self) -> Workplace:
+    def deployment(self) -> Deployment:
         """The demo's programme and lake."""
-        return Workplace(program_path=DEMO_PROGRAM, lake_path=self.folder / "lake")
+        return Deployment(program_path=DEMO_PROGRAM, lake_path=self.folder / "lake")
 
     @property
     def lake(self) -> Lake:
         """The demo's lake."""
-        return self.place.lake
+        return self.deployment.lake
 
     @property
     def home(self) -> Path:
@@ -68,9 +68,9 @@ class Demo:
         return self.folder / "dagster"
 
     @property
-    def simulated(self) -> Workplace:
+    def simulated(self) -> Deployment:
         """The demo's simulated programme and its lake."""
-        return a_place(self.folder / "simulated" / "program.yaml")
+        return a_deployment(self.folder / "simulated" / "program.yaml")
 
 
 def mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -137,14 +137,14 @@ def a_program(folder: Path, **changed: Any) -> Path:
     return path
 
 
-def a_place(program: Path, lake: Path | None = None, workers: int = 1) -> Workplace:
+def a_deployment(program: Path, lake: Path | None = None, workers: int = 1) -> Deployment:
     """A programme at work on a lake, by default the one beside it."""
-    return Workplace(program_path=program, lake_path=lake or program.parent / "lake", workers=workers)
+    return Deployment(program_path=program, lake_path=lake or program.parent / "lake", workers=workers)
 
 
-def run_months(place: Workplace, months: Sequence[str], tile: str = TILE) -> dict[str, dict[str, Materialized]]:
+def run_months(deployment: Deployment, months: Sequence[str], tile: str = TILE) -> dict[str, dict[str, Materialized]]:
     """Every stage of some months, without Dagster; by month and asset."""
-    return {month: dict(place.run(tile, month)) for month in months}
+    return {month: dict(deployment.run(tile, month)) for month in months}
 
 
 def run_months_in_process(
@@ -159,12 +159,12 @@ def run_months_in_process(
         ready: Told ``begins``, then how many steps were taken outside the staging folder.
         dies_at: The step before which the process kills itself -9; None: it lives.
     """
-    place = a_place(program, lake)
-    assert place.tiles == (TILE,)
+    deployment = a_deployment(program, lake)
+    assert deployment.tiles == (TILE,)
     steps = itertools.count(1)
     sys.addaudithook(lambda event, args: _step(steps, dies_at) if _names(event, args, str(lake)) else None)
     ready.send("begins")
-    run_months(place, months)
+    run_months(deployment, months)
     ready.send(next(steps) - 1)
 
 
@@ -187,9 +187,9 @@ def _lies_in(path: Any, lake: str) -> bool:
     return isinstance(path, str | Path) and (text := str(path)).startswith(lake) and "/.staging" not in text
 
 
-def rows(place: Workplace, month: str, tile: str = TILE) -> dict[str, Json]:
+def rows(deployment: Deployment, month: str, tile: str = TILE) -> dict[str, Json]:
     """The current rows of a month's parcels.parquet by parcel id, without geometry."""
-    return {row["parcel_id"]: row for row in table_rows(place.lake.current(PRODUCT, tile, month))}
+    return {row["parcel_id"]: row for row in table_rows(deployment.lake.current(PRODUCT, tile, month))}
 
 
 def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
@@ -241,19 +241,21 @@ def golden_of(demo: Demo) -> Json:
             "reasons": gate["reasons"],
             "coverage": round(gate["coverage"], 4),
             "observations": len(gate["observations"]),
-            "parcels": _values_of(demo.place, month),
+            "parcels": _values_of(demo.deployment, month),
         }
     return {**_GOLDEN_SAYS, "months": months}
 
 
 def golden_of_simulated(demo: Demo) -> Json:
     """The same of the simulated months, whose decisions are those on each mission."""
-    place = demo.simulated
+    deployment = demo.simulated
     months: Json = {}
-    for month in place.months:
-        upstream = place.lake.current(PRODUCT, TILE, month).upstream
+    for month in deployment.months:
+        upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
         gates = {
-            asset: json.loads((place.lake.record(asset, TILE, month, upstream[asset]).data / DECISION).read_bytes())
+            asset: json.loads(
+                (deployment.lake.record(asset, TILE, month, upstream[asset]).data / DECISION).read_bytes()
+            )
             for asset in sorted(upstream)
         }
         months[month] = {
@@ -265,7 +267,7 @@ def golden_of_simulated(demo: Demo) -> Json:
                 }
                 for asset, gate in gates.items()
             },
-            "parcels": _values_of(place, month),
+            "parcels": _values_of(deployment, month),
         }
     return {**_GOLDEN_SAYS, "months": months}
 
@@ -277,7 +279,7 @@ _GOLDEN_SAYS = {
 }
 
 
-def _values_of(place: Workplace, month: str) -> Json:
+def _values_of(deployment: Deployment, month: str) -> Json:
     """Each parcel's values, observations and coverage, rounded."""
     return {
         parcel: {
@@ -285,7 +287,7 @@ def _values_of(place: Workplace, month: str) -> Json:
             for name, value in row.items()
             if name in ("n_obs", "valid_fraction", "max_gap_days", "value_status") or name.endswith(("_mean", "_std"))
         }
-        for parcel, row in rows(place, month).items()
+        for parcel, row in rows(deployment, month).items()
     }
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import forked
 import month_driver
-from demo_lake import a_place
+from demo_lake import a_deployment
 
 import mrv_assets
 from mrv_assets.audit.code import Source
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.stages.materialize import Materialized
 
 Json = dict[str, Any]
@@ -65,17 +65,17 @@ def source_with(*edits: Edit) -> Source:
 class Ran:
     """What a run of the month gave."""
 
-    place: Workplace
+    deployment: Deployment
     hashes: dict[str, str]
     """Audit hash by asset."""
     records: dict[str, Json]
     """The record of each, as a document."""
 
 
-def ran(place: Workplace, done: Mapping[str, Materialized]) -> Ran:
+def ran(deployment: Deployment, done: Mapping[str, Materialized]) -> Ran:
     """What a run in this process gave."""
     return Ran(
-        place=place,
+        deployment=deployment,
         hashes={asset: one.audit_hash for asset, one in done.items()},
         records={asset: one.record.document for asset, one in done.items()},
     )
@@ -125,11 +125,11 @@ class Workshop:
             lake: Its name.
             path: Folders that come before everything installed.
         """
-        place = a_place(self.program, self.folder / "lakes" / lake)
-        assert not place.lake_path.exists()
+        deployment = a_deployment(self.program, self.folder / "lakes" / lake)
+        assert not deployment.lake_path.exists()
         done = forked.run(
             month_driver.run,
-            *(str(self.program), str(place.lake_path), self.tile, self.month),
+            *(str(self.program), str(deployment.lake_path), self.tile, self.month),
             *(str(folder) for folder in (self.code, *path)),
             cwd=self.folder,
             NUMBA_CACHE_DIR=str(self.folder / "kernels"),
@@ -137,4 +137,4 @@ class Workshop:
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         assert Path(found["package"]).parent == self.code / "mrv_assets"
-        return Ran(place=place, hashes=found["hashes"], records=found["records"])
+        return Ran(deployment=deployment, hashes=found["hashes"], records=found["records"])

@@ -102,10 +102,10 @@ def run(name: str, tile: str, month: str, instance: dg.DagsterInstance) -> dict[
 def main() -> None:
     """Run the command."""
     month, *names = sys.argv[1:]
-    place = MrvResource.of(current()).workplace()
-    (tile,) = place.tiles
+    deployment = MrvResource.of(current()).deployment()
+    (tile,) = deployment.tiles
     with dg.DagsterInstance.get() as instance:
-        register_tiles(instance, place.program, place.tiles)
+        register_tiles(instance, deployment.program, deployment.tiles)
         answer = {name: run(name, tile, month, instance) for name in names}
     print(json.dumps(answer))
 

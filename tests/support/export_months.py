@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import yaml
 from block_scenes import AROUND, CLOUD, CORNER, PLAIN, Box, SceneSpec, a_programme_of, shaded
-from demo_lake import Json, a_place
+from demo_lake import Json, a_deployment
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.export.build import export_answer
 from mrv_assets.export.options import wanted
 
@@ -30,12 +30,12 @@ PARCELS = {
 """The first lies in four blocks; their names are what a spreadsheet would make something else of."""
 
 
-def a_programme(folder: Path) -> Workplace:
+def a_programme(folder: Path) -> Deployment:
     """A programme of four months, not yet run."""
-    place = a_programme_of(folder, list(_scenes()), PARCELS)
-    program = yaml.safe_load(place.program_path.read_text())
-    place.program_path.write_text(yaml.safe_dump({**program, "months": {"start": PASSED, "end": NOT_RUN}}))
-    return place
+    deployment = a_programme_of(folder, list(_scenes()), PARCELS)
+    program = yaml.safe_load(deployment.program_path.read_text())
+    deployment.program_path.write_text(yaml.safe_dump({**program, "months": {"start": PASSED, "end": NOT_RUN}}))
+    return deployment
 
 
 def _scenes() -> Iterator[SceneSpec]:
@@ -59,9 +59,9 @@ NOT_GIVEN: Json = {"tile": None, "month": None, "indices": (), "crs": None, "ste
 """The options of `mrv export` where none is given."""
 
 
-def exported(place: Workplace, kind: str, folder: Path, **options: object) -> Json:
+def exported(deployment: Deployment, kind: str, folder: Path, **options: object) -> Json:
     """Export to a folder; gives the answer."""
-    return export_answer(place, wanted(kind, **{**NOT_GIVEN, **options}), folder, lambda name, done, of: None)
+    return export_answer(deployment, wanted(kind, **{**NOT_GIVEN, **options}), folder, lambda name, done, of: None)
 
 
 def export_until(program: Path, folder: Path, tell: Connection, dies_at: int | None) -> None:
@@ -73,9 +73,9 @@ def export_until(program: Path, folder: Path, tell: Connection, dies_at: int | N
         tell: Told at the end.
         dies_at: The step before which the process kills itself -9; None: it lives.
     """
-    place, steps = a_place(program), itertools.count(1)
+    deployment, steps = a_deployment(program), itertools.count(1)
     sys.addaudithook(lambda event, args: _step(steps, dies_at) if _is_step(event, args, str(folder.parent)) else None)
-    exported(place, "stac", folder, month=PASSED, indices=["ndvi"])
+    exported(deployment, "stac", folder, month=PASSED, indices=["ndvi"])
     tell.send(next(steps) - 1)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 import zarr
-from demo_lake import a_place, a_program
+from demo_lake import a_deployment, a_program
 from numpy.typing import NDArray
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.science.grid import Window
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
@@ -50,7 +50,7 @@ def some_scenes(folder: Path, months: tuple[str, ...], **changed: Any) -> Scenes
     return Scenes(catalogue=folder, archive=archive, parcels=parcels)
 
 
-def a_programme(folder: Path, scenes: Scenes, order: tuple[str, ...] = ORDER, **changed: Any) -> Workplace:
+def a_programme(folder: Path, scenes: Scenes, order: tuple[str, ...] = ORDER, **changed: Any) -> Deployment:
     """A programme of some of the missions, with fusion where nothing else is said."""
     program = a_program(
         folder,
@@ -60,25 +60,25 @@ def a_programme(folder: Path, scenes: Scenes, order: tuple[str, ...] = ORDER, **
         months={"start": min(scenes.archive.months), "end": max(scenes.archive.months)},
         **{"fusion": True, "gate": {"min_coverage": MIN_COVERAGE}, **changed},
     )
-    return a_place(program)
+    return a_deployment(program)
 
 
-def a_changed(place: Workplace, folder: Path, **fields: Any) -> Workplace:
+def a_changed(deployment: Deployment, folder: Path, **fields: Any) -> Deployment:
     """A copy of a programme and its lake, under other fields."""
-    shutil.copytree(place.program_path.parent, folder)
-    path = folder / place.program_path.name
+    shutil.copytree(deployment.program_path.parent, folder)
+    path = folder / deployment.program_path.name
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **fields}))
-    return replace(place, program_path=path, lake_path=folder / place.lake_path.name)
+    return replace(deployment, program_path=path, lake_path=folder / deployment.lake_path.name)
 
 
-def product(place: Workplace, month: str) -> Record:
+def product(deployment: Deployment, month: str) -> Record:
     """The month's product, materialized alone."""
-    return place.materialize(PRODUCT, place.plan(TILE, month)).record
+    return deployment.materialize(PRODUCT, deployment.plan(TILE, month)).record
 
 
-def statuses(place: Workplace, month: str) -> list[str]:
+def statuses(deployment: Deployment, month: str) -> list[str]:
     """The gate's current decision on each mission."""
-    gated = [place.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in place.missions]
+    gated = [deployment.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in deployment.missions]
     return [decision_of(record)["status"] for record in gated]
 
 
@@ -121,10 +121,12 @@ class Seen:
         return np.where(count > 0, mean * 1e-4, np.nan).astype(np.float32)
 
 
-def seen_by(place: Workplace, mission: str, month: str, window: tuple[slice, slice]) -> Seen:
+def seen_by(deployment: Deployment, mission: str, month: str, window: tuple[slice, slice]) -> Seen:
     """What the lake holds of a mission's month."""
-    current = {stage: place.lake.current(f"{mission}/{stage}", TILE, month) for stage in ("masked_tiles", "indices")}
-    observations = decision_of(place.lake.current(f"{mission}/gated_tiles", TILE, month))["observations"]
+    current = {
+        stage: deployment.lake.current(f"{mission}/{stage}", TILE, month) for stage in ("masked_tiles", "indices")
+    }
+    observations = decision_of(deployment.lake.current(f"{mission}/gated_tiles", TILE, month))["observations"]
     used = [step for step, one in enumerate(observations) if one["used"]]
     flags = Stored(data=current["masked_tiles"].data, window=window).read("unclear_flags")[used]
     return Seen(

@@ -12,7 +12,7 @@ from typing import Any
 
 import dask
 from block_scenes import CLOUD, CORNER, MONTH, Box, SceneSpec, publish
-from demo_lake import TILE, a_place, a_program, run_months
+from demo_lake import TILE, a_deployment, a_program, run_months
 from shapely.geometry import box, mapping
 
 from mrv_assets.stages.materialize import Materialized
@@ -51,7 +51,7 @@ def a_month(folder: Path) -> dict[str, Materialized]:
         gate={"dilation_px": 3, "min_scene_clear": 0.1},
         composite="mean",
     )
-    return run_months(a_place(program), [MONTH], TILE)[MONTH]
+    return run_months(a_deployment(program), [MONTH], TILE)[MONTH]
 
 
 def graphs_of(month: dict[str, Materialized]) -> Json:

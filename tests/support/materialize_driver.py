@@ -18,7 +18,7 @@ from dask.callbacks import Callback
 
 import mrv_assets
 from mrv_assets.audit.manual_decisions import Statement, signed
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import NotReproducible
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.review.keys import read_key
@@ -53,16 +53,16 @@ def materialized(program: Path, lakes: Path, workers: int, dask_address: str | N
     It ends at an asset that came out otherwise than the lake has it; that record is then the new one. Where keys lie
     beside the programme, their owners approve what the gate rejects; then it is what rests on that.
     """
-    place = Workplace(
+    deployment = Deployment(
         program_path=program, lake_path=lakes / program.parent.name, workers=workers, dask_address=dask_address
     )
-    (tile,), (month,) = place.tiles, place.months
+    (tile,), (month,) = deployment.tiles, deployment.months
     keys = sorted(program.parent.glob("*.pem"))
     if keys:
-        approve(place, tile, month, keys)
+        approve(deployment, tile, month, keys)
     done: dict[str, tuple[str, str]] = {}
     try:
-        for asset, one in decided_again(place, tile, month) if keys else place.run(tile, month, force=True):
+        for asset, one in decided_again(deployment, tile, month) if keys else deployment.run(tile, month, force=True):
             done[asset] = one.outcome.value, one.audit_hash
     except NotReproducible as finding:
         done[finding.asset] = "not reproducible", finding.second
@@ -70,31 +70,31 @@ def materialized(program: Path, lakes: Path, workers: int, dask_address: str | N
         asset: {
             "outcome": outcome,
             "audit_hash": audit_hash,
-            "record": (place.lake_path / asset / tile / month / "records" / f"{audit_hash}.json").read_text(),
+            "record": (deployment.lake_path / asset / tile / month / "records" / f"{audit_hash}.json").read_text(),
         }
         for asset, (outcome, audit_hash) in done.items()
     }
 
 
-def decided_again(place: Workplace, tile: str, month: str) -> Iterator[tuple[str, Materialized]]:
+def decided_again(deployment: Deployment, tile: str, month: str) -> Iterator[tuple[str, Materialized]]:
     """What rests on the decision, computed."""
-    for asset, mission in zip(DECIDED, (place.missions[0], None), strict=True):
-        plan = place.plan(tile, month, mission, force=True)
-        yield asset, place.materialize(asset.rpartition("/")[2], plan)
+    for asset, mission in zip(DECIDED, (deployment.missions[0], None), strict=True):
+        plan = deployment.plan(tile, month, mission, force=True)
+        yield asset, deployment.materialize(asset.rpartition("/")[2], plan)
 
 
-def approve(place: Workplace, tile: str, month: str, keys: Sequence[Path]) -> None:
+def approve(deployment: Deployment, tile: str, month: str, keys: Sequence[Path]) -> None:
     """Let the gate reject a month, and the owners of some keys approve it, always at the same time."""
-    mission = place.missions[0]
+    mission = deployment.missions[0]
     for stage in STAGES:
         # Where the month is approved already, this is still what the gate measured.
-        measured = place.materialize(stage, place.plan(tile, month, mission))
+        measured = deployment.materialize(stage, deployment.plan(tile, month, mission))
     rejected = measured.record.decided_on or measured.audit_hash
-    record = place.lake.record(GATED, tile, month, rejected)
-    roles = {who.name: who.role for who in place.program.the_reviewers}
+    record = deployment.lake.record(GATED, tile, month, rejected)
+    roles = {who.name: who.role for who in deployment.program.the_reviewers}
     for key in keys:
         statement = Statement(
-            programme=place.program.program,
+            programme=deployment.program.program,
             asset=GATED,
             tile=tile,
             month=month,
@@ -106,7 +106,7 @@ def approve(place: Workplace, tile: str, month: str, keys: Sequence[Path]) -> No
             evidence=("field report 7",),
             decided_at="2026-01-01T00:00:00Z",
         )
-        keep_decision(place.lake, signed(statement, read_key(key)), record)
+        keep_decision(deployment.lake, signed(statement, read_key(key)), record)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,7 @@ def _substitute(folder: Path) -> Path:
 
 def _approved(folder: Path) -> Path:
     """A month to reject, beside it the keys of reviewers who approve it."""
-    return months_to_reject(folder).place.program_path
+    return months_to_reject(folder).deployment.program_path
 
 
 def rough(seed: int, box: Box) -> dict[str, NDArray[np.uint16]]:

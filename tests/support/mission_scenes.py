@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import shapely
 from block_scenes import MONTH, Box, parcels
-from demo_lake import a_place, a_program
+from demo_lake import a_deployment, a_program
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio import Affine
 from scene_builders import COG, Item, a_catalogue, a_geotiff, an_item
 from shapely.geometry import mapping
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.science.grid import Grid, tile_grid
 
 COLLECTIONS = {"landsat": "landsat-c2-l2", "sentinel1": "sentinel-1-rtc"}
@@ -152,7 +152,7 @@ def publish_looks(root: Path, looks: Sequence[Look], mission: str) -> Path:
 
 def a_programme_with(
     folder: Path, mission: str, looks: Sequence[Look], boxes: Mapping[str, Box], *, workers: int = 1, **changed: Any
-) -> Workplace:
+) -> Deployment:
     """A programme of one month and one mission, not yet materialized; its lake is beside it.
 
     Args:
@@ -175,12 +175,12 @@ def a_programme_with(
         **changed,
         "gate": {"dilation_px": 0, **changed.get("gate", {})},
     }
-    return a_place(a_program(folder, **given), workers=workers)
+    return a_deployment(a_program(folder, **given), workers=workers)
 
 
-def values_of(place: Workplace, asset: str, variable: str, box: Box, tile: str = "34TER") -> NDArray[Any]:
+def values_of(deployment: Deployment, asset: str, variable: str, box: Box, tile: str = "34TER") -> NDArray[Any]:
     """A variable of an opened asset within a box, dims (time, y, x) or (y, x)."""
-    opened = place.lake.open(asset, tile, place.months[0])
+    opened = deployment.lake.open(asset, tile, deployment.months[0])
     rows, cols = slice(box.row, box.row + box.height), slice(box.col, box.col + box.width)
     values: NDArray[Any] = opened[variable].isel(y=rows, x=cols).to_numpy()
     return values

@@ -28,10 +28,10 @@ def run(program: str, lake: str, tile: str, month: str, *path: str) -> None:
     numba.config.reload_config()
 
     import mrv_assets
-    from mrv_assets.deployment import Workplace
+    from mrv_assets.deployment import Deployment
 
-    place = Workplace(program_path=Path(program), lake_path=Path(lake))
-    done = dict(place.run(tile, month))
+    deployment = Deployment(program_path=Path(program), lake_path=Path(lake))
+    done = dict(deployment.run(tile, month))
     found = {
         "package": mrv_assets.__file__,
         "hashes": {asset: one.audit_hash for asset, one in done.items()},

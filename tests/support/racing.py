@@ -11,7 +11,7 @@ from threading import BrokenBarrierError
 from typing import Any
 
 from block_scenes import MONTH, TILE
-from demo_lake import a_place
+from demo_lake import a_deployment
 
 from mrv_assets.deployment import PRODUCT, STAGES
 
@@ -70,10 +70,10 @@ def race(
 def _run(program: Path, lake: Path, force: bool, in_step: tuple[str, ...], line: Barrier, told: Connection) -> None:
     outcomes, hashes, error = {}, {}, None
     try:
-        place = a_place(program, lake)
+        deployment = a_deployment(program, lake)
         # Parcels are read now: at the line everyone is ready.
-        assert place.tiles == (TILE,)
-        stages = place.run(TILE, MONTH, force=force)
+        assert deployment.tiles == (TILE,)
+        stages = deployment.run(TILE, MONTH, force=force)
         if in_step:
             sys.addaudithook(lambda event, args: _wait(line) if _gives_a_name(event, args, lake, in_step) else None)
         for _ in ASSETS:

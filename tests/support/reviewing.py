@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 from block_scenes import CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
-from demo_lake import a_place
+from demo_lake import a_deployment
 from once import Once
 
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
 
@@ -36,9 +36,9 @@ class Rejected:
     folder: Path
 
     @property
-    def place(self) -> Workplace:
+    def deployment(self) -> Deployment:
         """The programme and its lake."""
-        return a_place(self.folder / "program.yaml")
+        return a_deployment(self.folder / "program.yaml")
 
     def key(self, name: str) -> Path:
         """The file of somebody's private key."""
@@ -46,19 +46,19 @@ class Rejected:
 
     def gated(self, month: str = MONTH) -> Record:
         """The current decision on a month."""
-        return self.place.lake.current(GATED, TILE, month)
+        return self.deployment.lake.current(GATED, TILE, month)
 
     def decisions(self, month: str = MONTH) -> Path:
         """The folder of the decisions on a month."""
-        return self.place.lake.slot(GATED, TILE, month).folder / "decisions"
+        return self.deployment.lake.slot(GATED, TILE, month).folder / "decisions"
 
     def environment(self) -> dict[str, str]:
         """What makes the `mrv` command work here."""
-        return {"MRV_PROGRAM": str(self.place.program_path), "MRV_LAKE": str(self.place.lake_path)}
+        return {"MRV_PROGRAM": str(self.deployment.program_path), "MRV_LAKE": str(self.deployment.lake_path)}
 
     def change(self, **fields: Any) -> None:
         """Write fields of the programme anew."""
-        path = self.place.program_path
+        path = self.deployment.program_path
         path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **fields}))
 
 
@@ -83,9 +83,9 @@ def rejected_months(folder: Path, months: Sequence[str] = (MONTH,), **changed: A
     """The same, and the gate has rejected them."""
     made = months_to_reject(folder, months, **changed)
     for month in months:
-        for _ in made.place.run(TILE, month):
+        for _ in made.deployment.run(TILE, month):
             pass
-    assert made.place.lake_path.is_dir()
+    assert made.deployment.lake_path.is_dir()
     return made
 
 
@@ -103,15 +103,15 @@ def a_copy(of: Rejected, folder: Path) -> Rejected:
 def decided(of: Rejected, name: str, verdict: str = "approve", month: str = MONTH, **wanted: Any) -> Recorded:
     """Let a reviewer decide on a month, and materialize what follows, without Dagster."""
     asked = {"mission": None, "reason": "The quarter that was seen is typical.", **wanted}
-    recorded = decide_signed(of.place, Verdict(tile=TILE, month=month, verdict=verdict, **asked), of.key(name))
-    again(of, month, follows(of.place, recorded))
+    recorded = decide_signed(of.deployment, Verdict(tile=TILE, month=month, verdict=verdict, **asked), of.key(name))
+    again(of, month, follows(of.deployment, recorded))
     return recorded
 
 
 def again(of: Rejected, month: str = MONTH, assets: Sequence[str] = (GATED, PRODUCT)) -> None:
     """Materialize some assets of a month."""
-    missions = {mission.name: mission for mission in of.place.missions}
+    missions = {mission.name: mission for mission in of.deployment.missions}
     for asset in assets:
         mission, _, stage = asset.rpartition("/")
         assert stage in (*STAGES, PRODUCT)
-        of.place.materialize(stage, of.place.plan(TILE, month, missions.get(mission)))
+        of.deployment.materialize(stage, of.deployment.plan(TILE, month, missions.get(mission)))

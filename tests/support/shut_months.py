@@ -13,7 +13,7 @@ from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme
 from demo_lake import Json, evidence, rows, run_months
 
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.verify.verification import Wanted, verify
 
 SHUT, OPEN = "2018-07", "2018-08"
@@ -31,7 +31,7 @@ IN_SHUT = SceneSpec(id="shut", when=f"{SHUT}-10T09:30:00Z", box=SEEN, scl=CLOUDE
 IN_OPEN = SceneSpec(id="open", when=f"{OPEN}-10T09:30:00Z", box=SEEN, dn={"nir": PLAIN["nir"] - 1000})
 
 
-def shut_and_open(folder: Path, *scenes: SceneSpec, run: Sequence[str] = (SHUT, OPEN)) -> Workplace:
+def shut_and_open(folder: Path, *scenes: SceneSpec, run: Sequence[str] = (SHUT, OPEN)) -> Deployment:
     """A programme of both months, run; with other scenes where they are given.
 
     Args:
@@ -39,34 +39,34 @@ def shut_and_open(folder: Path, *scenes: SceneSpec, run: Sequence[str] = (SHUT, 
         scenes: Those published, instead of the usual.
         run: Which of its months are run.
     """
-    place = a_programme_of(folder, scenes or (IN_SHUT, IN_OPEN), PARCELS)
-    edited(place, months={"start": SHUT, "end": OPEN})
-    run_months(place, run)
-    return replace(place)
+    deployment = a_programme_of(folder, scenes or (IN_SHUT, IN_OPEN), PARCELS)
+    edited(deployment, months={"start": SHUT, "end": OPEN})
+    run_months(deployment, run)
+    return replace(deployment)
 
 
-def a_copy(of: Workplace, folder: Path) -> Workplace:
+def a_copy(of: Deployment, folder: Path) -> Deployment:
     """The same in another folder, to be changed."""
     shutil.copytree(of.program_path.parent, folder)
     return replace(of, program_path=folder / "program.yaml", lake_path=folder / "lake")
 
 
-def edited(place: Workplace, **fields: Any) -> Workplace:
+def edited(deployment: Deployment, **fields: Any) -> Deployment:
     """The same lake under a programme with other fields; of ``gate`` only what is named."""
-    document = yaml.safe_load(place.program_path.read_text())
+    document = yaml.safe_load(deployment.program_path.read_text())
     gate = {**document["gate"], **fields.pop("gate", {})}
-    place.program_path.write_text(yaml.safe_dump({**document, **fields, "gate": gate}))
-    return replace(place)
+    deployment.program_path.write_text(yaml.safe_dump({**document, **fields, "gate": gate}))
+    return replace(deployment)
 
 
-def republished(place: Workplace, *scenes: SceneSpec) -> Workplace:
+def republished(deployment: Deployment, *scenes: SceneSpec) -> Deployment:
     """Let the catalogue offer other scenes from now on."""
-    shutil.rmtree(place.program_path.parent / "catalogue")
-    publish(place.program_path.parent / "catalogue", scenes)
-    return replace(place)
+    shutil.rmtree(deployment.program_path.parent / "catalogue")
+    publish(deployment.program_path.parent / "catalogue", scenes)
+    return replace(deployment)
 
 
-def materialized(place: Workplace, *assets: str, month: str = SHUT, **changed: Any) -> None:
+def materialized(deployment: Deployment, *assets: str, month: str = SHUT, **changed: Any) -> None:
     """Materialize some assets of a month, each alone and by hand, without Dagster.
 
     Args:
@@ -75,7 +75,7 @@ def materialized(place: Workplace, *assets: str, month: str = SHUT, **changed: A
         month: Of which month.
         changed: Fields of the plan instead of the programme's.
     """
-    fresh = replace(place)
+    fresh = replace(deployment)
     missions = {mission.name: mission for mission in fresh.missions}
     for asset in assets:
         mission, _, stage = asset.rpartition("/")
@@ -83,60 +83,60 @@ def materialized(place: Workplace, *assets: str, month: str = SHUT, **changed: A
         fresh.materialize(stage, plan)
 
 
-def current(place: Workplace, asset: str, month: str = SHUT) -> Record:
+def current(deployment: Deployment, asset: str, month: str = SHUT) -> Record:
     """The current record of an asset's month."""
-    return place.lake.current(asset, TILE, month)
+    return deployment.lake.current(asset, TILE, month)
 
 
-def values(place: Workplace, month: str = SHUT) -> dict[str, float]:
+def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
     """Every value that monthly_proxies has of a month, by parcel and column; none where no value got in."""
     return {
         f"{parcel} {name}": row[name]
-        for parcel, row in rows(place, month).items()
+        for parcel, row in rows(deployment, month).items()
         for name in row
         if name.endswith(("_mean", "_std", "_valid_area_ha")) and row[name] is not None
     }
 
 
-def folder_of(place: Workplace, asset: str, month: str = SHUT) -> Path:
+def folder_of(deployment: Deployment, asset: str, month: str = SHUT) -> Path:
     """The folder of an asset's month in the lake."""
-    return place.lake.slot(asset, TILE, month).folder
+    return deployment.lake.slot(asset, TILE, month).folder
 
 
-def without_product(place: Workplace, month: str = SHUT) -> Workplace:
+def without_product(deployment: Deployment, month: str = SHUT) -> Deployment:
     """The lake without monthly_proxies of a month, so that whoever materializes them computes them."""
-    shutil.rmtree(folder_of(place, PRODUCT, month))
-    return place
+    shutil.rmtree(folder_of(deployment, PRODUCT, month))
+    return deployment
 
 
 @contextmanager
-def leaves_nothing(place: Workplace) -> Iterator[None]:
+def leaves_nothing(deployment: Deployment) -> Iterator[None]:
     """What happens within leaves the lake as it was: no record, head or data, nothing half-written."""
-    before = evidence(place.lake_path)
+    before = evidence(deployment.lake_path)
     yield
-    assert evidence(place.lake_path) == before
-    staging = place.lake_path / ".staging"
+    assert evidence(deployment.lake_path) == before
+    staging = deployment.lake_path / ".staging"
     assert not (staging.exists() and any(staging.iterdir()))
 
 
 @contextmanager
-def refused(place: Workplace, error: type[Exception], says: str) -> Iterator[None]:
+def refused(deployment: Deployment, error: type[Exception], says: str) -> Iterator[None]:
     """What happens within ends with an error that says what is wrong, and leaves nothing."""
-    with leaves_nothing(place), pytest.raises(error, match=says):
+    with leaves_nothing(deployment), pytest.raises(error, match=says):
         yield
 
 
-def verified(place: Workplace, *, again: bool = False, **wanted: str) -> Json:
+def verified(deployment: Deployment, *, again: bool = False, **wanted: str) -> Json:
     """What `mrv verify` answers."""
-    found: Json = verify(place.lake_path, Wanted(**wanted), again=again, progress=lambda *_: None)
+    found: Json = verify(deployment.lake_path, Wanted(**wanted), again=again, progress=lambda *_: None)
     return found
 
 
-def checks(place: Workplace) -> set[str]:
+def checks(deployment: Deployment) -> set[str]:
     """By which checks `mrv verify` finds something."""
-    return {finding["check"] for finding in verified(place)["findings"]}
+    return {finding["check"] for finding in verified(deployment)["findings"]}
 
 
-def compared(place: Workplace, month: str = SHUT) -> dict[str, str]:
+def compared(deployment: Deployment, month: str = SHUT) -> dict[str, str]:
     """What `mrv verify --rerun` says of each asset of a month."""
-    return {one["asset"]: one["answer"] for one in verified(place, again=True, month=month)["rerun"]}
+    return {one["asset"]: one["answer"] for one in verified(deployment, again=True, month=month)["rerun"]}

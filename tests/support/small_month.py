@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from block_scenes import CLOUD, MONTH, PLAIN, TILE, Box, SceneSpec, a_programme_of, shaded
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.science.blocks import BLOCK
 
 MIDDLE = 10 * BLOCK + BLOCK // 2
@@ -25,7 +25,7 @@ GATE = {"min_coverage": 0.5, "cloud_probability": 0.2, "dilation_px": 2, "min_sc
 HOLE = Box(row=MIDDLE - 4, col=MIDDLE - 4, height=2, width=2)
 
 
-def a_small_month(folder: Path, last: str = MONTH, **changed: Any) -> Workplace:
+def a_small_month(folder: Path, last: str = MONTH, **changed: Any) -> Deployment:
     """A programme with scenes in each of its months, not yet materialized; every parameter matters to its values.
 
     The composite of three scenes is their median; under a hole in one of them a dilation shows, and under a likely
@@ -41,10 +41,10 @@ def a_small_month(folder: Path, last: str = MONTH, **changed: Any) -> Workplace:
     # Other tiles hold their corner too, and lie nearer.
     owners = dict.fromkeys(PARCELS, TILE)
     given = {"gate": GATE, "composite": "median", "tiles": owners, **changed}
-    place = a_programme_of(folder, scenes, PARCELS, **given)
-    program = yaml.safe_load(place.program_path.read_text())
-    place.program_path.write_text(yaml.safe_dump({**program, "months": {"start": MONTH, "end": last}}))
-    return place
+    deployment = a_programme_of(folder, scenes, PARCELS, **given)
+    program = yaml.safe_load(deployment.program_path.read_text())
+    deployment.program_path.write_text(yaml.safe_dump({**program, "months": {"start": MONTH, "end": last}}))
+    return deployment
 
 
 def _scenes(month: str) -> Sequence[SceneSpec]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from block_scenes import CLOUD, Box, SceneSpec, parcels, publish, shaded
-from demo_lake import a_place, a_program
+from demo_lake import a_deployment, a_program
 from mission_scenes import CLEAR, COLLECTIONS, Look, around, landsat, publish_looks, sentinel1
 from numpy.typing import NDArray
 
-from mrv_assets.deployment import PRODUCT, STAGES, Workplace
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.science.blocks import BLOCK
 
 ORDER = ("sentinel2", "landsat", "sentinel1")
@@ -25,7 +25,7 @@ SNOW = 11
 LANDSAT_CLOUD = 22280
 
 
-def months_of(folder: Path, chosen: Mapping[str, str], **changed: Any) -> Workplace:
+def months_of(folder: Path, chosen: Mapping[str, str], **changed: Any) -> Deployment:
     """A programme of three missions, not yet materialized; where the folder has one already, its lake goes on.
 
     Args:
@@ -50,7 +50,7 @@ def months_of(folder: Path, chosen: Mapping[str, str], **changed: Any) -> Workpl
         "gate": {"dilation_px": 0},
         **changed,
     }
-    return a_place(a_program(folder, **given))
+    return a_deployment(a_program(folder, **given))
 
 
 def _sentinel2(month: str, chosen: str) -> SceneSpec:

@@ -108,7 +108,7 @@ def test_what_is_asserted_in_the_ui_opens_nothing_and_two_keys_open_the_month(
 
     The pages ask nobody but this machine.
     """
-    lake = rejected.place.lake
+    lake = rejected.deployment.lake
     first = {asset: lake.current(asset, TILE, MONTH).audit_hash for asset in (GATED, PRODUCT)}
     with (
         a_ui(tmp_path, **deployed(rejected)) as ui,
@@ -126,7 +126,7 @@ def test_what_is_asserted_in_the_ui_opens_nothing_and_two_keys_open_the_month(
 
         shows(page, ui, GATED, gate_status="REJECTED", audit_hash=first[GATED])
         shows(page, ui, PRODUCT, gate_status="sentinel2 REJECTED", mission="none", audit_hash=first[PRODUCT])
-        assert {row["ndvi_mean"] for row in rows(rejected.place, MONTH).values()} == {None}
+        assert {row["ndvi_mean"] for row in rows(rejected.deployment, MONTH).values()} == {None}
 
         approved = decided_with_two_keys(rejected, tmp_path)
 
@@ -145,7 +145,7 @@ def test_what_is_asserted_in_the_ui_opens_nothing_and_two_keys_open_the_month(
     assert asked == {"127.0.0.1"}
     assert approved.keys() == first.keys()
     assert not set(approved.values()) & set(first.values())
-    assert rows(rejected.place, MONTH)["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
+    assert rows(rejected.deployment, MONTH)["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
 
 
 def decided_with_two_keys(of: Rejected, folder: Path) -> dict[str, str]:
@@ -154,7 +154,7 @@ def decided_with_two_keys(of: Rejected, folder: Path) -> dict[str, str]:
     Returns:
         The audit hash of each asset that the second decision materialized.
     """
-    reviewers = yaml.safe_load(of.place.program_path.read_text())["reviewers"]
+    reviewers = yaml.safe_load(of.deployment.program_path.read_text())["reviewers"]
     for name, role in PEOPLE.items():
         made = mrv("keys", "new", f"{name}.pem", "--name", name, "--role", role, cwd=folder)
         assert made.returncode == 0, made.stderr

@@ -10,7 +10,7 @@ from block_scenes import CORNER, MONTH, PLAIN, TILE, Box, SceneSpec, a_programme
 from demo_lake import evidence, mrv, rows, run_months
 from jsonschema import Draft202012Validator
 
-from mrv_assets.deployment import Workplace
+from mrv_assets.deployment import Deployment
 from mrv_assets.reports.drift import drifted
 from mrv_assets.verify.drift import drift_answer
 
@@ -31,36 +31,40 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(made: Path, tmp_path: Path) -> Workplace:
+def deployment(made: Path, tmp_path: Path) -> Deployment:
     """A copy of it, to be changed."""
     return a_programme_of(shutil.copytree(made, tmp_path / "programme"), [], PARCEL)
 
 
-def republish(place: Workplace, *scenes: SceneSpec) -> None:
+def republish(deployment: Deployment, *scenes: SceneSpec) -> None:
     """Let the catalogue offer other scenes."""
-    shutil.rmtree(place.program_path.parent / "catalogue")
-    publish(place.program_path.parent / "catalogue", scenes)
+    shutil.rmtree(deployment.program_path.parent / "catalogue")
+    publish(deployment.program_path.parent / "catalogue", scenes)
 
 
-def answer(place: Workplace, *, compute: bool = False) -> Json:
+def answer(deployment: Deployment, *, compute: bool = False) -> Json:
     """What drifted; it is as its schema says."""
-    found = drift_answer(place, place.tiles, place.months, compute=compute, progress=lambda name, done, of: None)
+    found = drift_answer(
+        deployment, deployment.tiles, deployment.months, compute=compute, progress=lambda name, done, of: None
+    )
     assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(found)] == []
     return found
 
 
-def test_nothing_drifts_by_itself(place: Workplace) -> None:
+def test_nothing_drifts_by_itself(deployment: Deployment) -> None:
     """The same catalogue, programme and lake: nothing to report, however often it is asked."""
-    found = answer(place, compute=True)
+    found = answer(deployment, compute=True)
 
     assert (found["partitions"], found["scenes"], found["stale"], found["values"]) == (1, [], [], [])
 
 
-def test_scenes_that_came_changed_and_went_are_named(place: Workplace) -> None:
+def test_scenes_that_came_changed_and_went_are_named(deployment: Deployment) -> None:
     """By their ids, each under what became of it; the month is stale from its raw tiles."""
-    republish(place, SceneSpec(id="first", properties={"view:off_nadir": 3}), SceneSpec(id="third", when=SECOND.when))
+    republish(
+        deployment, SceneSpec(id="first", properties={"view:off_nadir": 3}), SceneSpec(id="third", when=SECOND.when)
+    )
 
-    found = answer(place)
+    found = answer(deployment)
 
     [scenes] = found["scenes"]
     assert (scenes["appeared"], scenes["reprocessed"], scenes["withdrawn"]) == (["third"], ["first"], ["second"])
@@ -68,14 +72,14 @@ def test_scenes_that_came_changed_and_went_are_named(place: Workplace) -> None:
     assert (stale["asset"], stale["because"]) == ("sentinel2/raw_tiles", ["inputs"])
 
 
-def test_a_terminal_is_shown_no_commands(place: Workplace) -> None:
+def test_a_terminal_is_shown_no_commands(deployment: Deployment) -> None:
     """Ids of what came and went are text on one line, and so is what an error quotes of a catalogue."""
-    republish(place, SceneSpec(id="\x1b[2J\rVERIFIED\nVERIFIED: everything"))
-    page = drifted(answer(place))
-    for path in (place.program_path.parent / "catalogue").rglob("*.json"):
+    republish(deployment, SceneSpec(id="\x1b[2J\rVERIFIED\nVERIFIED: everything"))
+    page = drifted(answer(deployment))
+    for path in (deployment.program_path.parent / "catalogue").rglob("*.json"):
         path.write_text(path.read_text().replace('"sentinel-2"', '"\\u001b[2J"'))
 
-    error = mrv("drift", cwd=place.program_path.parent).stderr
+    error = mrv("drift", cwd=deployment.program_path.parent).stderr
 
     assert "VERIFIED: everything" in page
     assert [line for line in page.split("\n") if line.startswith("VERIFIED") or not line.isprintable()] == []
@@ -83,7 +87,7 @@ def test_a_terminal_is_shown_no_commands(place: Workplace) -> None:
     assert "\x1b" not in error
 
 
-def test_a_reprocessed_copy_supersedes_the_scene_of_the_lake(place: Workplace) -> None:
+def test_a_reprocessed_copy_supersedes_the_scene_of_the_lake(deployment: Deployment) -> None:
     """The newer baseline counts: the old id is named with the new one, and is not called withdrawn."""
     datatake = {
         "platform": "sentinel-2a",
@@ -98,26 +102,26 @@ def test_a_reprocessed_copy_supersedes_the_scene_of_the_lake(place: Workplace) -
         SceneSpec(id="old", when=SECOND.when, properties={**old, "s2:processing_baseline": "02.08"}),
         SceneSpec(id="new", when=SECOND.when, properties={**new, "s2:processing_baseline": "05.00"}),
     ]
-    republish(place, FIRST, copies[0])
-    run_months(place, [MONTH])
-    republish(place, FIRST, *copies)
+    republish(deployment, FIRST, copies[0])
+    run_months(deployment, [MONTH])
+    republish(deployment, FIRST, *copies)
 
-    [scenes] = answer(place)["scenes"]
+    [scenes] = answer(deployment)["scenes"]
 
     assert scenes["superseded"] == [{"id": "old", "by": "new"}]
     assert (scenes["appeared"], scenes["withdrawn"]) == (["new"], [])
 
 
-def test_every_value_that_would_move_is_listed_before_it_does(place: Workplace) -> None:
+def test_every_value_that_would_move_is_listed_before_it_does(deployment: Deployment) -> None:
     """Old and new, and the lake stays as it is; after the run the same values are those that moved."""
-    before, lake = rows(place, MONTH)["p"], evidence(place.lake_path)
-    republish(place, FIRST, SceneSpec(id="second", when=SECOND.when, dn={"nir": PLAIN["nir"] + 500}))
+    before, lake = rows(deployment, MONTH)["p"], evidence(deployment.lake_path)
+    republish(deployment, FIRST, SceneSpec(id="second", when=SECOND.when, dn={"nir": PLAIN["nir"] + 500}))
 
-    to_come = answer(place, compute=True)["values"]
-    left = evidence(place.lake_path)
-    run_months(place, [MONTH])
-    after = rows(place, MONTH)["p"]
-    moved = answer(place)["values"]
+    to_come = answer(deployment, compute=True)["values"]
+    left = evidence(deployment.lake_path)
+    run_months(deployment, [MONTH])
+    after = rows(deployment, MONTH)["p"]
+    moved = answer(deployment)["values"]
 
     assert left == lake
     expected = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
@@ -125,13 +129,13 @@ def test_every_value_that_would_move_is_listed_before_it_does(place: Workplace) 
     assert {v["column"]: (v["old"], v["new"]) for v in to_come} == expected
     assert {v["column"]: (v["old"], v["new"]) for v in moved} == expected
     assert {v["new_record"] for v in to_come} == {None}
-    current = place.lake.current("monthly_proxies", TILE, MONTH)
+    current = deployment.lake.current("monthly_proxies", TILE, MONTH)
     assert {v["new_record"] for v in moved} == {current.audit_hash}
 
 
-def test_another_threshold_makes_a_month_stale_from_the_gate(place: Workplace) -> None:
+def test_another_threshold_makes_a_month_stale_from_the_gate(deployment: Deployment) -> None:
     """Without any change upstream; the plan is what differs."""
-    changed = a_programme_of(place.program_path.parent, [], PARCEL, gate={"min_coverage": 0.9})
+    changed = a_programme_of(deployment.program_path.parent, [], PARCEL, gate={"min_coverage": 0.9})
 
     found = answer(changed)
 
@@ -140,11 +144,11 @@ def test_another_threshold_makes_a_month_stale_from_the_gate(place: Workplace) -
     assert (stale["asset"], stale["because"][0]) == ("sentinel2/gated_tiles", "plan")
 
 
-def test_the_verb_says_it_and_exits_with_1(place: Workplace) -> None:
+def test_the_verb_says_it_and_exits_with_1(deployment: Deployment) -> None:
     """A finding for whoever runs it at night; 0 where nothing drifted."""
-    folder = place.program_path.parent
+    folder = deployment.program_path.parent
     quiet = mrv("drift", cwd=folder)
-    republish(place, FIRST)
+    republish(deployment, FIRST)
 
     done = mrv("drift", "--compute", cwd=folder)
 

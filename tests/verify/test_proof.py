@@ -16,7 +16,7 @@ from proof_changes import CHANGES, Change
 from small_month import PARCELS, a_small_month
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.reports.answers import explain_answer
 from mrv_assets.verify.proof import ProofExists, proof_of, write_proofs
 
@@ -34,7 +34,7 @@ Proofs = dict[tuple[str, str], bytes]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A programme of two small months, materialized; nothing changes its lake."""
     made = a_small_month(tmp_path_factory.mktemp("programme"), NEXT)
     run_months(made, made.months)
@@ -42,19 +42,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 
 @pytest.fixture(scope="module")
-def proofs(place: Workplace) -> Proofs:
+def proofs(deployment: Deployment) -> Proofs:
     """Each parcel's proof of each month."""
     return {
-        (parcel, month): canonical(proof_of(place.lake, parcel, TILE, month))
+        (parcel, month): canonical(proof_of(deployment.lake, parcel, TILE, month))
         for parcel in PARCELS
         for month in (MONTH, NEXT)
     }
 
 
 @pytest.fixture(scope="module")
-def audit_hash(place: Workplace) -> str:
+def audit_hash(deployment: Deployment) -> str:
     """What an auditor has from elsewhere."""
-    return place.lake.current(PRODUCT, TILE, MONTH).audit_hash
+    return deployment.lake.current(PRODUCT, TILE, MONTH).audit_hash
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checker:
 # What is proven.
 
 
-def test_the_script_checks_what_the_command_wrote(place: Workplace, audit_hash: str, tmp_path: Path) -> None:
+def test_the_script_checks_what_the_command_wrote(deployment: Deployment, audit_hash: str, tmp_path: Path) -> None:
     """By nothing but the file and the audit hash: each record back to the scenes, the row, each square of pixels."""
     file = tmp_path / "proof.json"
 
-    written = mrv("explain", "a", MONTH, "--proof", str(file), cwd=place.program_path.parent)
+    written = mrv("explain", "a", MONTH, "--proof", str(file), cwd=deployment.program_path.parent)
     done = python("-I", str(SCRIPT), str(file), audit_hash, cwd=tmp_path)
 
     assert written.returncode == 0, written.stderr
@@ -114,23 +114,23 @@ def test_the_script_checks_what_the_command_wrote(place: Workplace, audit_hash: 
     assert lines[-1] == f"ok   pixels for each value, and for no other: {', '.join(INDICES)}"
 
 
-def test_a_wrong_audit_hash_is_refused(place: Workplace, tmp_path: Path) -> None:
+def test_a_wrong_audit_hash_is_refused(deployment: Deployment, tmp_path: Path) -> None:
     """A proof proves nothing of another record, though it is sound by itself."""
     file = tmp_path / "proof.json"
-    write_proofs(place.lake, explain_answer(place, "a", MONTH), file)
+    write_proofs(deployment.lake, explain_answer(deployment, "a", MONTH), file)
 
-    done = python("-I", str(SCRIPT), str(file), place.lake.current(PRODUCT, TILE, NEXT).audit_hash, cwd=tmp_path)
+    done = python("-I", str(SCRIPT), str(file), deployment.lake.current(PRODUCT, TILE, NEXT).audit_hash, cwd=tmp_path)
 
     assert done.returncode == 1
     assert done.stderr.startswith("NOT  a whole proof: KeyError(")
     assert done.stdout == ""
 
 
-def test_each_parcel_of_each_month_has_a_proof(place: Workplace, proofs: Proofs, checker: Checker) -> None:
+def test_each_parcel_of_each_month_has_a_proof(deployment: Deployment, proofs: Proofs, checker: Checker) -> None:
     """Whatever its place in the table, and whatever its values."""
     answers = {
         (parcel, month): checker.answer(
-            json.loads(proofs[parcel, month]), place.lake.current(PRODUCT, TILE, month).audit_hash
+            json.loads(proofs[parcel, month]), deployment.lake.current(PRODUCT, TILE, month).audit_hash
         )
         for parcel in PARCELS
         for month in (MONTH, NEXT)
@@ -160,7 +160,7 @@ def test_a_parcel_without_values_has_a_row_and_no_pixels(
 
 @pytest.mark.parametrize(("parcel", "leaves"), [("a", LEAVES), ("b", LEAVES[:1])])
 def test_the_pixels_are_those_that_the_value_is_the_mean_of(
-    parcel: str, leaves: list[str], place: Workplace, proofs: Proofs
+    parcel: str, leaves: list[str], deployment: Deployment, proofs: Proofs
 ) -> None:
     """Only squares that touch the parcel; the values in them give the row's mean."""
     proof = json.loads(proofs[parcel, MONTH])
@@ -171,7 +171,7 @@ def test_the_pixels_are_those_that_the_value_is_the_mean_of(
     # A parcel's edges in degrees are not quite those of the pixels.
     stated = {name: proof["row"]["values"][f"{name}_mean"] for name in INDICES}
     assert means == pytest.approx(stated, abs=1e-5)
-    assert proof["row"]["values"] == rows(place, MONTH)[parcel]
+    assert proof["row"]["values"] == rows(deployment, MONTH)[parcel]
 
 
 def pixels_of(proof: Json, array: str, box: Box) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -247,18 +247,18 @@ def test_another_spelling_is_refused(proofs: Proofs, audit_hash: str, checker: C
 # The file and the script.
 
 
-def test_a_proof_overwrites_nothing(place: Workplace, tmp_path: Path) -> None:
+def test_a_proof_overwrites_nothing(deployment: Deployment, tmp_path: Path) -> None:
     """A file in its way is named, and stays as it was."""
     file = tmp_path / "notes.txt"
     file.write_text("ours")
 
-    done = mrv("explain", "a", MONTH, "--proof", str(file), cwd=place.program_path.parent)
+    done = mrv("explain", "a", MONTH, "--proof", str(file), cwd=deployment.program_path.parent)
 
     assert done.returncode == 2
     assert done.stderr.splitlines() == [f"{file} exists already. Name another file, or move this one away."]
     assert file.read_text() == "ours"
     with pytest.raises(ProofExists):
-        write_proofs(place.lake, explain_answer(place, "a", MONTH), file)
+        write_proofs(deployment.lake, explain_answer(deployment, "a", MONTH), file)
 
 
 def test_the_script_is_short_and_stands_alone() -> None:

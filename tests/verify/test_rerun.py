@@ -28,7 +28,7 @@ from small_month import HOLE, a_small_month
 from tampering import ASSETS, flip, forge, quiet
 from watched_mrv import CHANGED
 
-from mrv_assets.deployment import PRODUCT, Workplace
+from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.formats.arrays import RASTERS
 from mrv_assets.verify.verification import Wanted, verify
 
@@ -40,7 +40,7 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A programme of one small month, materialized; nothing changes its lake."""
     made = a_small_month(tmp_path_factory.mktemp("programme"))
     run_months(made, made.months)
@@ -48,9 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 
 @pytest.fixture
-def lake(place: Workplace, tmp_path: Path) -> Path:
+def lake(deployment: Deployment, tmp_path: Path) -> Path:
     """A copy of its lake, in a folder where there is no programme and no catalogue."""
-    return shutil.copytree(place.lake_path, tmp_path / "elsewhere" / "lake")
+    return shutil.copytree(deployment.lake_path, tmp_path / "elsewhere" / "lake")
 
 
 def again(lake: Path, **wanted: str) -> Json:
@@ -85,12 +85,12 @@ def test_an_untouched_lake_comes_out_identical_and_is_left_as_it_was(lake: Path)
     assert snapshot(lake) == before
 
 
-def test_a_lake_that_cannot_be_written_to_is_enough(place: Workplace, lake: Path) -> None:
+def test_a_lake_that_cannot_be_written_to_is_enough(deployment: Deployment, lake: Path) -> None:
     """No step of the command opens, makes, links, renames or removes anything in it; exit code 0.
 
     A programme beside it that states other parameters, and parcels that are not there, is not asked.
     """
-    program = yaml.safe_load(place.program_path.read_text())
+    program = yaml.safe_load(deployment.program_path.read_text())
     gate = {"min_coverage": 1.0, "cloud_probability": 0.9, "dilation_px": 0, "min_scene_clear": 0.0}
     other = {**program, "program": "another", "composite": "mean", "gate": gate, "parcels": "no-such-file.geojson"}
     (lake.parent / "program.yaml").write_text(yaml.safe_dump(other))
@@ -234,11 +234,11 @@ def in_rounds() -> list[dict[str, Case]]:
 
 
 @pytest.fixture(scope="module")
-def compared(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+def compared(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
     """What computing again says to each case; each lake's records and bytes are sound by themselves."""
     found: dict[str, Json] = {}
     for number, cases in enumerate(in_rounds()):
-        lake = shutil.copytree(place.lake_path, tmp_path_factory.mktemp("forged") / f"lake-{number}")
+        lake = shutil.copytree(deployment.lake_path, tmp_path_factory.mktemp("forged") / f"lake-{number}")
         for case in sorted(cases.values(), key=lambda one: ASSETS.index(one.asset)):
             forge(lake, case.asset, MONTH, case.edit)
         answer = again(lake)
