@@ -26,10 +26,11 @@ from shut_months import materialized as by_hand
 from tampering import forge, put, rewrite_run
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.runs import stored_files
+from mrv_assets.stages.table import PRODUCT
 
 
 def opened(document: Json) -> Json:
