@@ -81,7 +81,7 @@ def both(deployment: Deployment, month: str) -> tuple[Seen, Seen]:
 
 def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np.float64], tuple[Any, Any]]]:
     """Per parcel, the weights of its pixels and where they are in the window."""
-    parcels = deployment.plan(TILE, month).parcels
+    parcels = deployment.plan(TILE, month).at.parcels
     shares: Fractions = coverage_fractions(tile_grid(TILE), GROUND, parcels.projected)
     found = {}
     for number, name in enumerate(parcels.parcel_id):
