@@ -17,7 +17,7 @@ from mrv_assets.science.indices import INDICES
 from mrv_assets.science.zonal import Moments
 from mrv_assets.stages.month_blocks import BlockResult, Fused, MonthJob
 from mrv_assets.stages.month_missions import Opened
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.tile_month import month_bounds
 
 METHOD_VERSION = "1"
 """Changes when a column's meaning does."""
@@ -51,7 +51,7 @@ def parcel_rows(job: MonthJob, results: Sequence[BlockResult]) -> list[Json]:
     found = [result.fused for result in results if result.fused is not None]
     fused = reduce(add, found) if found else None
     stats = _statistics(job, results)
-    return [_row(job, p, _exposure(job, p, fused), stats) for p in range(len(job.parcels.parcel_id))]
+    return [_row(job, p, _exposure(job, p, fused), stats) for p in range(len(job.at.parcels.parcel_id))]
 
 
 def shares_of_parcels(job: MonthJob, results: Sequence[BlockResult]) -> dict[str, float]:
@@ -100,14 +100,14 @@ def _exposure(job: MonthJob, p: int, fused: Fused | None) -> _Exposure:
         valid_fraction=fraction,
         passed=reaches(fraction, decision["min_coverage"]),
         n_obs=len(looks),
-        max_gap_days=max_gap_days(looks, *month_bounds(job.month)),
+        max_gap_days=max_gap_days(looks, *month_bounds(job.at.month)),
         shares=_shares(job, fused, p),
         givers=tuple(sources[at] for at in givers),
     )
 
 
 def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
-    parcels, missions = job.parcels, job.missions
+    parcels, missions = job.at.parcels, job.missions
     first, area_ha = missions.order[0], parcels.area_ha[p]
     chosen = missions.sources[0].mission if missions.sources else None
     fused = any(chosen and giver.mission.name != chosen.name for giver in seen.givers)
@@ -118,8 +118,8 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
     row: Json = {
         "parcel_id": parcels.parcel_id[p],
         "geom_sha256": parcels.geom_sha256[p],
-        "month": job.month,
-        "tile": job.tile,
+        "month": job.at.month,
+        "tile": job.at.tile,
         "part": parcels.part[p],
         "parcel_area_ha": area_ha,
         "observed_area_ha": seen.valid_fraction * area_ha,
