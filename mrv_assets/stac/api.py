@@ -26,7 +26,7 @@ from mrv_assets.transport.retry import Failure
 PAGE_ITEMS = 100
 """Items asked for in one page; many APIs give fewer. A hundred of the largest items are 6 MB."""
 LISTED = 10
-"""Collections that the error about one that an API does not have lists."""
+"""Most collections that an error lists."""
 
 
 class ApiCatalogue:
@@ -228,7 +228,7 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
             "Write the address of a STAC API's root; a catalogue of files is read from disk",
         )
     by_method = {str(link.get("method", "")).upper(): link for link in reversed(links)}
-    # A long outline fits into no address, so POST where it is offered or nothing is said.
+    # A long outline does not fit into an address, so POST where it is offered or no method is stated.
     method = next((name for name in ("POST", "", "GET") if name in by_method), None)
     if method is None:
         raise CatalogueError(

@@ -91,8 +91,8 @@ def resumed(published: Published, folder: Path) -> Iterator[Published]:
 def not_a_file(head: bytes | bytearray) -> Failure | None:
     """The reason why an object's first bytes are not a scene's file, so that they are asked for again.
 
-    Servers send pages and messages in place of a file, which say something of the server and nothing of the file.
-    JPEG 2000 passes: it is what catalogues really link to, and stays so however often it is asked for.
+    Servers send pages and messages in place of a file: they describe the server's state, not the file. JPEG 2000
+    passes, since catalogues really link to it, and asking again would bring the same.
     """
     refusal = other_than_tiff(bytes(head[:1024]))
     if refusal is None or refusal.code == "jp2":

@@ -82,7 +82,7 @@ async def _received(
 ) -> Document | Failure:
     """The response to one request, or why there is none."""
     try:
-        # Fresh, since no attempt repeats a signature: whoever signs a document's address signs it each time.
+        # Fresh, since no attempt repeats a signature: the signer of a document's address signs it each time.
         async with wire.sent(href, headers, body=body, fresh=True, refusal=refusal) as response:
             if isinstance(response, Failure):
                 return response

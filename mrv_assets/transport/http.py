@@ -130,7 +130,7 @@ class HttpTransport:
         return self.read_digested(href, algorithm, ())[0]
 
     def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
-        """Digest of all of an object, lower-case hex, and the bytes of some ranges of what was digested.
+        """Digest of all of an object, lower-case hex, and the bytes of some ranges, cut out of the bytes digested.
 
         Raises:
             HostRefused: When the link, or one it redirects to, leads to a machine that may not be asked.

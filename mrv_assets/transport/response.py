@@ -94,7 +94,7 @@ def read_response(
     if coding not in ("identity", ""):
         return Failure(
             reason=f"the server sends it compressed ({coding[:20]}), though asked not to",
-            cure="Ask the publisher, or whoever runs the proxy, to send files as they are",
+            cure="Ask the publisher, or the operator of the proxy, to send files as they are",
             permanent=True,
         )
     length = _count(headers.get("Content-Length"))
@@ -177,7 +177,7 @@ def busy(status: int, headers: Mapping[str, str], now: datetime, host: str = "th
         status: The response's.
         headers: The response's.
         now: The time now, for a Retry-After that is a date.
-        host: What the failure calls the server.
+        host: The server's name in the failure.
     """
     if status not in _PASSING:
         return None

@@ -227,7 +227,7 @@ def _presigned(bucket: Bucket, url: str, credentials: Any) -> str | Failure:
 
 
 def _unusable(error: Exception) -> Failure:
-    """The reason why there are no credentials, without the output of a program that was to print some."""
+    """The reason why there are no credentials, without the output of a program that should print them."""
     from botocore.exceptions import ConfigParseError, HTTPClientError, PartialCredentialsError, ProfileNotFound
 
     harmless = (ConfigParseError, PartialCredentialsError, ProfileNotFound)

@@ -19,7 +19,7 @@ PREFIX_BYTES = 16 << 10
 """First bytes that a stat over the network brings along: a COG's header, so that reading it costs no request."""
 
 _DIGEST_STEP = 1 << 20
-# As long as Linux and macOS accept, or longer; a longer one is an error even to look up.
+# Bytes that Linux and macOS accept; a longer name or path is an error even to look up.
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
 
 
@@ -161,7 +161,7 @@ class DiskTransport:
         return self.read_digested(href, algorithm, ())[0]
 
     def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
-        """Digest of a whole file, lower-case hex, and the bytes of some ranges of what was digested.
+        """Digest of a whole file, lower-case hex, and the bytes of some ranges, cut out of the bytes digested.
 
         Raises:
             HrefRefused: When the link leads out of the folder.

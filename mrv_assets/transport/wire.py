@@ -1,4 +1,4 @@
-"""Requests over HTTP: host rules, turns, breakers, signatures and redirects, and what was sent and received."""
+"""Requests over HTTP: host rules, turns, breakers, signatures and redirects, with a count of requests and bytes."""
 
 import asyncio
 import os
