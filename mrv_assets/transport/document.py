@@ -86,40 +86,41 @@ async def _received(
         async with wire.sent(href, headers, body=body, fresh=True, refusal=refusal) as response:
             if isinstance(response, Failure):
                 return response
-            limit = limit if response.status == 200 else min(limit, REFUSAL_BYTES)
-            received = await wire.whole(response, limit)
+            status, date = response.status, response.headers.get("Date")
+            most = limit if status == 200 else min(limit, REFUSAL_BYTES)
+            received = await wire.whole(response, most)
             coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-            document = Document(status=response.status, date=response.headers.get("Date"), body=received)
     except BROKEN as error:
         # A value, returned below: an error raised here would carry this one, and with it the address.
         broken = wire.described(error, host_of(href))
     else:
-        if not received or coding in ("identity", ""):
-            return document
-        if coding not in ("gzip", "x-gzip"):
-            return Failure(
-                reason=f"{host_of(href)} compresses its response in a way that was not asked for ({coding[:20]})",
-                permanent=True,
-            )
-        try:
+        if received and coding not in ("identity", ""):
             # In a thread: the event loop moves bytes, and is not held up by looking at them.
-            return replace(document, body=await asyncio.to_thread(_uncompressed, received, limit))
-        except (zlib.error, EOFError):
-            return Failure(reason=f"a response of {host_of(href)} cannot be decompressed")
+            uncompressed = await asyncio.to_thread(_uncompressed, received, coding, most, host_of(href))
+            if not isinstance(uncompressed, Failure):
+                received = uncompressed
+            elif status == 200:
+                return uncompressed
+            else:
+                # A refusal counts without its explanation.
+                received = None
+        return Document(status=status, date=date, body=received)
     return broken
 
 
-def _uncompressed(data: bytes, limit: int) -> bytes | None:
-    """A gzip body uncompressed; None where it is longer than ``limit`` bytes.
-
-    Raises:
-        EOFError: When it ends too soon, or something follows its end.
-        zlib.error: When it is not gzip.
-    """
+def _uncompressed(data: bytes, coding: str, limit: int, host: str) -> bytes | Failure | None:
+    """A compressed body as it was before; None where that is longer than ``limit`` bytes."""
+    if coding not in ("gzip", "x-gzip"):
+        return Failure(
+            reason=f"{host} compresses its response in a way that was not asked for ({coding[:20]})", permanent=True
+        )
     inflating = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    body = inflating.decompress(data, limit + 1)
+    try:
+        body = inflating.decompress(data, limit + 1)
+    except zlib.error:
+        body = b""
     if len(body) > limit:
         return None
-    if not inflating.eof or inflating.unused_data:
-        raise EOFError
-    return body
+    # A body that stops before the end of the compressed data, or goes on behind it, is damaged.
+    whole = inflating.eof and not inflating.unused_data
+    return body if whole else Failure(reason=f"a response of {host} cannot be decompressed")

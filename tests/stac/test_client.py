@@ -449,6 +449,19 @@ def test_a_compression_that_was_not_asked_for_is_refused(coding: str) -> None:
     assert len(server.asked("/search")) == 1
 
 
+@pytest.mark.parametrize("coding", ["br", "gzip"])
+def test_a_refusal_whose_explanation_cannot_be_read_is_one_all_the_same(coding: str) -> None:
+    """Its status counts: a collection that is not there is said not to be."""
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path.startswith("/collections/"):
+            return Reply(status=404, headers={"Content-Encoding": coding}, body=b"not compressed")
+        return {**document, "features": [], "links": [], "numberMatched": 0} if asked.path == "/search" else document
+
+    with stac_server(ITEMS, twist=twist) as server, pytest.raises(CatalogueError, match="no collection 'landsat'"):
+        search(server.root, "landsat")
+
+
 @pytest.mark.parametrize("body", [gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"], ids=["short", "long"])
 def test_a_compressed_body_that_is_not_whole_is_asked_for_again(body: bytes) -> None:
     """Its end is in the compressed bytes; a body that stops before it, or goes on behind it, is damaged."""
