@@ -144,6 +144,7 @@ class Deployment:
             missions=tuple(self._mission_plan(at, each, options) for each in self.missions),
             composite=self.program.composite,
             min_native_pixels=self.program.min_native_pixels,
+            optical=tuple(name for name, known in MISSIONS.items() if not known.radar),
             options=options,
         )
 

@@ -11,10 +11,11 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import Linear
+from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
 from mrv_assets.missions.mission import Mission, Power, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid, Window
-from mrv_assets.science.indices import FILL, INDICES, SCALE, RadarIndex, SpectralIndex, available, index_block
+from mrv_assets.science.indices import FILL, SCALE, available, index_block
 from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.speckle import RADIUS_PX, lee
 from mrv_assets.stages.blocks import BlockWritten, group_graph, materialize_blocks

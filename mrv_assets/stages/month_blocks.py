@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
+from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.composite import clear_observations, composite
 from mrv_assets.science.coverage import Seen, seen
 from mrv_assets.science.fusion import NONE, first_seen, taken
 from mrv_assets.science.grid import Window
-from mrv_assets.science.indices import INDICES
 from mrv_assets.science.preview import Canvas, Piece
 from mrv_assets.science.zonal import Fractions, Moments, coverage_fractions, moments
 from mrv_assets.stages.masked_tiles import UNCLEAR
@@ -42,6 +42,8 @@ class MonthJob:
     missions: MonthMissions
     fusion: bool
     min_native_pixels: int
+    optical: tuple[str, ...]
+    """Names of the missions that the table has a column of shares for."""
     geometries: NDArray[np.object_]
     """The parcels in the grid's CRS and, with fusion, last, their union, so that an overlap counts once."""
     canvas: Canvas

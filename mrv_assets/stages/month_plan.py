@@ -23,6 +23,8 @@ class MonthPlan:
     """How a month's observations become one value: ``mean`` or ``median``."""
     min_native_pixels: int
     """A parcel with fewer native pixels of a substitute than this gets no value from it."""
+    optical: tuple[str, ...]
+    """Names of all optical missions there are, whatever the programme names: all tables have the same columns."""
     options: RunOptions = DEFAULT
 
     def __post_init__(self) -> None:

@@ -44,6 +44,7 @@ def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
         missions=missions,
         fusion=fusion,
         min_native_pixels=plan.min_native_pixels,
+        optical=plan.optical,
         geometries=_geometries(at.parcels, fusion=fusion),
         canvas=Canvas.over(at.grid, at.parcels.projected),
     )
@@ -57,6 +58,7 @@ def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
             **plan.substitution.rules,
             min_native_pixels=plan.min_native_pixels,
             missions={m.name: {"resolution_m": m.resolution_m, "indices": list(m.indices)} for m in missions.order},
+            optical=list(plan.optical),
             method_version=METHOD_VERSION,
             parcels=at.parcels.identity,
         ),

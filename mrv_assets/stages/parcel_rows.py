@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
-from mrv_assets.missions.optical import OPTICAL
 from mrv_assets.science.coverage import fraction_of, max_gap_days
 from mrv_assets.science.gate import GateStatus, reaches
-from mrv_assets.science.indices import INDICES
 from mrv_assets.science.zonal import Moments
 from mrv_assets.stages.month_blocks import BlockResult, Fused, MonthJob
 from mrv_assets.stages.month_missions import Opened
@@ -132,7 +131,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
         "resolution_m": float(coarsest) if chosen else None,
         "uncertainty_factor": _uncertainty_factor(coarsest, first) if chosen else None,
         "fused": fused,
-        **{f"{name}_share": seen.shares.get(name) for name in OPTICAL},
+        **{f"{name}_share": seen.shares.get(name) for name in job.optical},
         "gate_status": missions.decision["status"],
         "value_status": status,
     }

@@ -173,6 +173,7 @@ def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
         ),
         composite=stated["composite"],
         min_native_pixels=stated["min_native_pixels"],
+        optical=tuple(stated["optical"]),
         options=options,
     )
 
