@@ -22,7 +22,7 @@ from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac import open as opening
-from mrv_assets.stac.instead import no_file
+from mrv_assets.stac.open import not_a_file
 from mrv_assets.stages.materialize import Materialized, Outcome
 from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.raw_tiles import copy_scenes, published_for, raw_tiles
@@ -301,7 +301,7 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
     soon = Limits(attempts=3, backoff_s=0.01)
 
-    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
+    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=not_a_file) as transport:
         published = replace(published_for(plan), transport=transport)
         with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
             copy_scenes(deployment.lake, plan, published)

@@ -1,10 +1,10 @@
-"""Work that several ask for at once is done once, and nothing of it is kept."""
+"""Work that several callers ask for at once is done once, and nothing of it is cached."""
 
 import asyncio
 
 import pytest
 
-from mrv_assets.transport.single_flight import SingleFlight
+from mrv_assets.transport.signing import SingleFlight
 
 
 class Work:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrv_assets.transport.bucket import Bucket, bucket_of
+from mrv_assets.transport.s3 import Bucket, bucket_of
 
 USGS = Bucket(name="usgs-landsat", region="us-west-2", access="requester pays")
 DOTTED = Bucket(name="scenes.example.org", region="eu-central-1")
@@ -129,7 +129,7 @@ def test_no_link_is_made_of_a_key_that_no_object_has(key: str, reason: str) -> N
         ({"name": "a"}, "'a'"),
         ({"name": "a/../b"}, "'a/../b'"),
         ({"name": "a..b"}, "'a..b'"),
-        ({"endpoint": "https://a..b.org"}, "its endpoint's host is no name"),
+        ({"endpoint": "https://a..b.org"}, "its endpoint's host is not a name"),
         ({"region": "Oregon"}, "'Oregon'"),
         ({"region": "us-west-2.example.org/"}, "'us-west-2.example.org/'"),
         ({"endpoint": "minio.example.org"}, "endpoint"),

@@ -1,15 +1,20 @@
-"""Asking an API for documents: what passes is asked again, what does not is said, and nothing is without bound."""
+"""Documents of an API: a failure that passes is tried again, any other is told, and everything has a bound."""
 
+import asyncio
 import gzip
 import json
+import os
 import pickle
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import searching
 from certificates import a_certificate
 from searching import HERE, ITEMS, JULY, SMALL, api, at_search, failing, names, search
 from stac_servers import Asked, Json, Reply, Twist, stac_server
@@ -20,6 +25,8 @@ from mrv_assets.stac.json_document import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_MAR
 from mrv_assets.stac.presets import preset_of
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.limits import Limits
+
+GZIP_HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
 @pytest.mark.parametrize("header", ["1", "Thu, 01 Jan 2026 00:00:01 GMT"], ids=["seconds", "date"])
@@ -93,7 +100,7 @@ def test_a_pause_longer_than_the_search_may_take_is_not_waited_for() -> None:
     "reply",
     [
         Reply(body=b" " * 400, body_pause_s=0.05),
-        Reply(body=b"\x00\x00\x00\xff\xff" * 80, body_pause_s=0.05, headers={"Content-Encoding": "deflate"}),
+        Reply(body=GZIP_HEADER + b"\x00\x00\x00\xff\xff" * 80, body_pause_s=0.05, headers={"Content-Encoding": "gzip"}),
         Reply(body=b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 70, body_pause_s=0.05, headers={"Transfer-Encoding": "chunked"}),
         Reply(header_pause_s=0.3),
     ],
@@ -132,16 +139,16 @@ def crowd(asked: Asked, document: Json) -> Reply:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (lambda _, page: Reply(body=b"<!DOCTYPE html><html>Sign in</html>"), "answers is a web page"),
-        (lambda _, page: Reply(body=b"not json"), "answers is not JSON"),
-        (lambda _, page: Reply(body=b'{"features": [NaN]}'), "NaN is no JSON number"),
-        (lambda _, page: Reply(body=b'{"features": [1e999]}'), "1e999 is beyond all numbers"),
+        (lambda _, page: Reply(body=b"<!DOCTYPE html><html>Sign in</html>"), "127.0.0.1 is a web page"),
+        (lambda _, page: Reply(body=b"not json"), "127.0.0.1 is not JSON"),
+        (lambda _, page: Reply(body=b'{"features": [NaN]}'), "NaN is not a JSON number"),
+        (lambda _, page: Reply(body=b'{"features": [1e999]}'), "1e999 is beyond all floats"),
         (lambda _, page: {**page, "x": json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)}, "nests deeper than 64"),
         (lambda _, page: Reply(body=b"[" * 200_000), "nests deeper than 64"),
         (lambda _, page: Reply(body=b" " * (1 << 20), endless=True), "larger than 16 MB"),
         (bomb, "larger than 16 MB"),
         (crowd, "holds more than 2000000 values"),
-        (lambda _, page: Reply(body=b"\xff\xfe"), "answers is not JSON"),
+        (lambda _, page: Reply(body=b"\xff\xfe"), "127.0.0.1 is not JSON"),
     ],
     ids=["html", "text", "nan", "infinite", "deep", "bottomless", "endless", "bomb", "crowd", "no-utf8"],
 )
@@ -177,8 +184,8 @@ def test_a_refusal_is_final_and_says_why(status: int, body: bytes, reason: str) 
         (b'{"type": "Catalog", "links": []}', "offers no search"),
         (b'{"type": "Catalog", "links": [{"rel": "search", "href": 7}]}', "offers no search"),
         (b'{"type": "Catalog", "links": [{"rel": "search", "href": "/s", "method": "PUT"}]}', "neither GET nor POST"),
-        (b'{"type": "Catalog"}', "is no STAC API"),
-        (b"[]", "is no STAC API"),
+        (b'{"type": "Catalog"}', "is not the landing page of a STAC API"),
+        (b"[]", "is not the landing page of a STAC API"),
         (b"<html>", "is a web page"),
     ],
 )
@@ -237,7 +244,7 @@ def test_what_is_no_address_is_an_error_of_the_search(rel: str, href: str) -> No
 
     error, server = failing(moved(307, lambda _: location) if rel == "redirect" else linking(rel, href))
 
-    assert re.search("no well-formed|offers no search|cannot be followed", str(error))
+    assert re.search("not a well-formed|offers no search|cannot be followed", str(error))
     assert len(server.asked("/search")) == (rel != "search")
 
 
@@ -263,23 +270,21 @@ def test_redirects_that_never_end_do() -> None:
     """Five are followed."""
     error, server = failing(at_search(None, lambda _, page: Reply(status=307, headers={"Location": "/search"})))
 
-    assert "redirects more than 5 times" in str(error)
+    assert "redirected more than 5 times" in str(error)
     assert len(server.asked("/search")) == 6
 
 
 def test_a_name_that_leads_to_this_machine_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address that was reached is looked at before a byte is sent, whatever the name led to before."""
+    """The address that a name leads to is looked at before it is connected to, and no other look-up follows."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(5)
+        listening.settimeout(0.2)
         address = listening.getsockname()
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)])
         catalogue = api("https://stac.example.org/v1", rules=HostRules(hosts=("stac.example.org",)))
         with pytest.raises(CatalogueError) as error:
             catalogue.search("sentinel-2", HERE, *JULY)
-        connection, _ = listening.accept()
-        with connection:
-            connection.settimeout(5)
-            assert connection.recv(1) == b""
+        with pytest.raises(TimeoutError):
+            listening.accept()
 
     assert "its name leads to 127.0.0.1" in str(error.value)
 
@@ -348,15 +353,27 @@ def test_what_stands_in_a_link_s_query_is_never_said(wrong: str, caplog: pytest.
     error, _ = failing(twist, attempts=2, silence_s=1.0)
 
     assert "SECRET" not in everything_said(error)
-    assert caplog.records
     assert "SECRET" not in caplog.text
     assert "SECRET" not in " ".join(repr(record.__dict__) for record in caplog.records)
 
 
-def test_an_api_over_tls_is_asked_over_tls_whatever_its_links_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Behind a proxy that ends TLS an API writes http into its own links and redirects; it is asked over https."""
+def in_a_process(code: str, root: str, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run code in a Python of its own, with the builders of these tests and an API's address."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", code, root],
+        env={**os.environ, "PYTHONPATH": str(Path(searching.__file__).parent), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_api_over_tls_is_asked_over_tls_whatever_its_links_say(tmp_path: Path) -> None:
+    """Behind a proxy that ends TLS an API writes http into its own links and redirects; it is asked over https.
+
+    The certificate is trusted as a deployment would trust it: by a variable that is set when the process starts.
+    """
     context = a_certificate(tmp_path / "certificate.pem")
 
     def plain(asked: Asked, document: Json) -> Json | Reply:
@@ -364,12 +381,12 @@ def test_an_api_over_tls_is_asked_over_tls_whatever_its_links_say(
             return Reply(status=307, headers={"Location": f"http://{asked.headers['Host']}/search"})
         return json.loads(json.dumps(document).replace("https://", "http://"))
 
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    code = "import sys; from searching import names, search; print(*names(search(sys.argv[1])))"
     with stac_server(ITEMS, twist=plain, tls=context) as server:
-        found = search(server.root)
+        done = in_a_process(code, server.root, SSL_CERT_FILE=str(tmp_path / "certificate.pem"))
 
     assert server.root.startswith("https://")
-    assert names(found) == [item["id"] for item in ITEMS]
+    assert done.stdout.split() == [item["id"] for item in ITEMS], done.stderr
 
 
 def test_a_certificate_that_no_one_vouches_for_is_no_one_s(tmp_path: Path) -> None:
@@ -387,3 +404,70 @@ def test_errors_cross_processes() -> None:
     error, _ = failing(at_search(1, lambda _, page: Reply(status=400)))
 
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_search_may_be_made_where_an_event_loop_runs() -> None:
+    """An async asset, a notebook, a dask worker: the request is sent by another loop, in a thread of its own."""
+
+    async def searching_there() -> list[str]:
+        return names(search(server.root))
+
+    with stac_server(ITEMS) as server:
+        found = asyncio.run(searching_there())
+
+    assert found == [item["id"] for item in ITEMS]
+
+
+SEARCH_ON_BOTH_SIDES_OF_A_FORK = """
+import os, sys
+from searching import HERE, JULY, api, names
+catalogue = api(sys.argv[1])
+found = [catalogue.search("sentinel-2", HERE, *JULY)]
+if (child := os.fork()) == 0:
+    print(len(names(catalogue.search("sentinel-2", HERE, *JULY))), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(len(names(catalogue.search("sentinel-2", HERE, *JULY))), flush=True)
+"""
+
+
+def test_a_forked_child_searches_over_connections_of_its_own() -> None:
+    """Neither process disturbs the other's, and none is left open at the end."""
+    with stac_server(ITEMS) as server:
+        done = in_a_process(SEARCH_ON_BOTH_SIDES_OF_A_FORK, server.root, "-W", "error::ResourceWarning")
+
+    assert done.stdout.split() == ["25", "25"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
+def test_a_compression_that_was_not_asked_for_is_refused(coding: str) -> None:
+    """Named at once: asking again would bring the same."""
+    error, server = failing(at_search(1, lambda _, page: Reply(headers={"Content-Encoding": coding}, body=b"{}")))
+
+    assert f"compresses its response in a way that was not asked for ({coding})" in str(error)
+    assert len(server.asked("/search")) == 1
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip"])
+def test_a_refusal_whose_explanation_cannot_be_read_is_one_all_the_same(coding: str) -> None:
+    """Its status counts: a collection that is not there is said not to be."""
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        if asked.path.startswith("/collections/"):
+            return Reply(status=404, headers={"Content-Encoding": coding}, body=b"not compressed")
+        return {**document, "features": [], "links": [], "numberMatched": 0} if asked.path == "/search" else document
+
+    with stac_server(ITEMS, twist=twist) as server, pytest.raises(CatalogueError, match="no collection 'landsat'"):
+        search(server.root, "landsat")
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"rest"], ids=["short", "long"])
+def test_a_compressed_body_that_is_not_whole_is_asked_for_again(body: bytes) -> None:
+    """Its end is in the compressed bytes; a body that stops before it, or goes on behind it, is damaged."""
+    damaged = Reply(headers={"Content-Encoding": "gzip"}, body=body)
+    with stac_server(ITEMS, twist=at_search(1, lambda _, page: damaged)) as server:
+        found = search(server.root)
+
+    assert len(found.items) == 25
+    assert len(server.asked("/search")) == 4
