@@ -6,9 +6,10 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.demo import simulated_report
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.stages.table import PRODUCT
 
 
 def answer(deployment: Deployment, seconds: float, reused: int) -> Json:

@@ -3,17 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mrv_assets.missions.registry import CREDITS
+
 if TYPE_CHECKING:
     from mrv_assets.export.months import SourceScene
 
-# The wording that the Copernicus Sentinel data legal notice and the USGS ask for when data were modified.
-_COPERNICUS = "Contains modified Copernicus Sentinel data {years}"
-CREDITS = {
-    "sentinel2": _COPERNICUS,
-    "sentinel1": _COPERNICUS,
-    "landsat": "Contains modified Landsat Level-2 data {years} courtesy of the U.S. Geological Survey",
-}
-"""Credit of each mission; ``{years}`` are the years of its scenes."""
 SIMULATED = "Contains simulated scenes, which show no real ground"
 """Credit of simulated scenes, which must not be taken for a publisher's data."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, NotMaterialized
 from mrv_assets.export.content import Content
 from mrv_assets.export.folder import MANIFEST, checked, files_of, put_in_place, staged
@@ -16,6 +16,7 @@ from mrv_assets.export.formats import Format
 from mrv_assets.export.months import Month, read_month
 from mrv_assets.export.options import Options
 from mrv_assets.export.rows import counts_by_status
+from mrv_assets.stages.table import PRODUCT
 
 SCHEMA = "mrv-export/1"
 

@@ -24,7 +24,7 @@ from mrv_assets.export.geoparquet import write_geoparquet
 from mrv_assets.export.months import Month
 from mrv_assets.export.rows import all_rows
 from mrv_assets.science.grid import Grid, Window
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.tile_month import month_bounds
 
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 PARQUET = "application/vnd.apache.parquet"

@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, read_rows
@@ -17,6 +17,7 @@ from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.reports.left_out import left_out
 from mrv_assets.reports.terminal import counted, escape
 from mrv_assets.science.gate import reaches
+from mrv_assets.stages.table import PRODUCT
 
 
 class UnknownParcel(BadInputError):

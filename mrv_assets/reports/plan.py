@@ -6,9 +6,10 @@ from datetime import datetime
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.deployment import PRODUCT, Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.lake.store import Lake
 from mrv_assets.reports.terminal import counted
+from mrv_assets.stages.table import PRODUCT
 
 
 def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) -> Json:
@@ -18,14 +19,14 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
         UnknownPartition: When the programme has no such tile or month.
         CatalogueError: When a catalogue cannot be used.
     """
-    from mrv_assets.stages.raw_tiles import forecast
+    from mrv_assets.stages.raw_tiles import forecast, published_for
 
     partitions = []
     for tile in tiles:
         for month in months:
             for mission in deployment.missions:
                 plan = deployment.plan(tile, month, mission)
-                expected = forecast(plan, published_of(plan))
+                expected = forecast(plan, published_for(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
     done = sum(deployment.lake.head(PRODUCT, tile, month) is not None for tile in tiles for month in months)

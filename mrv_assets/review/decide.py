@@ -1,7 +1,7 @@
 """Manual decisions on tile-months that the gate rejected: who may decide, on which record, with which effect."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +17,16 @@ from mrv_assets.audit.manual_decisions import (
     signed,
 )
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.manual_decisions import counted_approvals
-from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.mission_plan import MissionPlan
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.table import MISSION_STAGES, PRODUCT
 
 LONGEST = 2_000
 """Most characters of a reason, and of each piece of evidence."""
@@ -119,13 +121,13 @@ def follows(deployment: Deployment, recorded: Recorded) -> list[str]:
     names = [mission.name for mission in deployment.missions]
     later = [] if deployment.program.fusion else names[names.index(recorded.mission) + 1 :]
     return [
-        f"{recorded.mission}/{STAGES[-1]}",
-        *(f"{name}/{stage}" for name in later for stage in STAGES),
+        f"{recorded.mission}/{MISSION_STAGES[-1].name}",
+        *(f"{name}/{stage.name}" for name in later for stage in MISSION_STAGES),
         PRODUCT,
     ]
 
 
-def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[Plan, Record]:
+def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[MissionPlan, Record]:
     """The current rejected record to decide on, and its plan; refused where the programme would make another now."""
     _checked_text("Reason", verdict.reason)
     for text in verdict.evidence:
@@ -139,7 +141,7 @@ def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[Plan, Record]:
     if mission not in deployment.program.substitution:
         known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
-    plan = deployment.plan(verdict.tile, verdict.month, MISSIONS[mission])
+    plan = deployment.plan(verdict.tile, verdict.month, MISSIONS[mission], RunOptions(known_only=True))
     asset = plan.asset("gated_tiles")
     name = f"{asset} {verdict.tile} {verdict.month}"
     current = deployment.lake.current(asset, verdict.tile, verdict.month)
@@ -151,7 +153,7 @@ def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[Plan, Record]:
         reason = f"it has been superseded, or there is no such record: {current.audit_hash} is current"
         raise DecisionRefused("Record", verdict.record, reason, "Look at the month as it is now, then decide on that")
     try:
-        deployment.materialize("gated_tiles", replace(plan, known_only=True))
+        deployment.materialize("gated_tiles", plan)
     except (NotAnswered, StaleUpstream):
         reason = "its decision has been superseded: the programme, the code or the indices have changed"
         raise DecisionRefused("Partition", name, reason, again) from None
@@ -215,14 +217,16 @@ def _statement(deployment: Deployment, verdict: Verdict, record: Record, reviewe
     )
 
 
-def _recorded(deployment: Deployment, plan: Plan, record: Record, statement: Statement, decision: bytes) -> Recorded:
+def _recorded(
+    deployment: Deployment, plan: MissionPlan, record: Record, statement: Statement, decision: bytes
+) -> Recorded:
     decision_id = keep_decision(deployment.lake, decision, record)
     return Recorded(
         decision=decision_id,
         statement=statement,
-        mission=plan.the_mission.name,
+        mission=plan.mission.name,
         authenticated=b'"signature":null' not in decision,
-        approved=bool(counted_approvals(deployment.lake, plan, record)),
+        approved=bool(counted_approvals(deployment.lake, record, plan.reviewers)),
         approvals_missing=approvals_missing(decisions_on(deployment.lake, record), plan.reviewers),
     )
 

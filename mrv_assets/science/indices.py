@@ -1,7 +1,6 @@
 """Indices: of reflectance as scaled integers, of radar as floats; missing where they mean nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mrv_assets.missions.bandpass import UNCHANGED, Linear
+from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
 from mrv_assets.missions.mission import Power, Radiometry, Reflectance
 from mrv_assets.science.jit import kernel
 
@@ -18,92 +18,6 @@ FILL = -32768
 """The stored integer that means missing."""
 
 Counts = dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpectralIndex:
-    """One index: ``gain (first - second) / (sum of weight x band + constant)``, on reflectance."""
-
-    name: str
-    long_name: str
-    bands: tuple[str, ...]
-    """Two or three; the first two are those of the numerator."""
-    weights: tuple[float, ...] = (1.0, 1.0)
-    """Of each band in the denominator."""
-    constant: float = 0.0
-    """Added to the denominator, reflectance."""
-    gain: float = 1.0
-    limit: float = 1.0
-    """Beyond this in size a value is noise, not vegetation: invalid, counted, never clipped."""
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RadarIndex:
-    """One index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power."""
-
-    name: str
-    long_name: str
-    gain: float
-    weight: float
-    """Of VH in the denominator."""
-    source: str
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The bands it is made of."""
-        return "vh", "vv"
-
-
-Index = SpectralIndex | RadarIndex
-
-INDICES: dict[str, Index] = {
-    index.name: index
-    for index in (
-        SpectralIndex(
-            name="ndvi",
-            long_name="normalized difference vegetation index",
-            bands=("nir", "red"),
-            source="Rouse et al. 1974: (N - R) / (N + R)",
-        ),
-        SpectralIndex(
-            name="evi",
-            long_name="enhanced vegetation index",
-            bands=("nir", "red", "blue"),
-            weights=(1.0, 6.0, -7.5),
-            constant=1.0,
-            gain=2.5,
-            limit=2.0,
-            source="Huete et al. 2002: 2.5 (N - R) / (N + 6 R - 7.5 B + 1)",
-        ),
-        SpectralIndex(
-            name="nbr",
-            long_name="normalized burn ratio",
-            bands=("nir08", "swir22"),
-            source="Key and Benson 2006: (N2 - S2) / (N2 + S2)",
-        ),
-        SpectralIndex(
-            name="ndmi",
-            long_name="normalized difference moisture index",
-            bands=("nir08", "swir16"),
-            source="Gao 1996: (N2 - S1) / (N2 + S1)",
-        ),
-        RadarIndex(
-            name="vh_vv",
-            long_name="ratio of cross-polarized to co-polarized backscatter",
-            gain=1.0,
-            weight=0.0,
-            source="VH / VV, gamma0 in linear power",
-        ),
-        RadarIndex(
-            name="rvi",
-            long_name="radar vegetation index of two polarizations",
-            gain=4.0,
-            weight=1.0,
-            source="Nasirzadehdizaji et al. 2019: 4 VH / (VV + VH), gamma0 in linear power",
-        ),
-    )
-}
 
 
 def available(bands: Collection[str], stand_ins: Mapping[str, str] | None = None) -> dict[str, tuple[str, ...]]:
@@ -127,7 +41,7 @@ def index_block(
     """One index of a block.
 
     Args:
-        name: One of :data:`INDICES`.
+        name: One of :data:`mrv_assets.missions.indices.INDICES`.
         bands: Stored numbers by the band that the formula names, uint16 digital numbers or float32 power, dims
             (time, y, x).
         unclear_flags: Reasons a pixel is unclear, same dims; 0 = clear.

@@ -16,9 +16,10 @@ from PIL import Image
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.reviewers import review
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.simulated.truth import truth
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Options
 
 MONTHS = tuple(case.month for case in CASES)

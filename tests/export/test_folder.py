@@ -16,10 +16,11 @@ from forked import a_server
 from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ExportError
 from mrv_assets.export.formats import FORMATS
 from mrv_assets.lake.store import Lake
+from mrv_assets.stages.table import PRODUCT
 
 KILLS = 6
 KINDS = [format.name for format in FORMATS]

@@ -20,9 +20,10 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
 from mrv_assets import __version__
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.export.stac import footprint
 from mrv_assets.science.grid import Window, tile_grid
+from mrv_assets.stages.table import PRODUCT
 
 ASSETS = {"parcels", "n_obs", *(f"{i}{end}" for i in ("ndvi", "evi", "nbr", "ndmi") for end in ("", "_std"))}
 

@@ -9,10 +9,11 @@ import pytest
 from block_scenes import TILE
 from export_months import NOT_RUN, PASSED, REJECTED, Export, expected_rows
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError
 from mrv_assets.export.rows import meaning
 from mrv_assets.export.xlsx import write_workbook
+from mrv_assets.stages.table import PRODUCT
 
 
 def test_a_workbook_has_the_same_values_as_numbers_and_texts(

@@ -16,7 +16,7 @@ from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement, asserted, signed
 from mrv_assets.cli.main import main
-from mrv_assets.deployment import PRODUCT, UnknownPartition
+from mrv_assets.deployment import UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.reports.explain import answer as explain_answer
@@ -25,6 +25,7 @@ from mrv_assets.reports.qa_list import answer as queue
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed
 from mrv_assets.review.keys import new_key, read_key
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Options
 from mrv_assets.verify.walk import partition_at
 

@@ -6,8 +6,9 @@ import yaml
 from demo_lake import a_deployment, a_program, rows
 from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
+from stage_names import STAGES
 
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.qa_list import answer as queue
 from mrv_assets.reports.verify import answer as verify

@@ -15,8 +15,8 @@ from tampering import names, put, quiet
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.reports.verify import answer as verify
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]

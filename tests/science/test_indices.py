@@ -14,14 +14,13 @@ from stacks import CLEAR, LANDSAT_LIKE, RADIOMETRY, a_flag_array, a_stack, dn_of
 from strategies import bands_and_flags
 
 from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.indices import INDICES, SpectralIndex
 from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.indices import (
     FILL,
-    INDICES,
     SCALE,
-    SpectralIndex,
     available,
     decode_index,
     index_block,

@@ -14,10 +14,11 @@ import yaml
 from block_scenes import AROUND, CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import Json, a_deployment
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.export.options import checked_options
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.reports.export import answer
+from mrv_assets.stages.table import PRODUCT
 
 PASSED, REJECTED, NO_NBR, NOT_RUN = "2018-07", "2018-08", "2018-09", "2018-10"
 HIDDEN = "-3 @home"

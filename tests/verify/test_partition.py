@@ -25,9 +25,9 @@ from tampering import (
 )
 
 from mrv_assets.audit.canonical import canonical, digest
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.lake.layout import Slot
 from mrv_assets.lake.runs import run_id
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.walk import LAKE
 
 HASH = "0" * 64

@@ -28,9 +28,9 @@ from tampering import (
     the_only,
 )
 
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.reports.verify import text
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import NotALake, Options
 
 Json = dict[str, Any]
