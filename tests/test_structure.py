@@ -89,8 +89,10 @@ def imports(tree: ast.Module) -> Iterator[str]:
             case ast.ImportFrom(level=level) if level:
                 yield "a relative import"
             case ast.ImportFrom(module=str(name), names=aliases):
-                # Of the package itself, what is imported is the module named after it.
-                yield from (f"{name}.{alias.name}" for alias in aliases) if name == "mrv_assets" else (name,)
+                # An imported name may be a module of the package it is imported from.
+                yield from (f"{name}.{alias.name}" for alias in aliases)
+                if name != "mrv_assets":
+                    yield name
 
 
 def violations(look: Callable[[str, ast.Module], Iterator[str]]) -> list[str]:

@@ -21,7 +21,7 @@ from shapely.geometry import shape
 
 from mrv_assets import __version__
 from mrv_assets.deployment import Deployment
-from mrv_assets.export.catalogue import footprint
+from mrv_assets.export.stac import footprint
 from mrv_assets.science.grid import Window, tile_grid
 from mrv_assets.stages.table import PRODUCT
 

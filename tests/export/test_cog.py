@@ -16,10 +16,10 @@ from pyproj import Transformer
 
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, GateRefused, NotMaterialized
+from mrv_assets.export.cog import TOLERANCE_PX
 from mrv_assets.export.degrees import degrees_grid, outline, pixel_area_m2
 from mrv_assets.export.months import read_month
-from mrv_assets.export.options import wanted
-from mrv_assets.export.rasters import TOLERANCE_PX
+from mrv_assets.export.options import checked_options
 from mrv_assets.science.grid import Window, tile_grid
 from mrv_assets.stages.table import PRODUCT
 
@@ -225,18 +225,18 @@ def test_a_month_that_was_not_run_is_said_to_be_missing(export: Export) -> None:
     [
         ("csv", {"crs": "EPSG:4326"}, "--crs 'EPSG:4326': csv has no pixels"),
         ("xlsx", {"step_deg": 1e-4}, "--resolution '0.0001': xlsx has no pixels"),
-        ("cog", {"step_deg": 1e-4}, "on the tile's own grid no pixel changes"),
-        ("cog", {"resampling": "bilinear"}, "on the tile's own grid no pixel changes"),
+        ("cog", {"step_deg": 1e-4}, "pixels on the tile's own grid are not resampled"),
+        ("cog", {"resampling": "bilinear"}, "pixels on the tile's own grid are not resampled"),
         ("cog", {"crs": "EPSG:4326", "step_deg": 10.0}, "Give degrees from 1e-05 to 0.1, 9e-05 for 10 m"),
-        ("cog", {"crs": "EPSG:4326", "step_deg": float("nan")}, "it is no pixel size in degrees"),
-        ("cog", {"crs": "EPSG:4326", "step_deg": -1e-4}, "it is no pixel size in degrees"),
-        ("cog", {"crs": "EPSG:4326", "step_deg": 0.0}, "it is no pixel size in degrees"),
+        ("cog", {"crs": "EPSG:4326", "step_deg": float("nan")}, "it is not a pixel size in degrees"),
+        ("cog", {"crs": "EPSG:4326", "step_deg": -1e-4}, "it is not a pixel size in degrees"),
+        ("cog", {"crs": "EPSG:4326", "step_deg": 0.0}, "it is not a pixel size in degrees"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(kind: str, options: Json, message: str) -> None:
     """A resolution of ten is metres; degrees are asked for, with the number that was probably meant."""
     with pytest.raises(ExportError) as refusal:
-        wanted(kind, **{**NOT_GIVEN, **options})
+        checked_options(kind, **{**NOT_GIVEN, **options})
 
     assert message in str(refusal.value)
 

@@ -10,7 +10,7 @@ from reviewing import GATED, Rejected, rejected_months
 
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.errors import DecisionRefused
-from mrv_assets.review.queue import queue
+from mrv_assets.reports.qa_list import answer as queue
 from mrv_assets.settings import current
 
 

@@ -1,29 +1,37 @@
-"""CSV, with what its columns mean beside it as W3C's CSV on the Web (CSVW) has it."""
+"""CSV, with a description of its columns beside it: W3C's CSV on the Web (CSVW)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from mrv_assets.export.rows import meaning
+from mrv_assets.export.content import Content
+from mrv_assets.export.rows import meaning, without_geometry
 
 _AT_ONCE = 10_000
-"""Rows that are held as text at once."""
+"""Rows that are converted to text at a time."""
 
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a text begins with that a spreadsheet would compute instead of show; full-width signs too."""
+"""Beginnings of a text that a spreadsheet would compute instead of show; full-width signs too."""
 GUARD = "'"
 
 _DATATYPES = {"string": "string", "double": "double", "int64": "integer", "bool": "boolean"}
 
 
+def write(content: Content, folder: Path, step: Callable[[str], None]) -> None:
+    """Write ``parcels.csv`` and ``parcels.csv-metadata.json``."""
+    table, path = without_geometry(content.table), folder / "parcels.csv"
+    write_csv(table, path)
+    write_csvw(table, path, content.attributions, folder / "parcels.csv-metadata.json")
+
+
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Write rows as CSV: UTF-8, commas, texts in quotes, numbers in full, nothing at all where a value is missing.
+    """Write rows as CSV: UTF-8, commas, texts in quotes, numbers in full, an empty cell where a value is missing.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, and so does one that begins with
-    an apostrophe: taking one away gives every text back as it is.
+    an apostrophe: removing one apostrophe gives every text back as it is.
     """
     with path.open("x", encoding="utf-8", newline="") as file:
         file.write(_line(table.column_names))
@@ -32,14 +40,14 @@ def write_csv(table: pa.Table, path: Path) -> None:
             file.writelines(_line(row) for row in zip(*columns, strict=True))
 
 
-def write_csvw(table: pa.Table, csv: Path, credited: Sequence[str], path: Path) -> None:
-    """Write what the columns of a CSV mean: type, unit, source (https://www.w3.org/TR/tabular-metadata/).
+def write_csvw(table: pa.Table, csv: Path, credits: Sequence[str], path: Path) -> None:
+    """Write the meaning of a CSV's columns: type, unit, source (https://www.w3.org/TR/tabular-metadata/).
 
     Args:
-        table: What the CSV holds.
-        csv: Beside which it goes.
-        credited: Whose data it was made of.
-        path: Where to.
+        table: The rows of the CSV.
+        csv: The CSV's path.
+        credits: Attributions of the scenes that the rows were made from.
+        path: The new file.
     """
     columns = []
     for name in table.column_names:
@@ -51,7 +59,7 @@ def write_csvw(table: pa.Table, csv: Path, credited: Sequence[str], path: Path) 
         "url": csv.name,
         "dc:description": "One row a parcel and month. A text that begins with an apostrophe has one more than it has "
         "in the lake.",
-        "dc:rights": list(credited),
+        "dc:rights": list(credits),
         "dialect": {"encoding": "utf-8", "header": True, "lineTerminators": ["\n"]},
         "tableSchema": {"columns": columns, "primaryKey": ["parcel_id", "month", "tile"]},
     }
@@ -72,5 +80,5 @@ def _cell(value: object) -> str:
             guarded = GUARD + value if value.startswith((GUARD, *STARTS_A_FORMULA)) else value
             return '"' + guarded.replace('"', '""') + '"'
         case _:
-            # Of a double: the shortest text that reads as the same one.
+            # The shortest text that reads as the same double.
             return repr(value)

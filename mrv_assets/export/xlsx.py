@@ -1,9 +1,9 @@
-"""An Excel workbook: the rows, what their columns mean, and what was decided on each tile and month."""
+"""An Excel workbook: the rows, the meaning of their columns, and the decisions on each tile and month."""
 
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,37 @@ from openpyxl.utils import get_column_letter
 
 from mrv_assets.errors import ExportError
 from mrv_assets.export.attribution import attributions
+from mrv_assets.export.content import Content
 from mrv_assets.export.months import Month
-from mrv_assets.export.rows import meaning
+from mrv_assets.export.rows import meaning, without_geometry
 
 MOST_ROWS = 1_048_576
-"""Of a sheet, its header included; Excel's own limit."""
+"""Most rows of a sheet, its header included; Excel's own limit."""
 LONGEST_TEXT = 32_767
-"""Characters of a cell; likewise."""
+"""Most characters of a cell; Excel's own limit."""
 ROWS, COLUMNS, MONTHS = "parcels", "columns", "months"
 """Names of the sheets."""
 
 _NO_TIME = datetime(1980, 1, 1)
-"""A workbook states when it was made, and so does each file in it; the same values give the same bytes."""
+"""Stated as the time of making of a workbook and of each file in it, so that the same values give the same bytes."""
 _TEXT = "@"
 _NUMBERS = {"ha": "0.0000", "1": "0.0000", "d": "0.00", "m": "0"}
-"""How numbers are shown, by unit; all their digits are stored."""
+"""Excel's number format by unit; the stored numbers keep all their digits."""
 _AT_ONCE = 10_000
+"""Rows that are converted to Python at a time."""
+
+
+def write(content: Content, folder: Path, step: Callable[[str], None]) -> None:
+    """Write ``parcels.xlsx``.
+
+    Raises:
+        ExportError: When there are more rows, or longer texts, than Excel's sheets can have.
+    """
+    write_workbook(without_geometry(content.table), content.months, folder / "parcels.xlsx")
 
 
 def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None:
-    """Write rows as an Excel workbook. Texts are texts, whatever they look like: no formula, no number, no date.
+    """Write rows as an Excel workbook. Every text is a text cell, also one that looks like a formula or a number.
 
     Raises:
         ExportError: When there are more rows, or longer texts, than Excel's sheets can have.
@@ -44,7 +55,7 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     if table.num_rows >= MOST_ROWS:
         reason = f"{table.num_rows} rows are more than the {MOST_ROWS - 1} of an Excel sheet"
         raise ExportError("--as", "xlsx", reason, "Name a --tile or --month, or export as csv or geoparquet")
-    # Before a sheet is begun: openpyxl leaves one that is not finished to the garbage collector.
+    # Checked before a sheet is begun: openpyxl leaves an unfinished sheet to the garbage collector.
     _require_texts_fit(table)
     book = Workbook(write_only=True)
     book.properties.creator = "mrv_assets"
@@ -62,9 +73,9 @@ def write_workbook(table: pa.Table, months: Sequence[Month], path: Path) -> None
     ]
     headers = ("tile", "month", "values from", "gate", "attribution", "audit hash of monthly_proxies")
     _sheet(book, MONTHS, headers, (8, 10, 14, 50, 50, 70), iter(decided))
-    made = io.BytesIO()
-    book.save(made)
-    path.write_bytes(_without_times(made))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    path.write_bytes(_without_times(buffer))
 
 
 def _require_texts_fit(table: pa.Table) -> None:
@@ -89,22 +100,22 @@ def _sheet(
     formats: Sequence[str] = (),
 ) -> None:
     sheet = book.create_sheet(title)
-    # Before any row: a sheet is written as it goes.
+    # Set before any row: a write-only sheet is streamed.
     sheet.freeze_panes = "B2"
     for number, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(number)].width = width
     sheet.append([_cell(sheet, header, _TEXT, bold=True) for header in headers])
     count = 1
     for row in rows:
-        shown = formats or [_TEXT] * len(row)
-        sheet.append([_cell(sheet, value, number) for value, number in zip(row, shown, strict=True)])
+        cell_formats = formats or [_TEXT] * len(row)
+        sheet.append([_cell(sheet, value, format) for value, format in zip(row, cell_formats, strict=True)])
         count += 1
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(headers))}{count}"
 
 
 def _cell(sheet: Any, value: Any, number_format: str, *, bold: bool = False) -> Any:
     if isinstance(value, float):
-        # openpyxl writes sixteen digits, and a double may need seventeen to be read as the same one.
+        # openpyxl writes sixteen digits, and a double may need seventeen to be read back unchanged.
         cell = WriteOnlyCell(sheet, repr(value))
         cell.data_type = "n"
     else:
@@ -129,17 +140,17 @@ def _width(column: str) -> int:
     return max(12, len(column) + 4)
 
 
-def _without_times(made: io.BytesIO) -> bytes:
-    """The same workbook, whenever it was written."""
+def _without_times(buffer: io.BytesIO) -> bytes:
+    """A workbook's bytes with every time of making replaced by a constant."""
     moment = f"{_NO_TIME:%Y-%m-%dT%H:%M:%SZ}".encode()
     out = io.BytesIO()
-    with zipfile.ZipFile(made) as given, zipfile.ZipFile(out, "w") as same:
-        for entry in given.infolist():
-            data = given.read(entry)
+    with zipfile.ZipFile(buffer) as book, zipfile.ZipFile(out, "w") as timeless:
+        for entry in book.infolist():
+            data = book.read(entry)
             if entry.filename == "docProps/core.xml":
                 data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, data)
-            plain = zipfile.ZipInfo(entry.filename, _NO_TIME.timetuple()[:6])
-            plain.compress_type = zipfile.ZIP_DEFLATED
-            plain.external_attr = 0o644 << 16
-            same.writestr(plain, data, compresslevel=6)
+            copy = zipfile.ZipInfo(entry.filename, _NO_TIME.timetuple()[:6])
+            copy.compress_type = zipfile.ZIP_DEFLATED
+            copy.external_attr = 0o644 << 16
+            timeless.writestr(copy, data, compresslevel=6)
     return out.getvalue()

@@ -1,8 +1,8 @@
-"""A static STAC catalogue of the exported months: a folder that needs nothing but itself."""
+"""A static, self-contained STAC catalogue: one item for each month, with its rasters and its table."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,22 +17,25 @@ from shapely.geometry import mapping
 
 from mrv_assets import __version__
 from mrv_assets.export.attribution import attributions
+from mrv_assets.export.cog import Raster, write_month
+from mrv_assets.export.content import Content
 from mrv_assets.export.degrees import outline
+from mrv_assets.export.geoparquet import write_geoparquet
 from mrv_assets.export.months import Month
-from mrv_assets.export.rasters import Raster
+from mrv_assets.export.rows import all_rows
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.stages.tile_month import month_bounds
 
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 PARQUET = "application/vnd.apache.parquet"
 TABLE_KEY = "parcels"
-"""Key of the STAC asset that is the month's table; rasters have their variable's name."""
+"""Key of the STAC asset with the month's table; the keys of rasters are their variables."""
 CATALOGUE = "catalog.json"
 
 _PIECES = 8
-"""Straight lines to an edge of a footprint; it is looked at, not measured."""
+"""Straight lines of each edge of a footprint, which is for display."""
 _DECIMALS = 7
-"""Of coordinates, in degrees: a centimetre, and the same digits from every version of PROJ."""
+"""Decimals of coordinates in degrees: a centimetre, and the same digits from every version of PROJ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,22 +44,34 @@ class Entry:
 
     month: Month
     rasters: Sequence[Raster]
-    """None where the gate is closed."""
+    """Empty where the gate is closed."""
     table: Path
     """The month's rows as GeoParquet."""
 
 
+def write(content: Content, folder: Path, step: Callable[[str], None]) -> None:
+    """Write a catalogue with the rasters and the table of each month. Reports one step a month."""
+    entries = []
+    for month in content.months:
+        month_folder = folder_of(folder, month)
+        month_folder.mkdir(parents=True)
+        table = month_folder / f"{month.name}_parcels.parquet"
+        write_geoparquet(all_rows([month], content.indices), table)
+        entries.append(Entry(month=month, rasters=write_month(month, content, month_folder, step), table=table))
+    write_catalogue(folder, entries)
+
+
 def folder_of(root: Path, month: Month) -> Path:
-    """Where a month's files lie: beside their item."""
+    """The folder of a month's files, which is that of its item."""
     return root / month.lake.programme / month.name
 
 
 def write_catalogue(root: Path, entries: Sequence[Entry]) -> None:
-    """Write a catalogue with one collection, the programme's, and one item for each month.
+    """Write a catalogue with the programme's collection and one item for each month.
 
     Args:
-        root: Its folder; files lie in it as :func:`folder_of` says.
-        entries: At least one, of one programme.
+        root: The catalogue's folder; the months' files lie in it as :func:`folder_of` says.
+        entries: Months of one programme; at least one.
     """
     items = [_item(entry) for entry in entries]
     programme = entries[0].month.lake.programme
@@ -75,7 +90,7 @@ def write_catalogue(root: Path, entries: Sequence[Entry]) -> None:
     catalogue.add_child(collection)
     collection.add_items(items)
     catalogue.normalize_hrefs(str(root))
-    # Their paths are relative to an item that now has a place.
+    # Paths of assets are relative to their item, which has a path only now.
     for item, entry in zip(items, entries, strict=True):
         for raster in entry.rasters:
             item.add_asset(raster.variable, _raster_asset(raster))
@@ -92,7 +107,7 @@ def _item(entry: Entry) -> pystac.Item:
         geometry=geometry,
         bbox=bbox,
         datetime=None,
-        # STAC's intervals hold their end, and a month does not hold the next one's first instant.
+        # An interval of STAC includes its end, and a month does not include the first instant of the next.
         start_datetime=start,
         end_datetime=end - timedelta(microseconds=1),
         stac_extensions=[PROJECTION, PROCESSING, FILE],
@@ -111,8 +126,8 @@ def _item(entry: Entry) -> pystac.Item:
             "mrv:missions": list(month.missions),
             "mrv:substituted": month.substituted,
             "mrv:gate": [
-                {"mission": one.mission, "status": one.status.value, "reasons": list(one.reasons)}
-                for one in month.decided
+                {"mission": decided.mission, "status": decided.status.value, "reasons": list(decided.reasons)}
+                for decided in month.decided
             ],
             "mrv:unavailable": month.missing_indices,
             "mrv:attributions": attributions(month.scenes),
@@ -139,13 +154,13 @@ def _lineage(entry: Entry) -> str:
 
 
 def footprint(grid: Grid, window: Window) -> tuple[dict[str, Any], list[float]]:
-    """The outline of a window as GeoJSON, cut at the antimeridian (RFC 7946), and its box."""
-    whole = shapely.Polygon(outline(grid, window, _PIECES))
-    west, south, east, north = (round(edge, _DECIMALS) for edge in whole.bounds)
+    """The outline of a window as GeoJSON, cut at the antimeridian (RFC 7946), and its bounding box."""
+    polygon = shapely.Polygon(outline(grid, window, _PIECES))
+    west, south, east, north = (round(edge, _DECIMALS) for edge in polygon.bounds)
     if east <= 180:
-        return _rounded(mapping(whole)), [west, south, east, north]
+        return _rounded(mapping(polygon)), [west, south, east, north]
     parts = [
-        shapely.affinity.translate(whole.intersection(shapely.box(first, -90, first + 360, 90)), xoff=-shift)
+        shapely.affinity.translate(polygon.intersection(shapely.box(first, -90, first + 360, 90)), xoff=-shift)
         for first, shift in ((-180, 0), (180, 360))
     ]
     return _rounded(mapping(shapely.union_all(parts))), [west, south, round(east - 360, _DECIMALS), north]

@@ -1,24 +1,30 @@
-"""The demo's page: parcels by month, refusals with reasons, audit hashes, what to do next."""
+"""`mrv demo`: parcels by month, refusals with reasons, audit hashes, and commands to try next."""
 
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.demo.simulated_text import next_commands, simulated_section
+from mrv_assets.demo import simulated_report
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.reports.answers import table_rows
+from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.stages.table import PRODUCT
 
 
-def demo_answer(deployment: Deployment, seconds: float, reused: int) -> Json:
-    """What the demo found: rows by parcel and month, the gate's decisions, and the audit hashes."""
+def answer(deployment: Deployment, seconds: float, reused: int) -> Json:
+    """The real programme's part of the JSON document: rows by parcel and month, decisions, and audit hashes.
+
+    Args:
+        deployment: The real programme and its lake.
+        seconds: Duration of the run.
+        reused: Number of tile-months that were current already.
+    """
     rows, months = [], []
     for tile in deployment.tiles:
         for month in deployment.months:
             monthly = deployment.lake.current(PRODUCT, tile, month)
-            rows += table_rows(monthly)
+            rows += read_rows(monthly.data / TABLE)
             asset = f"{monthly.output['mission'] or deployment.missions[0].name}/gated_tiles"
             gated = deployment.lake.record(asset, tile, month, monthly.inputs[asset])
             decision = decision_of(gated)
@@ -45,8 +51,8 @@ def demo_answer(deployment: Deployment, seconds: float, reused: int) -> Json:
     }
 
 
-def demo_page(answer: Json, prefix: str, simulated_prefix: str) -> str:
-    """The answer as a page for a terminal; the prefixes make a command work on the real and on the simulated lake."""
+def text(answer: Json, prefix: str, simulated_prefix: str) -> str:
+    """The terminal page; the prefixes make a command work on the real and on the simulated lake."""
     parcels = tabulate(
         [
             [
@@ -93,8 +99,8 @@ def demo_page(answer: Json, prefix: str, simulated_prefix: str) -> str:
             _unavailable(answer["months"]),
             f"{answer['partitions']} tile-months, {answer['reused']} of them reused, in {answer['seconds']} s. "
             f"Lake: {answer['lake']}",
-            simulated_section(answer["simulated"]),
-            next_commands(answer["simulated"], simulated_prefix),
+            simulated_report.text(answer["simulated"]),
+            simulated_report.next_commands(answer["simulated"], simulated_prefix),
             "Next:\n"
             f"  {prefix}{'.venv/bin/mrv ui' if prefix else 'make ui'}\n      the lineage, in the browser\n"
             f"  {prefix}{_explain(answer)}\n      one number, back to its scenes",

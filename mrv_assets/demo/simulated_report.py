@@ -1,4 +1,4 @@
-"""The simulated programme in the demo's answer and on its page: what decided each month, beside the truth."""
+"""The simulated programme's part of the report: the mission or reviewers that decided each month, and the truth."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,18 +10,25 @@ from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.reports.answers import table_rows
+from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.stages.table import PRODUCT
 
 
-def simulated_answer(deployment: Deployment, folder: Path, seconds: float, reused: int) -> Json:
-    """What the simulated programme found: each month's decisions, its NDVI and the truth, and every parcel's row."""
+def answer(deployment: Deployment, folder: Path, seconds: float, reused: int) -> Json:
+    """The simulated part of the JSON document: each month's decisions, NDVI and truth, and every parcel's row.
+
+    Args:
+        deployment: The simulated programme and its lake.
+        folder: Folder of the simulated programme.
+        seconds: Duration of the run.
+        reused: Number of tile-months that were current already.
+    """
     truth = truth_of(folder)
     months, rows = [], []
     for case in CASES:
-        month, of_month = _month(deployment, case.month, truth)
+        month, month_rows = _month(deployment, case.month, truth)
         months.append(month)
-        rows += of_month
+        rows += month_rows
     return {
         "programme": str(deployment.program_path),
         "lake": str(deployment.lake_path),
@@ -35,21 +42,21 @@ def simulated_answer(deployment: Deployment, folder: Path, seconds: float, reuse
 
 def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
     monthly = deployment.lake.current(PRODUCT, TILE, month)
-    rows = table_rows(monthly)
+    rows = read_rows(monthly.data / TABLE)
     decisions = {
-        mission.name: decision_of(
-            deployment.lake.record(asset := f"{mission.name}/gated_tiles", TILE, month, monthly.inputs[asset])
+        evaluated.name: decision_of(
+            deployment.lake.record(asset := f"{evaluated.name}/gated_tiles", TILE, month, monthly.inputs[asset])
         )
-        for mission in deployment.missions
+        for evaluated in deployment.missions
     }
-    opened = monthly.output["mission"]
-    manual = decisions[opened].get("manual", ()) if opened else ()
-    # Of parcels with a value, where there are any: the truth of the same ground.
+    mission = monthly.output["mission"]
+    approvals = decisions[mission].get("manual", ()) if mission else ()
+    # The truth is that of the parcels with a value where there are any, so that both are of the same ground.
     valued = [row for row in rows if row["ndvi_mean"] is not None]
-    found = {
+    document = {
         "tile": TILE,
         "month": month,
-        "mission": opened,
+        "mission": mission,
         **{name: rows[0][name] for name in ("substituted", "comparable", "uncertainty_factor", "gate_status")},
         "value_status": sorted({row["value_status"] for row in rows}),
         "missions": [
@@ -58,8 +65,8 @@ def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], J
         ],
         "min_coverage": deployment.program.gate.min_coverage,
         "approvals": [
-            {name: one[name] for name in ("reviewer", "role", "reason", "decision")}
-            for one in sorted(manual, key=lambda one: str(one["reviewer"]))
+            {field: approval[field] for field in ("reviewer", "role", "reason", "decision")}
+            for approval in sorted(approvals, key=lambda approval: str(approval["reviewer"]))
         ],
         "ndvi_mean": _by_area(valued, {row["parcel_id"]: row["ndvi_mean"] for row in valued}),
         "ndvi_truth": _by_area(
@@ -67,25 +74,25 @@ def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], J
         ),
         "audit_hash": monthly.audit_hash,
     }
-    return found, rows
+    return document, rows
 
 
 def _by_area(rows: Sequence[Json], values: Json) -> float | None:
-    """The mean over parcels, each by its area; None over none."""
+    """The mean over parcels, weighted by area; None without parcels."""
     area = sum(row["parcel_area_ha"] for row in rows)
     return sum(values[row["parcel_id"]] * row["parcel_area_ha"] for row in rows) / area if rows else None
 
 
-def simulated_section(answer: Json) -> str:
-    """The simulated programme on the page."""
+def text(answer: Json) -> str:
+    """The simulated part of the terminal page."""
     months = answer["months"]
-    missions = [one["mission"] for one in months[0]["missions"]]
+    missions = [mission["mission"] for mission in months[0]["missions"]]
     table = tabulate(
         [
             [
                 m["month"],
                 f"simulated {decides(m)}",
-                *(_coverage(one) for one in m["missions"]),
+                *(_coverage(mission) for mission in m["missions"]),
                 m["gate_status"],
                 ", ".join(m["value_status"]),
                 _number(m["ndvi_mean"]),
@@ -118,7 +125,7 @@ def simulated_section(answer: Json) -> str:
 
 
 def next_commands(answer: Json, prefix: str) -> str:
-    """What to do next on the simulated programme; ``prefix`` makes a command work on its lake."""
+    """Commands to try next on the simulated programme; ``prefix`` makes a command work on its lake."""
     parcel = answer["rows"][0]["parcel_id"]
     commands = (
         ("mrv qa list", f"{REFUSED.month}, which waits, and what would make it pass"),
@@ -127,12 +134,12 @@ def next_commands(answer: Json, prefix: str) -> str:
         ("mrv ui", "the simulated lineage, in the browser; stop the other one first, or add --port 3001"),
     )
     return "Next, on the simulated programme\n" + "\n".join(
-        f"  {prefix}.venv/bin/{command}\n      {what}" for command, what in commands
+        f"  {prefix}.venv/bin/{command}\n      {purpose}" for command, purpose in commands
     )
 
 
 def decides(month: Json) -> str:
-    """What decided a month, in a few words."""
+    """The mission or the reviewers that decided a month, in a few words."""
     if month["mission"] is None:
         return "nobody: refused"
     if month["approvals"]:
@@ -150,9 +157,9 @@ def _marked(month: Json) -> str:
 
 
 def _approved(month: Json) -> str:
-    who = " and ".join(one["reviewer"] for one in month["approvals"])
+    reviewers = " and ".join(approval["reviewer"] for approval in month["approvals"])
     return (
-        f"{month['month']} was approved by {who}, who do not exist: the demo signed with keys of its\n"
+        f"{month['month']} was approved by {reviewers}, who do not exist: the demo signed with keys of its\n"
         "own, in keys/ beside the simulated programme. Its audit hash holds who decided and when, so it is another\n"
         "in every folder; those of the other three are the same everywhere."
     )

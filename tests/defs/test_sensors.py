@@ -1,55 +1,27 @@
-"""Automation: a sensor that runs months whose scenes are others now, and a schedule for the month that ended."""
+"""The sensor: it runs months whose catalogue offers other scenes than the lake has."""
 
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, publish
-from block_scenes import parcels as parcels_of
-from demo_lake import a_deployment, a_program, run_months
+from block_scenes import TILE, SceneSpec, publish
+from demo_lake import a_deployment, run_months
 from shapely.geometry import box, mapping
 from stac_servers import Asked, Json, Reply, StacServer, Twist, stac_server
+from three_months import AUGUST, JULY, JUNE, SCENES, keys_of
 
-from mrv_assets.defs import automation
-from mrv_assets.defs.automation import monthly_schedule, new_scenes_sensor
+from mrv_assets.defs import sensors
 from mrv_assets.defs.build import build_definitions
-from mrv_assets.defs.partitions import partition_key, register_tiles
+from mrv_assets.defs.partitions import register_tiles
 from mrv_assets.defs.resources import MrvResource
+from mrv_assets.defs.sensors import new_scenes_sensor
 from mrv_assets.deployment import Deployment
 from mrv_assets.settings import current
-
-PARCEL = {"p": Box(row=CORNER - 40, col=CORNER - 40, height=20, width=20)}
-JUNE, JULY, AUGUST = "2018-06", MONTH, "2018-08"
-SCENES = tuple(SceneSpec(id=month, when=f"{month}-10T09:30:00Z") for month in (JUNE, JULY, AUGUST))
-
-
-@pytest.fixture
-def deployment(tmp_path: Path) -> Deployment:
-    """A programme of three months with a scene in each, and no lake yet."""
-    publish(tmp_path / "catalogue", SCENES)
-    program = a_program(
-        tmp_path,
-        parcels=parcels_of(**PARCEL),
-        catalog="catalogue",
-        collection="sentinel-2",
-        months={"start": JUNE, "end": AUGUST},
-    )
-    return a_deployment(program)
-
-
-@pytest.fixture
-def instance(deployment: Deployment, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance in which the programme's tile is registered."""
-    home = tmp_path / "dagster"
-    home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as made:
-        register_tiles(made, deployment.program, deployment.tiles)
-        yield made
 
 
 def tick(deployment: Deployment, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
@@ -65,19 +37,6 @@ def tick(deployment: Deployment, instance: dg.DagsterInstance, cursor: str | Non
 def keys(result: dg.SensorResult) -> list[str | None]:
     """Partitions a tick asks for."""
     return [request.partition_key for request in result.run_requests or []]
-
-
-def keys_of(*months: str) -> list[str]:
-    """The partitions of the tile in some months."""
-    return [str(partition_key(TILE, month)) for month in months]
-
-
-def test_the_definitions_have_both(tmp_path: Path, deployment: Deployment) -> None:
-    """Whoever opens the UI finds them under Automation, to be switched on."""
-    definitions = build_definitions(current({"MRV_PROGRAM": str(deployment.program_path)}, tmp_path))
-
-    assert [sensor.name for sensor in definitions.sensors or []] == ["new_scenes"]
-    assert [schedule.name for schedule in definitions.schedules or []] == ["month_that_ended"]
 
 
 def test_a_tick_asks_for_months_with_scenes_the_lake_does_not_have(
@@ -114,7 +73,7 @@ def test_a_tick_is_bounded_and_the_next_goes_on_behind_it(
     deployment: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs a tick: June and July, then August, and then from the beginning."""
-    monkeypatch.setattr(automation, "RUNS_PER_TICK", 2)
+    monkeypatch.setattr(sensors, "RUNS_PER_TICK", 2)
 
     first = tick(deployment, instance)
     second = tick(deployment, instance, first.cursor)
@@ -144,7 +103,7 @@ def test_a_tick_searches_so_many_tiles_and_the_next_goes_on_behind_them(
     two_tiles: Deployment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A programme of hundreds of tiles does not ask a catalogue hundreds of questions at once."""
-    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+    monkeypatch.setattr(sensors, "TILES_PER_TICK", 1)
 
     first = tick(two_tiles, instance)
     second = tick(two_tiles, instance, first.cursor)
@@ -182,7 +141,7 @@ def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
             return {**document, "features": [], "numberMatched": 0}
         return Reply(status=400, body=b'{"detail": "not now"}') if refusing else document
 
-    monkeypatch.setattr(automation, "TILES_PER_TICK", 1)
+    monkeypatch.setattr(sensors, "TILES_PER_TICK", 1)
     with searched(two_tiles, twist):
         failed = tick(two_tiles, instance)
         behind = tick(two_tiles, instance, failed.cursor)
@@ -190,9 +149,9 @@ def test_a_tile_that_cannot_be_searched_does_not_keep_the_others_waiting(
         again = tick(two_tiles, instance, behind.cursor)
 
     assert [json.loads(one.cursor or "")["tile"] for one in (failed, behind, again)] == [TILE, FAR, TILE]
-    assert f"Tile {TILE} could not be looked at. Catalogue http" in str(failed.skip_reason)
+    assert f"The search of tile {TILE} failed. Catalogue http" in str(failed.skip_reason)
     assert "not now" in str(failed.skip_reason)
-    assert "0 tiles looked at" in str(failed.skip_reason)
+    assert "0 tiles searched" in str(failed.skip_reason)
     assert [keys(one) for one in (failed, behind, again)] == [[], [], keys_of(JUNE, JULY, AUGUST)]
 
 
@@ -247,24 +206,3 @@ def test_the_run_a_tick_asks_for_runs(deployment: Deployment, instance: dg.Dagst
 
     assert done.success
     assert keys(tick(deployment, instance)) == keys_of(JULY, AUGUST)
-
-
-@pytest.mark.parametrize(
-    ("day", "asked"), [("2018-07-05", [JUNE]), ("2018-09-05", [AUGUST]), ("2018-10-05", []), ("2018-06-05", [])]
-)
-def test_the_schedule_runs_the_month_that_ended(
-    deployment: Deployment, instance: dg.DagsterInstance, day: str, asked: list[str]
-) -> None:
-    """For each registered tile; months that are none of the programme's are skipped with the reason."""
-    context = dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=datetime.fromisoformat(day).replace(tzinfo=UTC)
-    )
-
-    result = monthly_schedule(deployment.program)(context)
-
-    if asked:
-        assert isinstance(result, list)
-        assert [request.partition_key for request in result] == keys_of(*asked)
-    else:
-        assert isinstance(result, dg.SkipReason)
-        assert "2018-" in str(result.skip_message)

@@ -1,4 +1,4 @@
-"""The demo's two reviewers, who do not exist: both approve one month, once, with keys that the demo made."""
+"""The demo's two fictitious reviewers: both approve one month, once, with keys that the demo made."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ REASON = "SIMULATED decision of the demo: what was seen of each stand is typical
 EVIDENCE = "truth.json beside the demo's simulated programme"
 
 
-def reviewed(deployment: Deployment, folder: Path, tile: str, month: str) -> list[str]:
-    """Let each reviewer approve a month that the gate rejected, who has not decided on it yet.
+def review(deployment: Deployment, folder: Path, tile: str, month: str) -> list[str]:
+    """Let each reviewer who has not decided yet approve a month that the gate rejected.
 
     Args:
-        place: The simulated programme and its lake.
-        folder: Where the keys are.
-        tile: Which tile.
-        month: Which month; in the lake.
+        deployment: The simulated programme and its lake.
+        folder: Folder of the keys.
+        tile: The tile.
+        month: The month; in the lake.
 
     Returns:
-        The assets to materialize because of it; none where nobody had to decide.
+        The assets to materialize because of the approvals; empty where none was missing.
     """
     todo: list[str] = []
     for reviewer in deployment.program.the_reviewers:
@@ -33,7 +33,7 @@ def reviewed(deployment: Deployment, folder: Path, tile: str, month: str) -> lis
             break
         if any(is_signed_by(decision, reviewer) for decision in decisions_on(deployment.lake, gated)):
             continue
-        wanted = Verdict(
+        approval = Verdict(
             tile=tile,
             month=month,
             mission=MISSION,
@@ -42,5 +42,5 @@ def reviewed(deployment: Deployment, folder: Path, tile: str, month: str) -> lis
             evidence=(EVIDENCE,),
             record=gated.audit_hash,
         )
-        todo = follows(deployment, decide_signed(deployment, wanted, folder / KEYS[reviewer.name]))
+        todo = follows(deployment, decide_signed(deployment, approval, folder / KEYS[reviewer.name]))
     return todo
