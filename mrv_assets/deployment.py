@@ -235,7 +235,7 @@ def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...])
             from mrv_assets.stages.raw_tiles import raw_tiles
 
             # What a killed run had read is not read again; once the record is there, it is not needed.
-            unfinished = lake.unfinished(plan.asset(stage), plan.tile, plan.month)
+            unfinished = lake.unfinished(plan.partition(plan.asset(stage)))
             with resumed(published_of(plan), unfinished) as published:
                 return raw_tiles(lake, plan, published)
         case "aligned_tiles":

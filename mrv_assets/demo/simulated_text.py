@@ -6,6 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
 from mrv_assets.deployment import PRODUCT, Deployment
@@ -33,12 +34,10 @@ def simulated_answer(deployment: Deployment, folder: Path, seconds: float, reuse
 
 
 def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
-    monthly = deployment.lake.current(PRODUCT, TILE, month)
+    monthly = deployment.lake.current(Partition(PRODUCT, TILE, month))
     rows = table_rows(monthly)
     decisions = {
-        mission.name: decision_of(
-            deployment.lake.record(asset := f"{mission.name}/gated_tiles", TILE, month, monthly.inputs[asset])
-        )
+        mission.name: decision_of(deployment.lake.upstream(monthly, f"{mission.name}/gated_tiles"))
         for mission in deployment.missions
     }
     opened = monthly.output["mission"]

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import ExportError, NotMaterialized
 from mrv_assets.export.attribution import attributions
@@ -44,7 +45,7 @@ def export_answer(deployment: Deployment, wanted: Wanted, folder: Path, progress
     """
     final = checked(folder, deployment.lake_path)
     pairs = _partitions(deployment, wanted)
-    there = [pair for pair in pairs if deployment.lake.head(PRODUCT, *pair) is not None]
+    there = [pair for pair in pairs if deployment.lake.head(Partition(PRODUCT, *pair)) is not None]
     if not there:
         raise NotMaterialized(PRODUCT, *pairs[0])
     steps = _Steps(progress=progress, of=len(there) * (2 if wanted.format.has_rasters else 1))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mrv_assets.audit.canonical import Json, sha256
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import PRODUCT
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, index_names, read_schema
+from mrv_assets.lake.layout import LakePath, path_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.blocks import BLOCK
@@ -81,12 +82,12 @@ class Month:
     @property
     def tile(self) -> str:
         """MGRS tile."""
-        return str(self.record.document["tile"])
+        return self.record.partition.tile
 
     @property
     def month(self) -> str:
         """UTC calendar month, ``YYYY-MM``."""
-        return str(self.record.document["month"])
+        return self.record.partition.month
 
     @property
     def name(self) -> str:
@@ -197,24 +198,23 @@ def read_month(lake: Lake, tile: str, month: str) -> Month:
         DamagedLake: When anything of it is not as its record says; with the first thing that is not.
         StaleUpstream: When a decision that it follows from has since been replaced.
     """
-    record = lake.current(PRODUCT, tile, month)
+    record = lake.current(Partition(PRODUCT, tile, month))
     lake.require_current_upstream(record)
     _require_verified(lake, record)
     try:
         return _read(lake, record)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         # Every digest is right and its parts do not fit together: no run of ours wrote such records.
-        name = f"{PRODUCT}/{tile}/{month}"
-        raise DamagedLake(name, f"its records do not fit together ({type(error).__name__})") from error
+        raise DamagedLake(
+            path_of(record.partition), f"its records do not fit together ({type(error).__name__})"
+        ) from error
 
 
 def _read(lake: Lake, record: Record) -> Month:
     output, plan = record.output, record.document["plan"]
-    gates = {asset.partition("/")[0]: (asset, audit_hash) for asset, audit_hash in record.upstream.items()}
-    decided, chains = [], {}
+    decided, gates = [], {}
     for mission in plan["substitution"]:
-        asset, audit_hash = gates[mission]
-        gated = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+        gated = lake.upstream(record, f"{mission}/gated_tiles")
         _require_verified(lake, gated)
         decision = decision_of(gated)
         decided.append(
@@ -225,7 +225,7 @@ def _read(lake: Lake, record: Record) -> Month:
                 unavailable=dict(decision["unavailable"]),
             )
         )
-        chains[mission] = decision, gated
+        gates[mission] = decision, gated
     found = {one.mission: one.status.value for one in decided}
     choice = choose(
         [MISSIONS[one.mission] for one in decided],
@@ -237,8 +237,7 @@ def _read(lake: Lake, record: Record) -> Month:
     stated = record.missions_used, output["decisions"]
     if stated != (used, found) or plan["block_px"] != BLOCK:
         # The gate's word counts, whatever the monthly record says of it.
-        where = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
-        raise DamagedLake(where, f"it says {stated}, and the gates decided {found}")
+        raise DamagedLake(path_of(record.partition), f"it says {stated}, and the gates decided {found}")
     first, *others = [one for name in used for one in decided if one.mission == name] or decided[:1]
     return Month(
         lake=lake,
@@ -249,17 +248,10 @@ def _read(lake: Lake, record: Record) -> Month:
         scenes=tuple(
             scene
             for one in (first, *others)
-            for scene in _scenes(one.mission, chains[one.mission][0], _raw(lake, chains[one.mission][1]))
+            for decision, gated in [gates[one.mission]]
+            for scene in _scenes(one.mission, decision, lake.upstream(gated, f"{one.mission}/raw_tiles"))
         ),
     )
-
-
-def _raw(lake: Lake, record: Record) -> Record:
-    """The raw tiles that a mission's record was made from."""
-    while not record.document["asset"].endswith("/raw_tiles"):
-        [(asset, audit_hash)] = record.upstream.items()
-        record = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
-    return record
 
 
 def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
@@ -288,9 +280,8 @@ def _item(raw: Record, scene: Json) -> Json:
     path = f"{folders[0]}/item.json"
     data = (raw.data / path).read_bytes()
     if sha256(data) != raw.output["files"][path]["sha256"]:
-        document = raw.document
-        name = f"{document['asset']}/{document['tile']}/{document['month']}/data/{raw.data.name}/{path}"
-        raise DamagedLake(name, "its bytes are not the ones its record speaks of")
+        name = LakePath(raw.partition, "data", raw.data.name, path)
+        raise DamagedLake(str(name), "its bytes are not the ones its record speaks of")
     item: Json = json.loads(data)
     return item
 
@@ -317,8 +308,7 @@ def _require_verified(lake: Lake, record: Record) -> None:
     Raises:
         DamagedLake: With the first finding.
     """
-    document = record.document
-    partition = partition_at(lake.slot(document["asset"], document["tile"], document["month"]))
+    partition = partition_at(lake.slot(record.partition))
     for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
         for finding in partition.check(kind, name):
             reason = f"{finding.check}: it must be {finding.expected} and is {finding.found}"

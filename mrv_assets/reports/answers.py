@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import PRODUCT, Deployment, Ran, published_of
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
@@ -64,7 +64,7 @@ def plan_answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[s
                 expected = forecast(plan, published_of(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
-    done = sum(deployment.lake.head(PRODUCT, t, m) is not None for t in tiles for m in months)
+    done = sum(deployment.lake.head(Partition(PRODUCT, t, m)) is not None for t in tiles for m in months)
     waiting = len(tiles) * len(months) - done
     return {
         "programme": deployment.program.program,
@@ -87,11 +87,11 @@ def plan_answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[s
 def _seconds_per_partition(lake: Lake, mission: str) -> float | None:
     """Mean time from the first asset's start to the last one's end, over the runs this lake remembers."""
     walls = []
-    for tile, month in lake.partitions(PRODUCT):
-        first, last = lake.runs(f"{mission}/raw_tiles", tile, month)[:1], lake.runs(PRODUCT, tile, month)[:1]
+    for partition in lake.partitions(PRODUCT):
+        first, last = lake.runs(partition.of(f"{mission}/raw_tiles"))[:1], lake.runs(partition)[:1]
         # Of one run: assets that were materialized apart say nothing of how long one takes.
-        if first and last and first[0]["dagster_run_id"] == last[0]["dagster_run_id"]:
-            elapsed = datetime.fromisoformat(last[0]["finished"]) - datetime.fromisoformat(first[0]["started"])
+        if first and last and first[0].dagster_run_id == last[0].dagster_run_id:
+            elapsed = datetime.fromisoformat(last[0].finished) - datetime.fromisoformat(first[0].started)
             walls.append(elapsed.total_seconds())
     return sum(walls) / len(walls) if walls else None
 
@@ -109,7 +109,8 @@ def _owners_without_scenes(deployment: Deployment, partitions: Sequence[Json]) -
 
 def run_answer(deployment: Deployment, tile: str, month: str, done: Sequence[Ran]) -> Json:
     """`mrv run`: each asset's audit hash and what was done for it, and the scenes that do not count."""
-    raws = [deployment.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in deployment.missions]
+    product = Partition(PRODUCT, tile, month)
+    raws = [deployment.lake.current(product.of(f"{mission.name}/raw_tiles")) for mission in deployment.missions]
     return {
         "tile": tile,
         "month": month,
@@ -207,7 +208,7 @@ def _explain_tile(deployment: Deployment, parcel_id: str, tile: str, month: str)
         "left_out": [item for mission in used for item in left_out(traced.chains[mission][-1])],
         "records": [
             {
-                "asset": record.document["asset"],
+                "asset": record.partition.asset,
                 "audit_hash": record.audit_hash,
                 "reproduced": deployment.lake.reproductions(record),
             }
@@ -248,17 +249,11 @@ def _scenes(mission: str, decision: Json, raw: Record) -> list[Json]:
 
 
 def _trace(lake: Lake, tile: str, month: str) -> _Traced:
-    monthly = lake.current(PRODUCT, tile, month)
-    chains: dict[str, list[Record]] = {}
-    for asset, audit_hash in monthly.inputs.items():
-        record = lake.record(asset, tile, month, audit_hash)
-        chain = [record]
-        while not record.document["asset"].endswith("/raw_tiles"):
-            [(name, audit_hash)] = record.upstream.items()
-            record = lake.record(name, tile, month, audit_hash)
-            chain.append(record)
-        chains[asset.partition("/")[0]] = chain
-    return _Traced(monthly=monthly, chains=chains)
+    monthly = lake.current(Partition(PRODUCT, tile, month))
+    missions = [monthly.partition.of(asset).mission for asset in monthly.upstream]
+    return _Traced(
+        monthly=monthly, chains={mission: list(lake.lineage(monthly, mission=mission)) for mission in missions}
+    )
 
 
 def table_row(monthly: Record, parcel_id: str) -> Json:
@@ -266,10 +261,7 @@ def table_row(monthly: Record, parcel_id: str) -> Json:
     for row in table_rows(monthly):
         if row["parcel_id"] == parcel_id:
             return row
-    document = monthly.document
-    raise StaleUpstream(
-        document["asset"], document["tile"], document["month"], f"it was made before parcel {parcel_id!r} was added"
-    )
+    raise StaleUpstream(*monthly.partition.names, f"it was made before parcel {parcel_id!r} was added")
 
 
 def table_rows(monthly: Record) -> list[Json]:

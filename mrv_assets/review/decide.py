@@ -16,7 +16,7 @@ from mrv_assets.audit.manual_decisions import (
     public_pem,
     signed,
 )
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
@@ -138,9 +138,9 @@ def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
         known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
     plan = deployment.plan(wanted.tile, wanted.month, MISSIONS[mission])
-    asset = plan.asset("gated_tiles")
-    what = f"{asset} {wanted.tile} {wanted.month}"
-    current = deployment.lake.current(asset, wanted.tile, wanted.month)
+    partition = plan.partition(plan.asset("gated_tiles"))
+    what = str(partition)
+    current = deployment.lake.current(partition)
     if current.output["status"] != GateStatus.REJECTED.value:
         reason = f"it is {current.output['status']}, and only what is REJECTED is decided on"
         raise DecisionRefused("Partition", what, reason, "`mrv qa list` lists what can be decided")
@@ -160,7 +160,9 @@ def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
 
 def _first_rejected(deployment: Deployment, wanted: Verdict) -> str:
     names = [mission.name for mission in deployment.missions]
-    current = {name: deployment.lake.current(f"{name}/gated_tiles", wanted.tile, wanted.month) for name in names}
+    current = {
+        name: deployment.lake.current(Partition(f"{name}/gated_tiles", wanted.tile, wanted.month)) for name in names
+    }
     rejected = [name for name in names if current[name].output["status"] == GateStatus.REJECTED.value]
     if not rejected:
         statuses = ", ".join(f"{name} {record.output['status']}" for name, record in current.items())
@@ -197,7 +199,7 @@ def _decided_before(reviewer: str, decision: Json) -> DecisionRefused:
 def _statement(deployment: Deployment, wanted: Verdict, record: Record, reviewer: str, role: str) -> Statement:
     return Statement(
         programme=deployment.program.program,
-        asset=record.document["asset"],
+        asset=record.partition.asset,
         tile=wanted.tile,
         month=wanted.month,
         record=record.audit_hash,

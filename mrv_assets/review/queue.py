@@ -22,8 +22,8 @@ def queue(deployment: Deployment) -> Json:
     """
     lake, reviewers = deployment.lake, deployment.program.the_reviewers
     waiting = []
-    for tile, month in lake.partitions(PRODUCT):
-        monthly = lake.current(PRODUCT, tile, month)
+    for partition in lake.partitions(PRODUCT):
+        monthly = lake.current(partition)
         if monthly.output["mission"] is None:
             waiting.append(_item(lake, monthly, reviewers, datetime.now(UTC).date()))
     return {
@@ -34,12 +34,10 @@ def queue(deployment: Deployment) -> Json:
 
 
 def _item(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: date) -> Json:
-    tile, month = monthly.document["tile"], monthly.document["month"]
+    tile, month = monthly.partition.tile, monthly.partition.month
     missions = [
-        _mission(lake, lake.record(asset, tile, month, audit_hash), reviewers)
+        _mission(lake, lake.upstream(monthly, f"{mission}/gated_tiles"), reviewers)
         for mission in monthly.document["plan"]["substitution"]
-        for asset, audit_hash in monthly.upstream.items()
-        if asset == f"{mission}/gated_tiles"
     ]
     superseded = any(not mission["current"] for mission in missions)
     return {
@@ -54,20 +52,19 @@ def _item(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: d
 
 
 def _mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) -> Json:
-    decision, document = decision_of(gated), gated.document
+    decision = decision_of(gated)
     rejected = decision["status"] == GateStatus.REJECTED.value
     decisions = decisions_on(lake, gated)
-    head = lake.head(document["asset"], document["tile"], document["month"])
     picture = gated.data / PREVIEW
     missing = max(0.0, decision["min_coverage"] - decision["coverage"]) * 100 if rejected else None
     return {
-        "mission": document["asset"].partition("/")[0],
+        "mission": gated.partition.mission,
         "status": decision["status"],
         "reasons": decision["reasons"],
         "coverage": decision["coverage"],
         "min_coverage": decision["min_coverage"],
         "record": gated.audit_hash,
-        "current": head is not None and head.record == gated.audit_hash,
+        "current": lake.is_current(gated),
         "quick_look": str(picture) if picture.is_file() else None,
         "decisions": [_shown(one, reviewers) for one in decisions],
         "coverage_missing_points": missing,

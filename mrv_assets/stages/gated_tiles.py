@@ -11,7 +11,6 @@ from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.audit.record import Record
 from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, observations_of
 from mrv_assets.lake.store import Lake
@@ -38,7 +37,7 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
     """
     asset = plan.asset("indices")
     indices = upstream(lake, plan, asset)
-    masked, raw = chain(lake, plan, indices, "masked_tiles"), chain(lake, plan, indices, "raw_tiles")
+    masked, raw = (lake.upstream(indices, plan.asset(stage)) for stage in ("masked_tiles", "raw_tiles"))
     require(masked, **plan.mask_rules)
     require(indices, **index_rules(plan))
     job = _Job(
@@ -71,22 +70,6 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         reads=[masked],
         produce=lambda folder: computed(plan, graph(folder)),
     )
-
-
-def chain(lake: Lake, plan: Plan, record: Record, stage: str) -> Record:
-    """The upstream record of this mission's stage that a record was really made from, not merely the newest.
-
-    Raises:
-        DamagedLake: When a record on the way is missing.
-        ValueError: When the stage is not upstream of the record.
-    """
-    wanted = plan.asset(stage)
-    while record.document["asset"] != wanted:
-        upstream = [name for name in record.inputs if name.startswith(f"{plan.the_mission.name}/")]
-        if len(upstream) != 1:
-            raise ValueError(f"{wanted} is not upstream of {record.document['asset']}")
-        record = lake.record(upstream[0], plan.tile, plan.month, record.inputs[upstream[0]])
-    return record
 
 
 @dataclass(frozen=True, kw_only=True)

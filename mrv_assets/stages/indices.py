@@ -33,9 +33,7 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
     """
     mission = plan.the_mission
     masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
-    aligned = lake.record(
-        plan.asset("aligned_tiles"), plan.tile, plan.month, masked.inputs[plan.asset("aligned_tiles")]
-    )
+    aligned = lake.upstream(masked, plan.asset("aligned_tiles"))
     arrays = BlockArrays(aligned.data)
     bands = [name for name in mission.bands if name in aligned.output["arrays"]]
     stand_ins = {**mission.stand_ins, **(plan.bandpass.stand_ins if plan.bandpass else {})}

@@ -12,7 +12,6 @@ from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.gated_tiles import chain
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.materialize import require, upstream
 from mrv_assets.stages.plan import Plan
@@ -132,14 +131,13 @@ def _require_still_holds(plan: Plan, mission: Mission, decision: Json, gated: Ma
     elif gone:
         reason = f"it was approved by {', '.join(gone)}, no reviewer of the programme now"
     if reason is not None:
-        document = record.document
-        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
+        raise StaleUpstream(*record.partition.names, reason)
 
 
 def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:
     """The indices and the masks that a mission's gate decided on."""
     of_mission = replace(plan, mission=mission)
-    indices, masked = (chain(lake, of_mission, gated, stage) for stage in ("indices", "masked_tiles"))
+    indices, masked = (lake.upstream(gated, of_mission.asset(stage)) for stage in ("indices", "masked_tiles"))
     require(indices, **index_rules(of_mission))
     return [indices, masked]
 

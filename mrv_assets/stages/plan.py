@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer
+from mrv_assets.audit.record import Partition
 from mrv_assets.missions.bandpass import Bandpass
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import BLOCK, Block
@@ -159,6 +160,10 @@ class Plan:
     def asset(self, name: str) -> str:
         """The asset path of a stage of this plan's mission."""
         return f"{self.the_mission.name}/{name}"
+
+    def partition(self, asset: str) -> Partition:
+        """The partition of an asset for this plan's tile and month."""
+        return Partition(asset, self.tile, self.month)
 
     @property
     def earlier_missions(self) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Whether a decision still stands: on what is current now and, where reviewers took it, on what they signed."""
 
+from itertools import chain
+
 from mrv_assets.audit.record import Record
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.lake.store import Lake
@@ -39,20 +41,16 @@ def require_standing(lake: Lake, plan: Plan, gated: Record, status: GateStatus) 
         StaleUpstream: With what has been replaced, or is missing.
         DamagedLake: When a record on the way cannot be read.
     """
-    mission = gated.document["asset"].partition("/")[0]
-    record: Record | None = gated
-    while record is not None:
+    # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
+    for record in chain([gated], lake.lineage(gated, mission=gated.partition.mission)):
         lake.require_current_upstream(record)
-        # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
-        mine = [asset for asset in record.upstream if asset.startswith(f"{mission}/")]
-        record = lake.record(mine[0], plan.tile, plan.month, record.upstream[mine[0]]) if mine else None
     if status is GateStatus.APPROVED_MANUAL or gated.decided_on is not None:
         _require_approved(lake, plan, gated)
 
 
 def _require_approved(lake: Lake, plan: Plan, gated: Record) -> None:
-    asset, on = gated.document["asset"], gated.decided_on
-    rejected = None if on is None else lake.record(asset, plan.tile, plan.month, on)
+    on = gated.decided_on
+    rejected = None if on is None else lake.record(gated.partition, on)
     if rejected is None or not counted_approvals(lake, plan, rejected):
         reason = "it says that reviewers approved it, and no two reviewers' signed decisions do"
-        raise StaleUpstream(asset, plan.tile, plan.month, reason)
+        raise StaleUpstream(*gated.partition.names, reason)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import PRODUCT, STAGES, Deployment, published_of
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
@@ -104,7 +104,7 @@ def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mi
 
 def _raw(deployment: Deployment, tile: str, month: str, mission: Mission) -> Record | None:
     try:
-        return deployment.lake.current(f"{mission.name}/raw_tiles", tile, month)
+        return deployment.lake.current(Partition(f"{mission.name}/raw_tiles", tile, month))
     except NotMaterialized:
         return None
 
@@ -166,8 +166,8 @@ def moved_values(old: Record, new: Record, *, kept: bool = True) -> list[Moved]:
         Moved(
             parcel_id=key[0],
             part=key[1],
-            tile=new.document["tile"],
-            month=new.document["month"],
+            tile=new.partition.tile,
+            month=new.partition.month,
             column=column,
             old=before.get(key, {}).get(column),
             new=after.get(key, {}).get(column),
@@ -186,10 +186,11 @@ def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
 
 def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:
     """What moved when the current record of a month's proxies replaced the one before it."""
-    head = deployment.lake.head(PRODUCT, tile, month)
+    product = Partition(PRODUCT, tile, month)
+    head = deployment.lake.head(product)
     if head is None or head.previous is None:
         return []
-    old, new = (deployment.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
+    old, new = (deployment.lake.record(product, audit_hash) for audit_hash in (head.previous, head.record))
     return moved_values(old, new)
 
 
@@ -202,7 +203,7 @@ def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]
     with tempfile.TemporaryDirectory(prefix="mrv-drift-") as folder:
         scratch = replace(deployment, lake_path=Path(folder) / "lake")
         made = dict(scratch.run(tile, month))
-        return moved_values(deployment.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
+        return moved_values(deployment.lake.current(Partition(PRODUCT, tile, month)), made[PRODUCT].record, kept=False)
 
 
 def drift_answer(
@@ -211,7 +212,7 @@ def drift_answer(
     """`mrv drift`: scenes that came, changed or went; partitions that are stale; and every value that moves.
 
     Args:
-        place: The programme and its lake.
+        deployment: The programme and its lake.
         tiles: Which tiles.
         months: Which months; those that are not in the lake are left out.
         compute: Compute stale months in a temporary lake, and say which values would move.
@@ -223,18 +224,20 @@ def drift_answer(
     scenes: list[Json] = []
     stale: list[Json] = []
     moved: list[Moved] = []
-    made = {tile: [m for m in months if deployment.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
+    made = {
+        tile: [m for m in months if deployment.lake.head(Partition(PRODUCT, tile, m)) is not None] for tile in tiles
+    }
     looked, of = 0, sum(len(here) for here in made.values())
     for tile, here in made.items():
         if not here:
             continue
         for mission in deployment.missions:
-            scenes += [_shown(one) for one in drifted_scenes(deployment, tile, here, mission) if one.any]
+            scenes += [_drift_row(drift) for drift in drifted_scenes(deployment, tile, here, mission) if drift.any]
         for month in here:
             moved += superseded_values(deployment, tile, month)
-            found = stale_partition(deployment, tile, month)
-            if found is not None:
-                stale.append({**asdict(found), "because": list(found.because)})
+            partition = stale_partition(deployment, tile, month)
+            if partition is not None:
+                stale.append({**asdict(partition), "because": list(partition.because)})
                 moved += values_to_come(deployment, tile, month) if compute else []
             looked += 1
             progress(f"{tile} {month}", looked, of)
@@ -243,12 +246,12 @@ def drift_answer(
         "partitions": looked,
         "scenes": scenes,
         "stale": stale,
-        "values": [asdict(one) for one in moved],
+        "values": [asdict(value) for value in moved],
         "computed": compute,
     }
 
 
-def _shown(drift: SceneDrift) -> Json:
+def _drift_row(drift: SceneDrift) -> Json:
     return {
         "tile": drift.tile,
         "month": drift.month,

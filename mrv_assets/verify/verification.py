@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import BadInputError, DamagedLake, MrvError
-from mrv_assets.verify.finding import Finding, shown
-from mrv_assets.verify.partition import Partition
+from mrv_assets.lake.layout import LAKE
+from mrv_assets.verify.finding import Finding, text_of
+from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.rerun import Compared, not_rerun, rerun
-from mrv_assets.verify.walk import LAKE, Contents
+from mrv_assets.verify.walk import Contents
 
 NOT_PRESENT = ("log", "signatures")
 """What a lake will hold that there is none of yet."""
@@ -40,10 +41,10 @@ class Wanted:
     month: str | None = None
     asset: str | None = None
 
-    def takes(self, partition: Partition) -> bool:
+    def takes(self, partition: StoredPartition) -> bool:
         """Whether a partition is among them."""
-        slot = partition.slot
-        asked = ((self.tile, slot.tile), (self.month, slot.month), (self.asset, slot.asset))
+        stored = partition.partition
+        asked = ((self.tile, stored.tile), (self.month, stored.month), (self.asset, stored.asset))
         return all(wanted is None or wanted == found for wanted, found in asked)
 
     @property
@@ -78,7 +79,7 @@ def verify(root: Path, wanted: Wanted, *, again: bool, progress: Progress) -> Js
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (partition, found) in enumerate(zip(chosen, pool.map(_findings, chosen), strict=True), 1):
             findings += found
-            for name, run in partition.runs.items():
+            for name, run in partition.runs.sound.items():
                 programmes.setdefault(run.programme, f"{partition.name}/runs/{name}.json")
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
@@ -95,22 +96,23 @@ def verify(root: Path, wanted: Wanted, *, again: bool, progress: Progress) -> Js
     }
 
 
-def _findings(partition: Partition) -> list[Finding]:
+def _findings(partition: StoredPartition) -> list[Finding]:
     return list(partition.findings())
 
 
-def _nothing(wanted: Wanted, partitions: Sequence[Partition]) -> str:
+def _nothing(wanted: Wanted, partitions: Sequence[StoredPartition]) -> str:
     def some(names: set[str]) -> str:
         return ", ".join(sorted(names)[:12]) + (", ..." if len(names) > 12 else "")
 
     asked = ", ".join(f"{name} {value}" for name, value in asdict(wanted).items() if value is not None)
     return (
-        f"Nothing in this lake is of {asked}. It holds the tiles {some({p.slot.tile for p in partitions})}; the months "
-        f"{some({p.slot.month for p in partitions})}; the assets {some({p.slot.asset for p in partitions})}."
+        f"Nothing in this lake is of {asked}. It holds the tiles {some({p.partition.tile for p in partitions})}; "
+        f"the months {some({p.partition.month for p in partitions})}; "
+        f"the assets {some({p.partition.asset for p in partitions})}."
     )
 
 
-def _counted(partitions: Sequence[Partition]) -> Json:
+def _counted(partitions: Sequence[StoredPartition]) -> Json:
     counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "decisions", "data"), 0))
     for partition in partitions:
         counts.update({kind: len(names) for kind, names in partition.names.items()})
@@ -123,12 +125,13 @@ def _counted(partitions: Sequence[Partition]) -> Json:
 
 
 def _again(
-    root: Path, chosen: Sequence[Partition], findings: Sequence[Finding], progress: Progress
+    root: Path, chosen: Sequence[StoredPartition], findings: Sequence[Finding], progress: Progress
 ) -> tuple[list[Compared], list[Finding]]:
     """Compute again every tile and month that has nothing wrong with it; what failed is a finding."""
     wanted: dict[tuple[str, str], list[str]] = {}
     for partition in chosen:
-        wanted.setdefault((partition.slot.tile, partition.slot.month), []).append(partition.slot.asset)
+        stored = partition.partition
+        wanted.setdefault((stored.tile, stored.month), []).append(stored.asset)
     compared: list[Compared] = []
     failed: list[Finding] = []
     for done, ((tile, month), assets) in enumerate(sorted(wanted.items()), 1):
@@ -151,6 +154,6 @@ def _failed(asset: str, tile: str, month: str, error: Exception) -> Finding:
         object=error.object_name if isinstance(error, DamagedLake) and known else f"{asset}/{tile}/{month}",
         check="can be computed again",
         expected="an output to compare",
-        found=shown(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
+        found=text_of(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
         cure="Verify the whole month. Where nothing else is found, its records do not fit together: no run made them.",
     )

@@ -16,6 +16,7 @@ from block_scenes import TILE
 from demo_lake import Json
 from export_months import HIDDEN, NO_NBR, NOT_RUN, PARCELS, PASSED, REJECTED, Export
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import PRODUCT, Deployment
 from mrv_assets.errors import ExportError
 from mrv_assets.export.csv_file import STARTS_A_FORMULA, write_csv
@@ -32,7 +33,7 @@ def expected(deployment: Deployment) -> list[Json]:
     """The rows of the lake's tables in the order of an export, each with its record's audit hash."""
     found = []
     for month in MONTHS:
-        record = deployment.lake.current(PRODUCT, TILE, month)
+        record = deployment.lake.current(Partition(PRODUCT, TILE, month))
         found += [{**row, "mrv_audit_hash": record.audit_hash} for row in table_rows(record)]
     return sorted(found, key=lambda row: (row["parcel_id"].encode(), row["month"]))
 
@@ -189,7 +190,7 @@ def test_a_workbook_says_what_its_columns_mean_and_what_was_decided(
     for name, (kind, unit, source) in columns.items():
         assert (kind, unit or "", source) == (str(meaning(str(name))[0]), *meaning(str(name))[1:])
     months = {row[1]: row for row in book["months"].iter_rows(min_row=2, values_only=True)}
-    rejected = deployment.lake.current(PRODUCT, TILE, REJECTED).audit_hash
+    rejected = deployment.lake.current(Partition(PRODUCT, TILE, REJECTED)).audit_hash
     decided, seen = "sentinel2 REJECTED (below_tile_coverage)", "Contains modified Copernicus Sentinel data 2018"
     assert months[REJECTED] == (TILE, REJECTED, None, decided, seen, rejected)
     assert months[PASSED][2:4] == ("sentinel2", "sentinel2 PASSED")

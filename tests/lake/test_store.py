@@ -2,24 +2,24 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
-from mrv_assets.audit.record import Record, Request
+from mrv_assets.audit.record import Partition, Record, Request
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.store import Lake
 
 ASSET, TILE, MONTH = "sentinel2/indices", "34TER", "2018-07"
+PARTITION = Partition(ASSET, TILE, MONTH)
 
 
 def a_request(threshold: float = 0.65) -> Request:
-    return Request(
-        asset=ASSET, tile=TILE, month=MONTH, plan={"t": threshold}, graph="g", code="c", inputs={"up": "0" * 64}
-    )
+    return Request(**asdict(PARTITION), plan={"t": threshold}, graph="a" * 64, code="b" * 64, inputs={"up": "0" * 64})
 
 
 def a_run() -> Run:
@@ -39,7 +39,7 @@ def test_a_partition_that_was_never_run_says_how_to_run_it(tmp_path: Path) -> No
     lake = Lake.at(tmp_path, "p")
 
     with pytest.raises(NotMaterialized, match=r"mrv run --tile 34TER --month 2018-07"):
-        lake.current(ASSET, TILE, MONTH)
+        lake.current(PARTITION)
 
 
 def test_the_audit_hash_is_the_sha256_of_the_stored_record(tmp_path: Path) -> None:
@@ -61,10 +61,10 @@ def test_an_answered_request_is_known_before_computing(tmp_path: Path) -> None:
 
     record = committed(lake, a_request())
 
-    found = lake.answer(ASSET, TILE, MONTH, a_request().digest)
+    found = lake.answer(a_request())
     assert found is not None
     assert found.audit_hash == record.audit_hash
-    assert lake.answer(ASSET, TILE, MONTH, a_request(0.7).digest) is None
+    assert lake.answer(a_request(0.7)) is None
 
 
 def test_a_threshold_changed_and_changed_back_adds_a_head_and_no_record(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_threshold_changed_and_changed_back_adds_a_head_and_no_record(tmp_path
 
     moved = lake.restore(first, a_run())
 
-    head = lake.head(ASSET, TILE, MONTH)
+    head = lake.head(PARTITION)
     assert moved
     assert head is not None
     assert (head.number, head.record, head.previous) == (3, first.audit_hash, second.audit_hash)
@@ -92,7 +92,7 @@ def test_another_output_for_the_same_request_is_an_error_and_both_are_kept(tmp_p
 
     records = list((tmp_path / ASSET / TILE / MONTH / "records").glob("*.json"))
     assert len(records) == 2
-    assert lake.current(ASSET, TILE, MONTH).audit_hash == first.audit_hash
+    assert lake.current(PARTITION).audit_hash == first.audit_hash
 
 
 def test_racing_runs_of_one_partition_agree_on_one_record_and_one_head(tmp_path: Path) -> None:
@@ -104,26 +104,26 @@ def test_racing_runs_of_one_partition_agree_on_one_record_and_one_head(tmp_path:
 
     assert len({record.audit_hash for record in records}) == 1
     assert len(list((tmp_path / ASSET / TILE / MONTH / "heads").glob("*.json"))) == 1
-    assert len(lake.runs(ASSET, TILE, MONTH)) == 8
+    assert len(lake.runs(PARTITION)) == 8
 
 
 def test_an_edited_record_is_found_when_it_is_read(tmp_path: Path) -> None:
     """Reading checks the bytes against the name: an edit cannot pass for evidence."""
     lake = Lake.at(tmp_path, "p")
     record = committed(lake, a_request())
-    path = lake.slot(ASSET, TILE, MONTH).record(record.audit_hash)
+    path = lake.slot(PARTITION).record(record.audit_hash)
     document = json.loads(path.read_bytes())
     path.write_bytes(canonical({**document, "plan": {"t": 0.5}}))
 
     with pytest.raises(DamagedLake, match="audit hash"):
-        lake.current(ASSET, TILE, MONTH)
+        lake.current(PARTITION)
 
 
 def test_looking_into_a_folder_makes_no_lake_of_it(tmp_path: Path) -> None:
     """Only a record begins a lake."""
     lake = Lake.at(tmp_path / "lake", "p")
 
-    assert lake.head(ASSET, TILE, MONTH) is None
+    assert lake.head(PARTITION) is None
     assert not (tmp_path / "lake").exists()
 
 
@@ -145,4 +145,4 @@ def test_names_that_could_leave_the_lake_are_refused(tmp_path: Path, asset: str,
     lake = Lake.at(tmp_path, "p")
 
     with pytest.raises(ValueError, match="cannot be the"):
-        lake.slot(asset, tile, month)
+        lake.slot(Partition(asset, tile, month))

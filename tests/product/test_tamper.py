@@ -29,7 +29,7 @@ from tampering import (
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.deployment import PRODUCT, Deployment
-from mrv_assets.verify.walk import LAKE
+from mrv_assets.lake.layout import LAKE
 
 MONTHS = (PASSED, REJECTED)
 

@@ -7,6 +7,7 @@ from demo_lake import a_deployment, a_program, rows
 from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import STAGES, Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
@@ -31,7 +32,9 @@ def decided(deployment: Deployment, folder: Path, mission: str | None) -> Record
 
 def statuses(deployment: Deployment) -> dict[str, str]:
     """The gate's current decision on each mission."""
-    current = {m.name: deployment.lake.current(f"{m.name}/gated_tiles", TILE, MONTH) for m in deployment.missions}
+    current = {
+        m.name: deployment.lake.current(Partition(f"{m.name}/gated_tiles", TILE, MONTH)) for m in deployment.missions
+    }
     return {name: decision_of(record)["status"] for name, record in current.items()}
 
 

@@ -12,7 +12,7 @@ import yaml
 from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, publish, shaded
 from demo_lake import Json, evidence, rows, run_months
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.verify.verification import Wanted, verify
 
@@ -85,7 +85,7 @@ def materialized(deployment: Deployment, *assets: str, month: str = SHUT, **chan
 
 def current(deployment: Deployment, asset: str, month: str = SHUT) -> Record:
     """The current record of an asset's month."""
-    return deployment.lake.current(asset, TILE, month)
+    return deployment.lake.current(Partition(asset, TILE, month))
 
 
 def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
@@ -100,7 +100,7 @@ def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
 
 def folder_of(deployment: Deployment, asset: str, month: str = SHUT) -> Path:
     """The folder of an asset's month in the lake."""
-    return deployment.lake.slot(asset, TILE, month).folder
+    return deployment.lake.slot(Partition(asset, TILE, month)).folder
 
 
 def without_product(deployment: Deployment, month: str = SHUT) -> Deployment:
