@@ -23,7 +23,9 @@ def with_lineage(
     while waiting:
         current = waiting.popleft()
         yield current
-        for asset, audit_hash in sorted(current.upstream.items()):
-            if audit_hash not in seen and mission in (None, current.partition.of(asset).mission):
-                waiting.append(upstream(current, asset))
-                seen.add(audit_hash)
+        for asset in sorted(current.upstream):
+            if mission in (None, current.partition.of(asset).mission):
+                other = upstream(current, asset)
+                if other.audit_hash not in seen:
+                    seen.add(other.audit_hash)
+                    waiting.append(other)

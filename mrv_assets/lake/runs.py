@@ -13,7 +13,7 @@ from pathlib import Path
 
 import mrv_assets
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
-from mrv_assets.audit.record import Partition
+from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import RUN_SCHEMA, RunDocument, names_in, require
 from mrv_assets.lake.files import write_once
 from mrv_assets.lake.layout import Slot
@@ -34,36 +34,25 @@ class Run:
     workers: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunOf:
-    """Which materialization a run record is of."""
-
-    programme: str
-    partition: Partition
-    request: str
-    record: str
-    data: str
-    """Name of the data's folder: the digest of the record's output. Records may share one."""
-    head: int | None
-    """Number of the head that a restoring run made; None for a run that computed."""
-
-
-def run_document(of: RunOf, run: Run, stored: Mapping[str, Json]) -> Json:
+def run_document(programme: str, record: Record, run: Run, *, head: int | None, stored: Mapping[str, Json]) -> Json:
     """A run record.
 
     Args:
-        of: What was materialized.
+        programme: Whose lake the record is in.
+        record: What was materialized.
         run: How.
+        head: Number of the head that a restoring run made; None for a run that computed.
         stored: Per file of the data, its size and SHA-256, as this run wrote it.
     """
     return {
         "schema": RUN_SCHEMA,
-        "programme": of.programme,
-        **asdict(of.partition),
-        "request": of.request,
-        "record": of.record,
-        "data": of.data,
-        "head": of.head,
+        "programme": programme,
+        **asdict(record.partition),
+        "request": record.request,
+        "record": record.audit_hash,
+        # The digest of the record's output: records may share their data.
+        "data": record.data.name,
+        "head": head,
         "outcome": run.outcome,
         "started": run.started.isoformat(),
         "finished": run.finished.isoformat(),
@@ -82,9 +71,8 @@ def run_id(document: Json) -> str:
     return f"{started:%Y%m%dT%H%M%S.%f}Z-{digest(document)}"
 
 
-def write_run(slot: Slot, of: RunOf, run: Run, stored: Mapping[str, Json]) -> None:
-    """Write a run record under its name; arguments as for :func:`run_document`."""
-    document = run_document(of, run, stored)
+def write_run(slot: Slot, document: Json) -> None:
+    """Write a run record under its name."""
     write_once(slot.run(run_id(document)), canonical(document))
 
 

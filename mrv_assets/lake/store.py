@@ -23,7 +23,7 @@ from mrv_assets.lake.files import publish, set_aside, staging, write_exactly, wr
 from mrv_assets.lake.heads import Head, current_head, has_head, point
 from mrv_assets.lake.layout import FORMAT, LAKE, Slot, is_partition, path_of
 from mrv_assets.lake.lineage import with_lineage
-from mrv_assets.lake.runs import Run, RunOf, altered_files, runs_of, stored_files, write_run
+from mrv_assets.lake.runs import Run, altered_files, run_document, runs_of, stored_files, write_run
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,6 +88,17 @@ class Lake:
         """Whether a record is its partition's current one."""
         head = self.head(record.partition)
         return head is not None and head.record == record.audit_hash
+
+    def partitions(self, asset: str) -> Iterator[Partition]:
+        """Every partition of an asset that has a head, by tile and month.
+
+        Raises:
+            DamagedLake: When a file among the heads has the name of none.
+        """
+        for folder in sorted((self.root / asset).glob("*/*")):
+            partition = Partition(asset, folder.parent.name, folder.name)
+            if is_partition(partition) and has_head(self.slot(partition)):
+                yield partition
 
     def current(self, partition: Partition) -> Record:
         """The partition's current record.
@@ -214,14 +225,13 @@ class Lake:
         """
         return runs_of(self.slot(partition))
 
-    def commit(self, staged: Path, request_digest: str, record: bytes, run: Run) -> Record:
+    def commit(self, staged: Path, record: bytes, run: Run) -> Record:
         """Publish data, then its record, then the run and the request, then the head: each whole or not at all.
 
         A damaged file that blocks a name is moved aside, so that computing again repairs the partition.
 
         Args:
             staged: The folder of :meth:`staging` that holds the data.
-            request_digest: Digest of the request that was answered.
             record: Canonical bytes of the record.
             run: How this came to be.
 
@@ -238,13 +248,13 @@ class Lake:
         made = Record(audit_hash, document, slot.data(digest(document["output"])))
         self._publish(staged, made, stored)
         write_exactly(slot.record(audit_hash), record)
-        self._write_run(slot, request_digest, made, None, run, stored)
-        answered = canonical({"record": audit_hash})
-        if not write_once(slot.request(request_digest), answered):
-            first = _answered(slot.request(request_digest))
-            if first is None or not self._answers(slot, first, request_digest):
+        write_run(slot, run_document(self.programme, made, run, head=None, stored=stored))
+        request, answer = slot.request(made.request), canonical({"record": audit_hash})
+        if not write_once(request, answer):
+            first = _answered(request)
+            if first is None or not self._answers(slot, first, made.request):
                 # The file does not answer the request: it cannot be read, or names a record of another request.
-                write_exactly(slot.request(request_digest), answered)
+                write_exactly(request, answer)
             elif first != audit_hash:
                 raise NotReproducible(*slot.partition.names, first, audit_hash)
         point(slot, audit_hash)
@@ -264,7 +274,7 @@ class Lake:
         if number is None:
             return False
         # After the head it tells of: a head that is missing later is missed because of it.
-        self._write_run(slot, record.request, record, number, run, {})
+        write_run(slot, run_document(self.programme, record, run, head=number, stored={}))
         return True
 
     def _publish(self, staged: Path, record: Record, stored: Mapping[str, Json]) -> None:
@@ -283,30 +293,6 @@ class Lake:
         """SHA-256 of each file by its path in the data, for each run that computed this data."""
         runs = self.runs(record.partition)
         return [run.stored_sha256 for run in runs if run.data == record.data.name and run.computed]
-
-    def _write_run(
-        self, slot: Slot, request: str, record: Record, head: int | None, run: Run, stored: Mapping[str, Json]
-    ) -> None:
-        of = RunOf(
-            programme=self.programme,
-            partition=slot.partition,
-            request=request,
-            record=record.audit_hash,
-            data=record.data.name,
-            head=head,
-        )
-        write_run(slot, of, run, stored)
-
-    def partitions(self, asset: str) -> Iterator[Partition]:
-        """Every partition of an asset that has a head, by tile and month.
-
-        Raises:
-            DamagedLake: When a file among the heads has the name of none.
-        """
-        for folder in sorted((self.root / asset).glob("*/*")):
-            partition = Partition(asset, folder.parent.name, folder.name)
-            if is_partition(partition) and has_head(self.slot(partition)):
-                yield partition
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

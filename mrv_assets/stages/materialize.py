@@ -110,7 +110,7 @@ def materialize(
         finished = datetime.now(UTC)
         reproduced = known is not None and known.audit_hash == audit_hash(record)
         outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
-        kept = lake.commit(folder, request.digest, record, _run(plan, outcome, started, finished))
+        kept = lake.commit(folder, record, _run(plan, outcome, started, finished))
     log.info(
         "%s %s %s: %s in %.1f s",
         asset,
