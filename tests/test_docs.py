@@ -15,9 +15,9 @@ from PIL import Image
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import verbs
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.formats.table import column_meaning
 from mrv_assets.settings import DEMO_PROGRAM
+from mrv_assets.stages.table import PRODUCT
 
 PACKAGE = DEMO_PROGRAM.parents[1]
 README = (REPOSITORY / "README.md").read_text()

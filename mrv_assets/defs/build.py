@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from mrv_assets.defs.assets import mission_assets, monthly_proxies_asset
+from mrv_assets.defs.assets import stage_assets
 from mrv_assets.defs.automation import JOB, monthly_schedule, new_scenes_sensor
 from mrv_assets.defs.jobs import record_qa_decision_job, register_tiles_job
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.programme.file import load_program
 from mrv_assets.settings import Settings
 
@@ -18,9 +17,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ProgramError: With every problem of the programme file.
     """
     program = load_program(settings.program_path)
-    assets = [asset for name in program.substitution for asset in mission_assets(MISSIONS[name], program)]
     return dg.Definitions(
-        assets=[*assets, monthly_proxies_asset(program)],
+        assets=stage_assets(program),
         jobs=[
             register_tiles_job,
             record_qa_decision_job,

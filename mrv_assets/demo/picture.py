@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.demo.simulated_text import decides
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW
+from mrv_assets.stages.table import PRODUCT
 
 FILE = "months.png"
 SIDE_PX, GAP_PX, TITLE_PX = 208, 8, 34

@@ -9,9 +9,10 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.answers import table_rows
+from mrv_assets.stages.table import PRODUCT
 
 
 def simulated_answer(deployment: Deployment, folder: Path, seconds: float, reused: int) -> Json:

@@ -7,9 +7,10 @@ from tabulate import tabulate
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.demo.simulated_text import next_commands, simulated_section
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.answers import table_rows
+from mrv_assets.stages.table import PRODUCT
 
 
 def demo_answer(deployment: Deployment, seconds: float, reused: int) -> Json:

@@ -3,17 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mrv_assets.missions.registry import CREDITS
+
 if TYPE_CHECKING:
     from mrv_assets.export.months import SourceScene
 
-# The wording that the Copernicus Sentinel data legal notice and the USGS ask for, of data that were worked on.
-_COPERNICUS = "Contains modified Copernicus Sentinel data {years}"
-CREDITS = {
-    "sentinel2": _COPERNICUS,
-    "sentinel1": _COPERNICUS,
-    "landsat": "Contains modified Landsat Level-2 data {years} courtesy of the U.S. Geological Survey",
-}
-"""By mission."""
 SIMULATED = "Contains simulated scenes, which show no real ground"
 """Of scenes whose items say so: they are nobody's data, and must not pass for somebody's."""
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, NotMaterialized
 from mrv_assets.export.attribution import attributions
 from mrv_assets.export.csv_file import write_csv, write_csvw
@@ -17,6 +17,7 @@ from mrv_assets.export.months import Month, read_month
 from mrv_assets.export.options import Format, Wanted
 from mrv_assets.export.rasters import Raster, variables, write_rasters
 from mrv_assets.export.rows import all_rows, counts_by_status, without_geometry, write_geoparquet
+from mrv_assets.stages.table import PRODUCT
 
 SCHEMA = "mrv-export/1"
 

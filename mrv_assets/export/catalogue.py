@@ -21,7 +21,7 @@ from mrv_assets.export.degrees import outline
 from mrv_assets.export.months import Month
 from mrv_assets.export.rasters import Raster
 from mrv_assets.science.grid import Grid, Window
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.tile_month import month_bounds
 
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 PARQUET = "application/vnd.apache.parquet"

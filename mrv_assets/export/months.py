@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, observations_of
@@ -22,6 +21,7 @@ from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Grid, Window
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.walk import partition_at
 
 if TYPE_CHECKING:

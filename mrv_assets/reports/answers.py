@@ -6,13 +6,14 @@ from datetime import datetime
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, Deployment, Ran, published_of
+from mrv_assets.deployment import Deployment, Ran
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.decide import Recorded
 from mrv_assets.science.zonal import overlaps
+from mrv_assets.stages.table import PRODUCT
 
 
 class UnknownParcel(BadInputError):
@@ -54,14 +55,14 @@ def tiles_answer(deployment: Deployment, new: Sequence[str]) -> Json:
 
 def plan_answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) -> Json:
     """`mrv plan`: scenes and bytes of each tile and month, before anything is fetched."""
-    from mrv_assets.stages.raw_tiles import forecast
+    from mrv_assets.stages.raw_tiles import forecast, published_for
 
     partitions = []
     for tile in tiles:
         for month in months:
             for mission in deployment.missions:
                 plan = deployment.plan(tile, month, mission)
-                expected = forecast(plan, published_of(plan))
+                expected = forecast(plan, published_for(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
     done = sum(deployment.lake.head(Partition(PRODUCT, t, m)) is not None for t in tiles for m in months)

@@ -1,7 +1,7 @@
 """Deciding by hand on what the gate rejected: who may, on what, and what follows."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +17,16 @@ from mrv_assets.audit.manual_decisions import (
     signed,
 )
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.manual_decisions import counted_approvals
-from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.mission_plan import MissionPlan
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.table import MISSION_STAGES, PRODUCT
 
 LONGEST = 2_000
 """Characters of a reason, and of each piece of evidence."""
@@ -119,13 +121,13 @@ def follows(deployment: Deployment, recorded: Recorded) -> list[str]:
     names = [mission.name for mission in deployment.missions]
     later = [] if deployment.program.fusion else names[names.index(recorded.mission) + 1 :]
     return [
-        f"{recorded.mission}/{STAGES[-1]}",
-        *(f"{name}/{stage}" for name in later for stage in STAGES),
+        f"{recorded.mission}/{MISSION_STAGES[-1].name}",
+        *(f"{name}/{stage.name}" for name in later for stage in MISSION_STAGES),
         PRODUCT,
     ]
 
 
-def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
+def _on(deployment: Deployment, wanted: Verdict) -> tuple[MissionPlan, Record]:
     """The rejected record to decide on, and its plan: the current one, made as the programme would make it today."""
     _checked_text("Reason", wanted.reason)
     for text in wanted.evidence:
@@ -137,8 +139,8 @@ def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
     if mission not in deployment.program.substitution:
         known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
-    plan = deployment.plan(wanted.tile, wanted.month, MISSIONS[mission])
-    partition = plan.partition(plan.asset("gated_tiles"))
+    plan = deployment.plan(wanted.tile, wanted.month, MISSIONS[mission], RunOptions(known_only=True))
+    partition = plan.at.partition(plan.asset("gated_tiles"))
     what = str(partition)
     current = deployment.lake.current(partition)
     if current.output["status"] != GateStatus.REJECTED.value:
@@ -149,7 +151,7 @@ def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
         reason = f"it has been superseded, or is none: {current.audit_hash} is current"
         raise DecisionRefused("Record", wanted.record, reason, "Look at the month as it is now, then decide on that")
     try:
-        deployment.materialize("gated_tiles", replace(plan, known_only=True))
+        deployment.materialize("gated_tiles", plan)
     except (NotAnswered, StaleUpstream):
         reason = "its decision has been superseded: the programme, the code or the indices are others by now"
         raise DecisionRefused("Partition", what, reason, again) from None
@@ -212,14 +214,16 @@ def _statement(deployment: Deployment, wanted: Verdict, record: Record, reviewer
     )
 
 
-def _recorded(deployment: Deployment, plan: Plan, record: Record, statement: Statement, decision: bytes) -> Recorded:
+def _recorded(
+    deployment: Deployment, plan: MissionPlan, record: Record, statement: Statement, decision: bytes
+) -> Recorded:
     kept = keep_decision(deployment.lake, decision, record)
     return Recorded(
         decision=kept,
         statement=statement,
-        mission=plan.the_mission.name,
+        mission=plan.mission.name,
         authenticated=b'"signature":null' not in decision,
-        approved=bool(counted_approvals(deployment.lake, plan, record)),
+        approved=bool(counted_approvals(deployment.lake, record, plan.reviewers)),
         approvals_missing=approvals_missing(decisions_on(deployment.lake, record), plan.reviewers),
     )
 

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
 from mrv_assets.lake.store import Lake
 from mrv_assets.review.decide import approvals_missing
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.stages.tile_month import month_bounds
 
 
 def queue(deployment: Deployment) -> Json:

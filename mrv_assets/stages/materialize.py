@@ -6,16 +6,36 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record, Request, audit_hash
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.store import Lake
-from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.source_code import stage_code
+from mrv_assets.stages.tile_month import TileMonth
 
 log = logging.getLogger("mrv_assets")
+
+
+class Plan(Protocol):
+    """What answering a request needs of a plan, for one mission or for all."""
+
+    @property
+    def at(self) -> TileMonth:
+        """The tile and month."""
+        ...
+
+    @property
+    def options(self) -> RunOptions:
+        """How the stage is run."""
+        ...
+
+    def asset(self, stage: str) -> str:
+        """The asset path of a stage."""
+        ...
 
 
 class Outcome(Enum):
@@ -82,8 +102,8 @@ def materialize(
     """
     request = Request(
         asset=asset,
-        tile=plan.tile,
-        month=plan.month,
+        tile=plan.at.tile,
+        month=plan.at.month,
         plan=manifest,
         graph=graph,
         code=stage_code(stage),
@@ -91,12 +111,12 @@ def materialize(
     )
     request = _latest(lake, request)
     known = _known(lake, plan, request)
-    if plan.known_only and (known is None or not (lake.is_current(known) or _is_decided_on(lake, known))):
+    if plan.options.known_only and (known is None or not (lake.is_current(known) or _is_decided_on(lake, known))):
         raise NotAnswered(asset, _other_parts(lake, request))
-    if known is not None and not plan.force:
+    if known is not None and not plan.options.force:
         # Where the current record is a manual decision on it, whoever looks at decisions says which is to be current.
         outcome = Outcome.UNCHANGED if _is_decided_on(lake, known) else _restored(lake, plan, known)
-        log.info("%s %s %s: %s", asset, plan.tile, plan.month, outcome.value)
+        log.info("%s %s %s: %s", asset, plan.at.tile, plan.at.month, outcome.value)
         return Materialized(record=known, outcome=outcome)
 
     started = datetime.now(UTC)
@@ -114,8 +134,8 @@ def materialize(
     log.info(
         "%s %s %s: %s in %.1f s",
         asset,
-        plan.tile,
-        plan.month,
+        plan.at.tile,
+        plan.at.month,
         outcome.value,
         (finished - started).total_seconds(),
     )
@@ -130,7 +150,7 @@ def settle(lake: Lake, plan: Plan, done: Materialized) -> Materialized:
     """
     if lake.is_current(done.record):
         return done
-    if plan.known_only:
+    if plan.options.known_only:
         raise NotAnswered(done.record.partition.asset, ("inputs",))
     return Materialized(record=done.record, outcome=_restored(lake, plan, done.record))
 
@@ -169,7 +189,7 @@ def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
     try:
         return lake.answer(request)
     except DamagedLake:
-        if plan.force:
+        if plan.options.force:
             return None
         raise
 
@@ -188,8 +208,8 @@ def _run(plan: Plan, outcome: Outcome, started: datetime, finished: datetime) ->
         outcome=outcome.value,
         started=started,
         finished=finished,
-        dagster_run_id=plan.dagster_run_id,
-        workers=plan.workers,
+        dagster_run_id=plan.options.dagster_run_id,
+        workers=plan.options.workers,
     )
 
 
@@ -200,8 +220,8 @@ def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
         NotMaterialized: When there is none.
         StaleUpstream: When it was made under another programme.
     """
-    record = lake.current(plan.partition(asset))
-    require(record, **plan.manifest(**asked))
+    record = lake.current(plan.at.partition(asset))
+    require(record, **plan.at.manifest(**asked))
     return record
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.missions.mission import Mission
-from mrv_assets.stages.plan import NotAnswered
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.table import PRODUCT
 
 Progress = Callable[[str, int, int], None]
 """Told what is under way, how many are done, and of how many."""
@@ -90,11 +91,11 @@ def drifted_scenes(deployment: Deployment, tile: str, months: Sequence[str], mis
 
 
 def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mission) -> Offer:
-    from mrv_assets.stages.raw_tiles import offered
+    from mrv_assets.stages.raw_tiles import offered, published_for
 
     plan = deployment.plan(tile, months[0], mission)
     try:
-        return offered(plan, published_of(plan), months)
+        return offered(plan, published_for(plan), months)
     except SearchTooLarge:
         if len(months) == 1:
             raise
@@ -122,11 +123,10 @@ class Stale:
 
 def stale_partition(deployment: Deployment, tile: str, month: str) -> Stale | None:
     """The first asset of a materialized tile and month that would be computed anew; None when none would."""
-    steps = [(mission, stage) for mission in deployment.missions for stage in STAGES] + [(None, PRODUCT)]
-    for mission, stage in steps:
-        asset = stage if mission is None else f"{mission.name}/{stage}"
+    for stage, plan in deployment.steps(tile, month, RunOptions(known_only=True)):
+        asset = plan.asset(stage.name)
         try:
-            deployment.materialize(stage, replace(deployment.plan(tile, month, mission), known_only=True))
+            deployment.materialize(stage.name, plan)
         except NotAnswered as unanswered:
             return Stale(asset=asset, tile=tile, month=month, because=unanswered.because)
         except StaleUpstream:

@@ -11,15 +11,15 @@ from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
 from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.errors import BadInputError, DamagedLake
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
 from mrv_assets.lake.files import write_once
 from mrv_assets.lake.layout import LakePath
 from mrv_assets.lake.store import Lake
-from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import project
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.stages.tile_month import grid_of
 
 SCHEMA = "mrv-proof/1"
 
@@ -94,9 +94,7 @@ def _row(monthly: Record, rows: Sequence[Json], parcel_id: str) -> Json:
 def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]:
     """Leaves that touch a parcel, of the rasters that its row's means are of."""
     rasters = BlockArrays(monthly.data / RASTERS)
-    stated = monthly.document["plan"]
-    [x0, y0, width, height], step = stated["grid"], stated["resolution_m"]
-    grid = Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
+    grid = grid_of(monthly.document["plan"])
     [plane] = project(np.array([outline], dtype=object), grid.crs)
     window = grid.window_of(plane.bounds)
     if window is None:

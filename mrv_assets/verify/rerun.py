@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.manual_decisions import Reviewer
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, STAGES, run_stage
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
@@ -23,11 +22,14 @@ from mrv_assets.lake.layout import LAKE
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.registry import MISSIONS
-from mrv_assets.science.blocks import Block
-from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
-from mrv_assets.stages.plan import GateRules, Plan, TileParcels, Treatment
+from mrv_assets.stages.mission_plan import GateRules, MissionPlan, Substitution, Treatment
+from mrv_assets.stages.month_plan import MonthPlan
+from mrv_assets.stages.options import RunOptions
+from mrv_assets.stages.run import run_stage
+from mrv_assets.stages.table import MISSION_STAGES, MONTHLY_PROXIES, PRODUCT
+from mrv_assets.stages.tile_month import TileMonth, TileParcels, active_of, grid_of
 
 STEP = 1
 """Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
@@ -103,31 +105,27 @@ def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
 
 def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) -> Iterator[tuple[Record, Record]]:
     """Each record of a month but those of raw tiles, with what the same stage makes in another lake."""
-    plan = replace(_plan(monthly, next(iter(chains.values()))[0]), treatment=_treatment(chains.values()))
+    month = _plan(monthly, chains)
     signers: dict[str, Reviewer] = {}
-    for name in plan.substitution:
-        *made, raw = chains[name]
+    for of in month.missions:
+        *made, raw = chains[of.mission.name]
         _lend(raw, other)
         reviewers = _lend_decisions(made[0], other)
         signers |= {who.key_id: who for who in reviewers}
-        of_mission = replace(plan, mission=MISSIONS[name], reviewers=reviewers)
-        for stage, record in zip(STAGES[1:], reversed(made), strict=True):
-            yield record, run_stage(other, stage, of_mission, ()).record
-    missions = tuple(MISSIONS[name] for name in plan.substitution)
-    of_all = replace(plan, reviewers=tuple(signers.values()))
-    yield monthly, run_stage(other, PRODUCT, of_all, missions).record
+        plan = replace(of, reviewers=reviewers)
+        for stage, record in zip(MISSION_STAGES[1:], reversed(made), strict=True):
+            yield record, run_stage(other, stage, plan).record
+    missions = tuple(replace(of, reviewers=tuple(signers.values())) for of in month.missions)
+    yield monthly, run_stage(other, MONTHLY_PROXIES, replace(month, missions=missions)).record
 
 
-def _plan(monthly: Record, gated: Record) -> Plan:
+def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
     """The plan that a month's records were made by, from the records alone."""
     stated = monthly.document["plan"]
-    gate = gated.document["plan"]["gate"]
-    # Canonical JSON writes 600000.0 as 600000.
-    x0, y0, step = (float(value) for value in (*stated["grid"][:2], stated["resolution_m"]))
-    width, height = stated["grid"][2:]
-    grid = Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
+    gate = next(iter(chains.values()))[0].document["plan"]["gate"]
+    grid = grid_of(stated)
     rows, lonlat = read_rows(monthly.data / TABLE), read_outlines(monthly.data / TABLE)
-    return Plan(
+    at = TileMonth(
         tile=monthly.partition.tile,
         month=monthly.partition.month,
         grid=grid,
@@ -139,22 +137,36 @@ def _plan(monthly: Record, gated: Record) -> Plan:
             lonlat=lonlat,
             projected=np.asarray(project(lonlat, grid.crs), dtype=object),
         ),
-        active=tuple(Block(row, col) for row, col in stated["active_blocks"]),
-        mission=None,
-        source=None,
-        gate=GateRules(
-            min_coverage=float(gate["min_coverage"]),
-            cloud_probability=float(gate["cloud_probability"]),
-            dilation_px=gate["dilation_px"],
-            min_scene_clear=float(gate["min_scene_clear"]),
+        active=active_of(stated),
+    )
+    options = RunOptions(workers=os.cpu_count() or 1)
+    rules = GateRules(
+        min_coverage=float(gate["min_coverage"]),
+        cloud_probability=float(gate["cloud_probability"]),
+        dilation_px=gate["dilation_px"],
+        min_scene_clear=float(gate["min_scene_clear"]),
+    )
+    # Records of before there was such a thing do not say that there was none.
+    fusion = stated.get("fusion", False)
+    substitution = Substitution(order=tuple(stated["substitution"]), allow_sar=stated["allow_sar"], fusion=fusion)
+    treatment = _treatment(chains.values())
+    return MonthPlan(
+        missions=tuple(
+            MissionPlan(
+                at=at,
+                mission=MISSIONS[name],
+                source=None,
+                gate=rules,
+                treatment=treatment,
+                substitution=substitution,
+                options=options,
+            )
+            for name in substitution.order
         ),
         composite=stated["composite"],
-        substitution=tuple(stated["substitution"]),
-        allow_sar=stated["allow_sar"],
         min_native_pixels=stated["min_native_pixels"],
-        # Records of before there was such a thing do not say that there was none.
-        fusion=stated.get("fusion", False),
-        workers=os.cpu_count() or 1,
+        optical=tuple(stated["optical"]),
+        options=options,
     )
 
 

@@ -17,8 +17,9 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.reviewing import reviewed
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.simulated.truth import truth
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 
 MONTHS = tuple(case.month for case in CASES)

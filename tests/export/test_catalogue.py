@@ -21,9 +21,10 @@ from shapely.geometry import shape
 
 from mrv_assets import __version__
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.export.catalogue import footprint
 from mrv_assets.science.grid import Window, tile_grid
+from mrv_assets.stages.table import PRODUCT
 
 ASSETS = {"parcels", "n_obs", *(f"{i}{end}" for i in ("ndvi", "evi", "nbr", "ndmi") for end in ("", "_std"))}
 

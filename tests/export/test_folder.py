@@ -17,9 +17,10 @@ from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ExportError
 from mrv_assets.lake.store import Lake
+from mrv_assets.stages.table import PRODUCT
 
 KILLS = 6
 KINDS = ("cog", "geoparquet", "csv", "xlsx", "stac")

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, GateRefused, NotMaterialized
 from mrv_assets.export.degrees import degrees_grid, outline, pixel_area_m2
 from mrv_assets.export.months import read_month
 from mrv_assets.export.options import wanted
 from mrv_assets.export.rasters import TOLERANCE_PX
 from mrv_assets.science.grid import Window, tile_grid
+from mrv_assets.stages.table import PRODUCT
 
 ALL = ["evi", "evi_std", "n_obs", "nbr", "nbr_std", "ndmi", "ndmi_std", "ndvi", "ndvi_std"]
 

@@ -17,7 +17,7 @@ from demo_lake import Json
 from export_months import HIDDEN, NO_NBR, NOT_RUN, PARCELS, PASSED, REJECTED, Export
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError
 from mrv_assets.export.csv_file import STARTS_A_FORMULA, write_csv
 from mrv_assets.export.rows import all_rows, meaning
@@ -25,6 +25,7 @@ from mrv_assets.export.workbook import write_workbook
 from mrv_assets.formats.table import column_meaning
 from mrv_assets.lake.view import open_parcels
 from mrv_assets.reports.answers import table_rows
+from mrv_assets.stages.table import PRODUCT
 
 MONTHS = (PASSED, REJECTED, NO_NBR)
 

@@ -30,11 +30,12 @@ from shut_months import (
     without_product,
 )
 from small_month import MIDDLE
+from stage_names import PRODUCT, STAGES
 from tampering import put
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.view import open_parcels
 from mrv_assets.verify.drift import drift_answer

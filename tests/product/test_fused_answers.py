@@ -14,12 +14,13 @@ from fused_months import ORDER, PARTLY, a_changed, a_programme, product, some_sc
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from simulated_patches import TILE
+from stage_names import PRODUCT, STAGES
 from tampering import put
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.metadata import metadata_of
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ProgramError
 from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import read_month

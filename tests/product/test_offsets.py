@@ -10,9 +10,10 @@ import pytest
 import rasterio
 import xarray as xr
 from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, items_of, rows, run_months
+from stage_names import STAGES
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.deployment import Deployment
 
 MONTH = "2018-07"
 REFLECTANCE = ("blue", "green", "red", "nir", "nir08", "swir16")

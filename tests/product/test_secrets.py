@@ -30,7 +30,7 @@ from mrv_assets.errors import MrvError, SceneReadError
 from mrv_assets.stac.api import ApiCatalogue
 from mrv_assets.stac.presets import Preset
 from mrv_assets.stac.source import Published
-from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.stages.raw_tiles import copy_scenes
 from mrv_assets.transport.bucket import Bucket
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
@@ -395,7 +395,7 @@ def test_a_month_of_signed_scenes_leaves_no_trace_in_the_lake(
     lake, plan, published = month
 
     with watching(caplog) as seen:
-        raw_tiles(lake, plan, published)
+        copy_scenes(lake, plan, published)
         seen.texts += files_beneath(tmp_path / "programme" / "lake")
 
     assert len(publisher.azure.given) == 1
@@ -413,7 +413,7 @@ def test_a_month_that_fails_names_the_band_and_no_secret(
     publisher.azure.all_void = True
 
     with watching(caplog) as seen, pytest.raises(SceneReadError, match="HTTP 403") as caught:
-        raw_tiles(lake, plan, published)
+        copy_scenes(lake, plan, published)
     seen.texts += texts_of(caught.value)
 
     assert seen.leaks() == []

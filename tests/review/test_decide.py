@@ -17,7 +17,7 @@ from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement, asserted, signed
 from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import main
-from mrv_assets.deployment import PRODUCT, UnknownPartition
+from mrv_assets.deployment import UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.reports.answers import explain_answer
@@ -25,6 +25,7 @@ from mrv_assets.reports.explain import explained
 from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed
 from mrv_assets.review.keys import new_key, read_key
 from mrv_assets.review.queue import queue
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 from mrv_assets.verify.walk import partition_at
 

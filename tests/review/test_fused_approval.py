@@ -8,10 +8,10 @@ from fused_months import PARTLY, a_programme, some_scenes, statuses
 from reviewing import PEOPLE
 from simulated_patches import TILE
 
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.review.decide import Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
 from mrv_assets.simulated.archive import Landsat, Sentinel2
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 
 

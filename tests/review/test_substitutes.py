@@ -6,9 +6,10 @@ import yaml
 from demo_lake import a_deployment, a_program, rows
 from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
+from stage_names import STAGES
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines

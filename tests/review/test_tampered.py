@@ -15,7 +15,7 @@ from tampering import names, put, quiet
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 
 Json = dict[str, Any]

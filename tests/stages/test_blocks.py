@@ -62,7 +62,7 @@ def test_a_parcel_elsewhere_changes_no_row(tmp_path: Path) -> None:
     for deployment in (few, many):
         run_months(deployment, [MONTH])
 
-    assert [len(deployment.plan(TILE, MONTH).active) for deployment in (few, many)] == [1, 2]
+    assert [len(deployment.plan(TILE, MONTH).at.active) for deployment in (few, many)] == [1, 2]
     assert rows(few, MONTH)["edge"] == rows(many, MONTH)["edge"]
 
 
@@ -77,7 +77,7 @@ def test_dilation_looks_into_blocks_that_are_not_active(gap: int, dilation_px: i
 
     run_months(deployment, [MONTH])
 
-    assert len(deployment.plan(TILE, MONTH).active) == 1
+    assert len(deployment.plan(TILE, MONTH).at.active) == 1
     assert rows(deployment, MONTH)["edge"]["valid_fraction"] == pytest.approx(seen / AT_THE_EDGE.width)
 
 
@@ -91,5 +91,5 @@ def test_any_number_of_workers_gives_the_same_lake(tmp_path: Path) -> None:
     for deployment in (one, two):
         run_months(deployment, [MONTH])
 
-    assert len(one.plan(TILE, MONTH).active) == 4
+    assert len(one.plan(TILE, MONTH).at.active) == 4
     assert evidence(one.lake_path) == evidence(two.lake_path)

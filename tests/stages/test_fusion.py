@@ -28,10 +28,11 @@ from fused_months import (
 )
 from numpy.typing import NDArray
 from simulated_patches import TILE
+from stage_names import PRODUCT, STAGES
 from tampering import put
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
 from mrv_assets.review.queue import queue
@@ -40,6 +41,7 @@ from mrv_assets.science.zonal import Fractions, coverage_fractions
 from mrv_assets.simulated.archive import Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.truth import truth
 from mrv_assets.stages.materialize import Outcome
+from mrv_assets.stages.options import RunOptions
 from mrv_assets.verify.verification import Wanted, verify
 
 Json = dict[str, Any]
@@ -80,7 +82,7 @@ def both(deployment: Deployment, month: str) -> tuple[Seen, Seen]:
 
 def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np.float64], tuple[Any, Any]]]:
     """Per parcel, the weights of its pixels and where they are in the window."""
-    parcels = deployment.plan(TILE, month).parcels
+    parcels = deployment.plan(TILE, month).at.parcels
     shares: Fractions = coverage_fractions(tile_grid(TILE), GROUND, parcels.projected)
     found = {}
     for number, name in enumerate(parcels.parcel_id):
@@ -390,7 +392,7 @@ def test_values_do_not_depend_on_how_many_work(ran: Deployment, tmp_path: Path) 
     copy = a_changed(ran, tmp_path / "copy")
     before = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
-    done = copy.materialize(PRODUCT, replace(copy.plan(TILE, PARTLY), force=True, workers=4))
+    done = copy.materialize(PRODUCT, replace(copy, workers=4).plan(TILE, PARTLY, options=RunOptions(force=True)))
 
     assert (done.outcome, done.audit_hash) == (Outcome.REPRODUCED, before.audit_hash)
 

@@ -17,15 +17,15 @@ from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac import open as opening
 from mrv_assets.stac.instead import no_file
 from mrv_assets.stages.materialize import Materialized, Outcome
-from mrv_assets.stages.plan import NotAnswered
-from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.raw_tiles import copy_scenes, published_for, raw_tiles
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
@@ -302,9 +302,9 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
     soon = Limits(attempts=3, backoff_s=0.01)
 
     with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
-        published = replace(published_of(plan), transport=transport)
+        published = replace(published_for(plan), transport=transport)
         with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
-            raw_tiles(deployment.lake, plan, published)
+            copy_scenes(deployment.lake, plan, published)
 
     assert "after 3 attempts" in str(error.value)
     assert deployment.lake.head(Partition("sentinel2/raw_tiles", TILE, MONTH)) is None
@@ -323,11 +323,11 @@ def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_
         run_months(deployment, [MONTH])
         named = replace(deployment, hosts=("data.example.org",))
 
-        same, other = (replace(one.plan(TILE, MONTH, SENTINEL2), known_only=True) for one in (deployment, named))
+        same, other = (one.plan(TILE, MONTH, SENTINEL2, RunOptions(known_only=True)) for one in (deployment, named))
 
-        assert raw_tiles(deployment.lake, same, published_of(same)).record.audit_hash == raw(deployment).audit_hash
+        assert raw_tiles(deployment.lake, same).record.audit_hash == raw(deployment).audit_hash
         with pytest.raises(NotAnswered) as not_answered:
-            raw_tiles(deployment.lake, other, published_of(other))
+            raw_tiles(deployment.lake, other)
     assert not_answered.value.args == ("sentinel2/raw_tiles", ("inputs",))
     inputs = {item["id"]: item for item in raw(deployment).inputs["items"]}
     assert inputs["first"]["unfollowed"] == {"red": "host_refused"}

@@ -17,13 +17,13 @@ from scene_builders import a_document, write_json
 
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.cog.header import Header
-from mrv_assets.deployment import Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stac.source import Published
 from mrv_assets.stages import scene_files
 from mrv_assets.stages.parallel import FILES_AT_ONCE, Budget
-from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.stages.raw_tiles import copy_scenes, published_for
 from mrv_assets.transport.store import ByteRange, ObjectInfo, Transport
 from mrv_assets.verify.verification import Wanted, verify
 
@@ -72,9 +72,9 @@ class Watched:
 def brought(deployment: Deployment, look: Callable[[], None]) -> tuple[Record, Watched]:
     """The month's raw tiles, and what was seen while they were read."""
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
-    published: Published = published_of(plan)
+    published: Published = published_for(plan)
     watched = Watched(inner=published.transport, look=look)
-    return raw_tiles(deployment.lake, plan, replace(published, transport=watched)).record, watched
+    return copy_scenes(deployment.lake, plan, replace(published, transport=watched)).record, watched
 
 
 def headers() -> list[Header]:

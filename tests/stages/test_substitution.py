@@ -10,10 +10,11 @@ import pytest
 import yaml
 from demo_lake import REPOSITORY, a_deployment, a_program, python, rows, run_months
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
+from stage_names import STAGES
 from tampering import findings, put
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotEvaluated, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.view import open_view

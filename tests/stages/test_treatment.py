@@ -9,10 +9,11 @@ from demo_lake import rows, run_months
 from tampering import quiet
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.blocks import BLOCK
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 
 PARCEL = Box(row=10 * BLOCK + 300, col=10 * BLOCK + 300, height=10, width=10)

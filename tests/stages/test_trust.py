@@ -12,11 +12,13 @@ from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_p
 from demo_lake import rows, run_months
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stages.materialize import Outcome
+from mrv_assets.stages.options import RunOptions
+from mrv_assets.stages.table import PRODUCT
 
 CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 CLOUDED = Box(row=CORNER - 50, col=CORNER - 20, height=10, width=10)
@@ -133,7 +135,7 @@ def test_nothing_is_computed_from_altered_bytes(tmp_path: Path, asset: str, next
 
     mission = None if next_stage == PRODUCT else SENTINEL2
     with pytest.raises(DamagedLake, match=f"{altered.name}.*must be"):
-        deployment.materialize(next_stage, deployment.plan(TILE, MONTH, mission, force=True))
+        deployment.materialize(next_stage, deployment.plan(TILE, MONTH, mission, RunOptions(force=True)))
     run_again = dict(deployment.run(TILE, MONTH, force=True))
 
     assert {done.outcome for done in run_again.values()} == {Outcome.REPRODUCED}
@@ -153,7 +155,7 @@ def test_data_of_which_no_run_tells_is_not_read(tmp_path: Path) -> None:
     shutil.rmtree(deployment.lake_path / "sentinel2" / "masked_tiles" / TILE / MONTH / "runs")
 
     with pytest.raises(DamagedLake, match="no run record"):
-        deployment.materialize("gated_tiles", deployment.plan(TILE, MONTH, SENTINEL2, force=True))
+        deployment.materialize("gated_tiles", deployment.plan(TILE, MONTH, SENTINEL2, RunOptions(force=True)))
 
 
 def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -> None:

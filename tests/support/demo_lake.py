@@ -22,12 +22,13 @@ import forked
 import yaml
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.store import Lake
 from mrv_assets.reports.answers import table_rows
 from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.stages.materialize import Materialized
+from mrv_assets.stages.table import PRODUCT
 
 Json = dict[str, Any]
 

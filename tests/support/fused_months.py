@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.science.grid import Window
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
+from mrv_assets.stages.table import PRODUCT
 
 Json = dict[str, Any]
 

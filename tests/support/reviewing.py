@@ -10,9 +10,10 @@ import yaml
 from block_scenes import CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import a_deployment
 from once import Once
+from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
 

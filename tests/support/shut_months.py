@@ -11,9 +11,10 @@ import pytest
 import yaml
 from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, publish, shaded
 from demo_lake import Json, evidence, rows, run_months
+from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.verify.verification import Wanted, verify
 
 SHUT, OPEN = "2018-07", "2018-08"

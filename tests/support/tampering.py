@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from demo_lake import TILE
+from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.content import table_content, values_sha256
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, STAGES
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.formats.table import TABLE, read_rows

@@ -14,7 +14,7 @@ from reviewing import GATED, Rejected, again, months_to_reject
 from watched_ui import CHROMIUM, NO_CHROMIUM, a_browser, a_ui
 
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT
+from mrv_assets.stages.table import PRODUCT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 

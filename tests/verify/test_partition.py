@@ -26,9 +26,9 @@ from tampering import (
 
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.lake.layout import LAKE, Slot
 from mrv_assets.lake.runs import run_id
+from mrv_assets.stages.table import PRODUCT
 
 HASH = "0" * 64
 

@@ -17,8 +17,9 @@ from small_month import PARCELS, a_small_month
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.record import Partition
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.reports.answers import explain_answer
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.proof import ProofExists, proof_of, write_proofs
 
 SCRIPT = REPOSITORY / "docs" / "check_proof.py"

@@ -28,8 +28,9 @@ from small_month import HOLE, a_small_month
 from tampering import ASSETS, flip, forge, quiet
 from watched_mrv import CHANGED
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.arrays import RASTERS
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Wanted, verify
 
 RAW, ALIGNED, MASKED, INDICES, GATED, _ = ASSETS

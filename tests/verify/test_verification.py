@@ -28,8 +28,8 @@ from tampering import (
     the_only,
 )
 
-from mrv_assets.deployment import PRODUCT
 from mrv_assets.reports.verify import verified
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import NotALake, Wanted, verify
 
 Json = dict[str, Any]
