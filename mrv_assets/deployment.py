@@ -25,7 +25,7 @@ from mrv_assets.stages.mission_plan import GateRules, MissionPlan, SceneSource, 
 from mrv_assets.stages.month_plan import MonthPlan
 from mrv_assets.stages.options import DEFAULT, NotAnswered, RunOptions
 from mrv_assets.stages.run import run_stage
-from mrv_assets.stages.table import BY_NAME, MISSION_STAGES, MONTHLY_PROXIES, Stage
+from mrv_assets.stages.table import BY_NAME, MISSION_STAGES, STAGES, Stage
 from mrv_assets.stages.tile_month import TileMonth, TileParcels
 
 
@@ -207,7 +207,8 @@ class Deployment:
         for mission in self.missions:
             plan = self.plan(tile, month, mission, options)
             yield from ((stage, plan) for stage in MISSION_STAGES)
-        yield MONTHLY_PROXIES, self.plan(tile, month, None, options)
+        products = self.plan(tile, month, None, options)
+        yield from ((stage, products) for stage in STAGES if not stage.of_mission)
 
     def run(
         self, tile: str, month: str, *, force: bool = False, known_only: bool = False

@@ -13,7 +13,7 @@ from mrv_assets.programme.model import Program
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.source_code import stage_code
-from mrv_assets.stages.table import GATED_TILES, MISSION_STAGES, STAGES, Stage
+from mrv_assets.stages.table import BY_NAME, GATED_TILES, MISSION_STAGES, STAGES, Stage
 
 if TYPE_CHECKING:
     from mrv_assets.deployment import Deployment
@@ -62,7 +62,8 @@ def _upstream(stage: Stage, mission: Mission | None, program: Program) -> list[s
     """Paths of the assets that an asset depends on."""
     order = program.substitution
     if mission is None:
-        return [f"{name}/{stage.upstream}" for name in order]
+        upstream = BY_NAME[stage.upstream or GATED_TILES.name]
+        return [upstream.asset(name) for name in order] if upstream.of_mission else [upstream.name]
     if stage.upstream is not None:
         return [f"{mission.name}/{stage.upstream}"]
     # A mission is searched only when the gate of the mission before it is closed, so that has to be decided first.
