@@ -1,7 +1,7 @@
 """Where a programme meets its lake: what `mrv`, the Dagster assets and the tests all work through."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -19,12 +19,13 @@ from mrv_assets.science.blocks import active_blocks
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
+from mrv_assets.settings import Settings
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.mission_plan import GateRules, MissionPlan, SceneSource, Substitution, Treatment
 from mrv_assets.stages.month_plan import MonthPlan
 from mrv_assets.stages.options import DEFAULT, NotAnswered, RunOptions
 from mrv_assets.stages.run import run_stage
-from mrv_assets.stages.table import BY_NAME, MISSION_STAGES, MONTHLY_PROXIES, Stage
+from mrv_assets.stages.table import BY_NAME, MISSION_STAGES, STAGES, Stage
 from mrv_assets.stages.tile_month import TileMonth, TileParcels
 
 
@@ -64,6 +65,11 @@ class Deployment:
     """Buckets of S3 that they may be read from besides."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Deployment":
+        """The deployment that settings describe: each field is the setting of its name."""
+        return cls(**{stated.name: getattr(settings, stated.name) for stated in fields(cls)})
 
     @cached_property
     def program(self) -> Program:
@@ -201,7 +207,8 @@ class Deployment:
         for mission in self.missions:
             plan = self.plan(tile, month, mission, options)
             yield from ((stage, plan) for stage in MISSION_STAGES)
-        yield MONTHLY_PROXIES, self.plan(tile, month, None, options)
+        products = self.plan(tile, month, None, options)
+        yield from ((stage, products) for stage in STAGES if not stage.of_mission)
 
     def run(
         self, tile: str, month: str, *, force: bool = False, known_only: bool = False

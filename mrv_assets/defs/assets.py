@@ -1,9 +1,10 @@
-"""The asset factory: a mission's five assets and the monthly proxies, from the programme alone."""
+"""Assets: the five of each mission and the monthly proxies, from the programme alone."""
 
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from mrv_assets.defs.checks import gate_check, gate_check_result
 from mrv_assets.defs.partitions import MONTH, TILE, tile_months
 from mrv_assets.defs.resources import MrvResource
 from mrv_assets.missions.mission import Mission
@@ -12,15 +13,14 @@ from mrv_assets.programme.model import Program
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.source_code import stage_code
-from mrv_assets.stages.table import GATED_TILES, MISSION_STAGES, STAGES, Stage
+from mrv_assets.stages.table import BY_NAME, GATED_TILES, MISSION_STAGES, STAGES, Stage
 
 if TYPE_CHECKING:
     from mrv_assets.deployment import Deployment
 
 OWNERS = ["team:mrv"]
-GATE_CHECK = "gate"
 FORCE_TAG = "mrv/force"
-"""A run with this tag set to "true" computes even what is known; a backfill's runs take its tags."""
+"""A run with this tag set to "true" computes known requests again; a backfill hands its tags to its runs."""
 
 
 def stage_assets(program: Program) -> list[dg.AssetsDefinition]:
@@ -62,11 +62,12 @@ def _upstream(stage: Stage, mission: Mission | None, program: Program) -> list[s
     """Paths of the assets that an asset depends on."""
     order = program.substitution
     if mission is None:
-        return [f"{name}/{stage.upstream}" for name in order]
+        upstream = BY_NAME[stage.upstream or GATED_TILES.name]
+        return [upstream.asset(name) for name in order] if upstream.of_mission else [upstream.name]
     if stage.upstream is not None:
         return [f"{mission.name}/{stage.upstream}"]
-    # A mission is searched only when the gate of the one before it is closed: that has to be decided first. With fusion
-    # none waits for another.
+    # A mission is searched only when the gate of the mission before it is closed, so that has to be decided first.
+    # With fusion no mission waits for another.
     before = [] if program.fusion else order[: order.index(mission.name)][-1:]
     return [GATED_TILES.asset(name) for name in before]
 
@@ -75,37 +76,15 @@ def _key(asset: str) -> dg.AssetKey:
     return dg.AssetKey(asset.split("/"))
 
 
-def gate_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check that shows a decision; it blocks nothing, because the science itself refuses rejected data."""
-    return dg.AssetCheckSpec(
-        GATE_CHECK,
-        asset=key,
-        description="Clear area over the parcels reaches the programme's threshold.",
-        blocking=False,
-    )
-
-
 def result_of(deployment: "Deployment", done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What Dagster is told of a materialization: its audit hash as data version, metadata, and the gate's check."""
+    """The result of a materialization: its audit hash as data version, its metadata, and the gate's check."""
     from mrv_assets.defs.metadata import metadata_of
 
     metadata = metadata_of(done, deployment.lake.reproductions(done.record))
-    checks = []
-    if key.path[-1] == GATED_TILES.name:
-        shown = ("gate_status", "reasons", "coverage", "min_coverage", "parcels_passed", "audit_hash")
-        checks = [
-            dg.AssetCheckResult(
-                check_name=GATE_CHECK,
-                # A mission that was not needed fails nobody.
-                passed=metadata["gate_status"] in ("PASSED", "APPROVED_MANUAL", "NOT_EVALUATED"),
-                severity=dg.AssetCheckSeverity.ERROR,
-                # Its tab shows the newest evaluation of all partitions, and does not say of which.
-                metadata={
-                    "tile_month": f"{done.record.document['tile']} {done.record.document['month']}",
-                    **{name: metadata[name] for name in shown if name in metadata},
-                },
-            )
-        ]
+    _, tile, month = done.record.partition.names
     return dg.MaterializeResult(
-        asset_key=key, metadata=metadata, data_version=dg.DataVersion(done.audit_hash), check_results=checks
+        asset_key=key,
+        metadata=metadata,
+        data_version=dg.DataVersion(done.audit_hash),
+        check_results=[gate_check_result(tile, month, metadata)] if key.path[-1] == GATED_TILES.name else [],
     )

@@ -1,8 +1,8 @@
-"""`mrv drift`: where catalogue, lake and programme no longer agree, and which numbers moved, or would."""
+"""Drift: the scenes, partitions and values in which catalogue, lake and programme no longer agree."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
@@ -15,9 +15,9 @@ from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.table import PRODUCT
 
 Progress = Callable[[str, int, int], None]
-"""Told what is under way, how many are done, and of how many."""
+"""Called with the name of each finished step, the number of finished steps, and the number of all steps."""
 Offer = Mapping[str, Json]
-"""What a catalogue offers for each month: the scenes that count, and the items that do not."""
+"""The items that a catalogue offers for each month: those that count, and those that are excluded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,58 +206,52 @@ def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]
         return moved_values(deployment.lake.current(Partition(PRODUCT, tile, month)), made[PRODUCT].record, kept=False)
 
 
-def drift_answer(
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """All drift of some tiles and months of a lake."""
+
+    partitions: int
+    """Tile-months that were looked at."""
+    scenes: tuple[SceneDrift, ...]
+    """Tile-months whose catalogue offers other scenes now, one for each mission."""
+    stale: tuple[Stale, ...]
+    values: tuple[Moved, ...]
+    """Values that moved when the current record replaced the one before it, or would move if the month were run."""
+
+
+def drift(
     deployment: Deployment, tiles: Sequence[str], months: Sequence[str], *, compute: bool, progress: Progress
-) -> Json:
-    """`mrv drift`: scenes that came, changed or went; partitions that are stale; and every value that moves.
+) -> Drift:
+    """Compare a lake with its catalogues and its programme. Changes nothing.
 
     Args:
         deployment: The programme and its lake.
-        tiles: Which tiles.
-        months: Which months; those that are not in the lake are left out.
-        compute: Compute stale months in a temporary lake, and say which values would move.
-        progress: Told of each tile and month that was looked at, how many are done, and of how many.
+        tiles: The tiles to compare.
+        months: The months to compare; months that are not in the lake are left out.
+        compute: Compute stale months in a temporary lake, and add the values that would move.
+        progress: Called after each tile and month.
 
     Raises:
         CatalogueError: When a catalogue cannot be used.
     """
-    scenes: list[Json] = []
-    stale: list[Json] = []
+    scenes: list[SceneDrift] = []
+    stale: list[Stale] = []
     moved: list[Moved] = []
-    made = {
-        tile: [m for m in months if deployment.lake.head(Partition(PRODUCT, tile, m)) is not None] for tile in tiles
-    }
-    looked, of = 0, sum(len(here) for here in made.values())
-    for tile, here in made.items():
-        if not here:
+    lake = deployment.lake
+    stored = {tile: [m for m in months if lake.head(Partition(PRODUCT, tile, m)) is not None] for tile in tiles}
+    done, total = 0, sum(len(months_of_tile) for months_of_tile in stored.values())
+    for tile, months_of_tile in stored.items():
+        if not months_of_tile:
             continue
         for mission in deployment.missions:
-            scenes += [_drift_row(drift) for drift in drifted_scenes(deployment, tile, here, mission) if drift.any]
-        for month in here:
+            drifted = drifted_scenes(deployment, tile, months_of_tile, mission)
+            scenes += [scene for scene in drifted if scene.any]
+        for month in months_of_tile:
             moved += superseded_values(deployment, tile, month)
             partition = stale_partition(deployment, tile, month)
             if partition is not None:
-                stale.append({**asdict(partition), "because": list(partition.because)})
+                stale.append(partition)
                 moved += values_to_come(deployment, tile, month) if compute else []
-            looked += 1
-            progress(f"{tile} {month}", looked, of)
-    return {
-        "programme": deployment.program.program,
-        "partitions": looked,
-        "scenes": scenes,
-        "stale": stale,
-        "values": [asdict(value) for value in moved],
-        "computed": compute,
-    }
-
-
-def _drift_row(drift: SceneDrift) -> Json:
-    return {
-        "tile": drift.tile,
-        "month": drift.month,
-        "mission": drift.mission,
-        "appeared": list(drift.appeared),
-        "reprocessed": list(drift.reprocessed),
-        "superseded": [{"id": old, "by": new} for old, new in drift.superseded],
-        "withdrawn": list(drift.withdrawn),
-    }
+            done += 1
+            progress(f"{tile} {month}", done, total)
+    return Drift(partitions=done, scenes=tuple(scenes), stale=tuple(stale), values=tuple(moved))

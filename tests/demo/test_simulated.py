@@ -16,11 +16,12 @@ from PIL import Image
 from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
-from mrv_assets.demo.reviewing import reviewed
+from mrv_assets.demo.reviewers import review
 from mrv_assets.deployment import Deployment
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.simulated.truth import truth
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 MONTHS = tuple(case.month for case in CASES)
 
@@ -143,7 +144,7 @@ def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Deployment, demo
     folder = shutil.copytree(elsewhere.program_path.parent, tmp_path / "simulated")
     deployment = a_deployment(folder / "program.yaml")
 
-    assert reviewed(deployment, folder, TILE, APPROVED.month)[-1] == PRODUCT
+    assert review(deployment, folder, TILE, APPROVED.month)[-1] == PRODUCT
     run_months(deployment, [APPROVED.month])
 
     mine, theirs = (rows(one, APPROVED.month) for one in (deployment, demo.simulated))
@@ -156,7 +157,7 @@ def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Deployment, demo
 
 def test_the_simulated_lake_is_what_it_says(demo: Demo) -> None:
     """Every byte, record, decision and signature."""
-    answer = verify(demo.simulated.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    answer = verify(demo.simulated.lake_path, Options(), again=False, progress=lambda *_: None)
 
     assert answer["findings"] == []
     assert answer["verified"]

@@ -19,11 +19,12 @@ from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ExportError
+from mrv_assets.export.formats import FORMATS
 from mrv_assets.lake.store import Lake
 from mrv_assets.stages.table import PRODUCT
 
 KILLS = 6
-KINDS = ("cog", "geoparquet", "csv", "xlsx", "stac")
+KINDS = [format.name for format in FORMATS]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -105,7 +106,7 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_read(export: E
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
 
-    with pytest.raises(ExportError, match="it is not empty, and no export"):
+    with pytest.raises(ExportError, match="it is not empty, and not an export"):
         export("csv", month="1999-01")
 
     assert contents(tmp_path / "out") == {"notes.txt": sha256(b"mine").hexdigest()}

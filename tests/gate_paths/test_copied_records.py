@@ -38,7 +38,7 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.view import open_parcels
-from mrv_assets.verify.drift import drift_answer
+from mrv_assets.reports.drift import answer as drift_answer
 
 CLEAR = replace(IN_SHUT, id="clear", scl=4)
 """The month without its cloud."""

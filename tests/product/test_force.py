@@ -82,7 +82,7 @@ def test_a_launchpad_can_force_too(forced: Deployment) -> None:
     from mrv_assets.settings import Settings
 
     home = forced.program_path.parent / "dagster"
-    settings = Settings(program_path=forced.program_path, lake=forced.lake_path, dagster_home=home)
+    settings = Settings(program_path=forced.program_path, lake_path=forced.lake_path, dagster_home=home)
     definitions = build_definitions(settings)
 
     with dg.DagsterInstance.from_config(str(forced.program_path.parent / "dagster")) as instance:

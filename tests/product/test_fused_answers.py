@@ -26,8 +26,8 @@ from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import read_month
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.programme.file import load_program
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
 from mrv_assets.settings import current
 from mrv_assets.stages.materialize import Materialized, Outcome
 from mrv_assets.verify.proof import write_proofs

@@ -20,13 +20,14 @@ from mrv_assets.cli.main import main
 from mrv_assets.deployment import UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.manual_decisions import keep_decision
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed
 from mrv_assets.review.keys import new_key, read_key
-from mrv_assets.review.queue import queue
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 from mrv_assets.verify.walk import partition_at
 
 ANA, DAN, EVA = PEOPLE
@@ -53,7 +54,7 @@ def status(of: Rejected, month: str = MONTH) -> str:
 
 def findings(of: Rejected) -> list[tuple[str, str]]:
     """What `mrv verify` finds: which file of its partition, and by which check."""
-    answer = verify(of.deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    answer = verify(of.deployment.lake_path, Options(), again=False, progress=lambda *_: None)
     return [(found["object"].partition(f"/{TILE}/")[2], found["check"]) for found in answer["findings"]]
 
 
@@ -154,7 +155,7 @@ def test_an_approved_month_verifies_and_is_computed_again_bit_for_bit(rejected: 
     rejected.deployment.program_path.unlink()
 
     lake = rejected.folder / "lake"
-    answer = verify(lake, Wanted(month=MONTH), again=True, progress=lambda *_: None)
+    answer = verify(lake, Options(month=MONTH), again=True, progress=lambda *_: None)
 
     assert (answer["findings"], answer["checked"]["decisions"]) == ([], 2)
     assert {one["asset"]: one["answer"] for one in answer["rerun"]} == {
@@ -194,7 +195,7 @@ def test_nobody_decides_twice(rejected: Rejected) -> None:
     """The second time is refused with what was said the first, and leaves nothing behind."""
     decided(rejected, ANA)
 
-    with pytest.raises(DecisionRefused, match=r"Ana Pop': has decided on record .* already: approve"):
+    with pytest.raises(DecisionRefused, match=r"Ana Pop': this reviewer has decided on record .* already: approve"):
         decided(rejected, ANA, reason="Once more.")
 
     assert len(list(rejected.decisions().iterdir())) == 1
@@ -414,7 +415,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"Evidence '\*\*\*': it has a link with a query",
     ),
     "control characters": ({"reason": "fine\x1b[2J"}, DecisionRefused, "not plain text"),
-    "another record": ({"record": "0" * 64}, DecisionRefused, "superseded, or is none"),
+    "another record": ({"record": "0" * 64}, DecisionRefused, "superseded, or there is no such record"),
 }
 
 
@@ -444,9 +445,9 @@ def test_what_is_approved_is_not_decided_on_again(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
 
-    with pytest.raises(DecisionRefused, match=r"no mission of it is REJECTED \(sentinel2 APPROVED_MANUAL\)"):
+    with pytest.raises(DecisionRefused, match=r"none of its missions is REJECTED \(sentinel2 APPROVED_MANUAL\)"):
         decided(rejected, ANA)
-    with pytest.raises(DecisionRefused, match="it is APPROVED_MANUAL, and only what is REJECTED"):
+    with pytest.raises(DecisionRefused, match="it is APPROVED_MANUAL, and only REJECTED ones"):
         decided(rejected, ANA, mission="sentinel2")
 
 
@@ -467,7 +468,7 @@ def test_a_key_that_is_no_reviewers_is_refused(rejected: Rejected) -> None:
 
     with pytest.raises(DecisionRefused, match=r"is not among the programme's reviewers.*mrv keys new"):
         decided(rejected, "stranger")
-    with pytest.raises(DecisionRefused, match="holds no private key") as broken:
+    with pytest.raises(DecisionRefused, match="does not hold a private key") as broken:
         decided(rejected, "broken")
     with pytest.raises(DecisionRefused, match="No such file"):
         decided(rejected, "missing")
@@ -541,7 +542,7 @@ def test_the_command_from_keys_to_values(
     assert (second[0], answer["approved"], answer["authenticated"]) == (0, True, True)
     assert {one["asset"]: one["outcome"] for one in answer["assets"]} == {GATED: "computed", PRODUCT: "computed"}
     assert third[0] == 2
-    assert "no mission of it is REJECTED" in third[2]
+    assert "none of its missions is REJECTED" in third[2]
     assert status(rejected) == "APPROVED_MANUAL"
 
 

@@ -11,12 +11,13 @@ from stage_names import STAGES
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
-from mrv_assets.review.queue import queue
 from mrv_assets.simulated.archive import Landsat, Sentinel2
 from mrv_assets.simulated.publish import simulate
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 
 def decided(deployment: Deployment, folder: Path, mission: str | None) -> Recorded:
@@ -93,7 +94,7 @@ def test_a_substitute_is_approved_and_then_no_longer_needed(tmp_path: Path) -> N
 
 def again(deployment: Deployment) -> None:
     """Verify the lake, and compute it again from the records."""
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)
 
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

@@ -15,8 +15,9 @@ from tampering import names, put, quiet
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement
 from mrv_assets.audit.record import Partition, Record
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 ANA, DAN, EVA = PEOPLE
@@ -46,7 +47,7 @@ def status(of: Rejected, month: str = MONTH) -> str:
 
 def findings(of: Rejected, asset: str = GATED) -> list[Json]:
     """What `mrv verify` finds in an asset."""
-    found: list[Json] = verify(of.deployment.lake_path, Wanted(asset=asset), again=False, progress=quiet)["findings"]
+    found: list[Json] = verify(of.deployment.lake_path, Options(asset=asset), again=False, progress=quiet)["findings"]
     return found
 
 

@@ -35,14 +35,15 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
-from mrv_assets.review.queue import queue
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.zonal import Fractions, coverage_fractions
 from mrv_assets.simulated.archive import Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.truth import truth
 from mrv_assets.stages.materialize import Outcome
 from mrv_assets.stages.options import RunOptions
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -375,11 +376,11 @@ def test_the_option_makes_excuses_stale(scenes: Scenes, tmp_path: Path) -> None:
 
 def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
     """With the lake and nothing else, every stage of every mission and the product give the same bits."""
-    found = verify(ran.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    found = verify(ran.lake_path, Options(), again=False, progress=lambda *_: None)
     again = [
         one
         for month in (PARTLY, DARK)
-        for one in verify(ran.lake_path, Wanted(month=month), again=True, progress=lambda *_: None)["rerun"]
+        for one in verify(ran.lake_path, Options(month=month), again=True, progress=lambda *_: None)["rerun"]
     ]
 
     assert found["findings"] == []
@@ -414,7 +415,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
         {**record.document, "output": {**record.output, **forged}},
     )
 
-    found = verify(tmp_path / "lake", Wanted(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
+    found = verify(tmp_path / "lake", Options(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
 
     [over_closed] = [one for one in found["findings"] if "gate is open" in one["check"]]
     assert over_closed["found"] == "landsat: REJECTED"
@@ -431,6 +432,6 @@ def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Deployment, tmp_path: P
         {**record.document, "output": {**record.output, "decisions": said}},
     )
 
-    found = verify(tmp_path / "lake", Wanted(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
+    found = verify(tmp_path / "lake", Options(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
 
     assert "says what the gates decided" in {one["check"] for one in found["findings"]}

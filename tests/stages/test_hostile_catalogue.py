@@ -21,8 +21,8 @@ from mrv_assets.defs.metadata import metadata_of
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.raw_tiles import forecast, published_for

@@ -35,9 +35,10 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.lake.view import open_raw_band
 from mrv_assets.missions.flags import Flag
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, tile_grid
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 PARCEL = Box(row=10 * BLOCK + 300, col=10 * BLOCK + 300, height=24, width=24)
 """In the tile's smallest block."""
@@ -91,7 +92,7 @@ def test_a_month_of_landsat_gives_its_indices_and_comes_out_identical_again(tmp_
     assert (row["vh_vv_mean"], row["rvi_valid_area_ha"]) == (None, None)
     bands = deployment.lake.current(Partition("landsat/indices", TILE, MONTH)).document["plan"]["bands"]
     assert (bands["ndvi"], bands["nbr"]) == (["nir08", "red"], ["nir08", "swir22"])
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=quiet)
     assert answer["verified"]
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
@@ -298,4 +299,4 @@ def test_a_real_scene_is_rejected_though_what_was_seen_of_it_is_forest(tmp_path:
     assert float(found["ndvi"].mean()) == pytest.approx(0.78, abs=0.02)
     assert float(found["nbr"].mean()) == pytest.approx(0.61, abs=0.02)
     assert rows(deployment, "2019-12", REAL_TILE)["p"]["value_status"] == "no_data"
-    assert verify(deployment.lake_path, Wanted(), again=False, progress=quiet)["verified"]
+    assert verify(deployment.lake_path, Options(), again=False, progress=quiet)["verified"]

@@ -21,15 +21,16 @@ from mrv_assets.deployment import Deployment
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stac import open as opening
-from mrv_assets.stac.instead import no_file
+from mrv_assets.stac.open import not_a_file
 from mrv_assets.stages.materialize import Materialized, Outcome
 from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.raw_tiles import copy_scenes, published_for, raw_tiles
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -301,7 +302,7 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
     soon = Limits(attempts=3, backoff_s=0.01)
 
-    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
+    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=not_a_file) as transport:
         published = replace(published_for(plan), transport=transport)
         with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
             copy_scenes(deployment.lake, plan, published)
@@ -380,7 +381,7 @@ def test_a_refused_scene_comes_back_by_force(
     assert (after.outcome, after.audit_hash) == (Outcome.UNCHANGED, forced.audit_hash)
     assert (again.outcome, again.audit_hash) == (Outcome.REPRODUCED, forced.audit_hash)
     assert rows(deployment, MONTH)["p"]["n_obs"] == 2
-    told = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    told = verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)
     assert told["findings"] == []
     assert {one["answer"] for one in told["rerun"]} == {"IDENTICAL"}
 

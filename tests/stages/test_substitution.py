@@ -18,13 +18,14 @@ from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotEvaluated, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.view import open_view
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.truth import truth
 from mrv_assets.verify.proof import write_proofs
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -167,7 +168,7 @@ def test_every_missions_means_are_near_the_truth(
 
 def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Deployment) -> None:
     """Records of missions that were not needed are evidence as all others are."""
-    found = verify(ran.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    found = verify(ran.lake_path, Options(), again=True, progress=lambda *_: None)
 
     assert found["findings"] == []
     assert {one["answer"] for one in found["rerun"]} == {"IDENTICAL"}
@@ -224,7 +225,7 @@ def test_a_radar_stands_in_only_where_that_is_allowed(archive: tuple[Path, Archi
         "sar_not_allowed"
     ]
     assert {(row["value_status"], row["mission"]) for row in rows(deployment, DARK).values()} == {("pending", None)}
-    assert verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)["findings"] == []
+    assert verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)["findings"] == []
 
 
 def test_with_nothing_there_is_no_data(archive: tuple[Path, Archive, Json], tmp_path: Path) -> None:
@@ -338,6 +339,6 @@ def test_an_edited_not_evaluated_decision_decides_nothing(ran: Deployment, tmp_p
     decision = json.loads(path.read_bytes())
     path.write_text(json.dumps({**decision, "status": "PASSED"}))
 
-    found = verify(deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    found = verify(deployment.lake_path, Options(), again=False, progress=lambda *_: None)
 
     assert any("landsat/gated_tiles" in one["object"] and "decision.json" in one["object"] for one in found["findings"])

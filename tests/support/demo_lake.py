@@ -24,8 +24,8 @@ import yaml
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
+from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.lake.store import Lake
-from mrv_assets.reports.answers import table_rows
 from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.stages.materialize import Materialized
 from mrv_assets.stages.table import PRODUCT
@@ -191,7 +191,8 @@ def _lies_in(path: Any, lake: str) -> bool:
 
 def rows(deployment: Deployment, month: str, tile: str = TILE) -> dict[str, Json]:
     """The current rows of a month's parcels.parquet by parcel id, without geometry."""
-    return {row["parcel_id"]: row for row in table_rows(deployment.lake.current(Partition(PRODUCT, tile, month)))}
+    record = deployment.lake.current(Partition(PRODUCT, tile, month))
+    return {row["parcel_id"]: row for row in read_rows(record.data / TABLE)}
 
 
 def decision(lake: Lake, month: str, tile: str = TILE) -> Json:

@@ -15,7 +15,8 @@ from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.reports.verify import answer as verify
+from mrv_assets.verify.verification import Options
 
 SHUT, OPEN = "2018-07", "2018-08"
 """Half of its parcels' area is under cloud, and the gate rejected it; a clear sky, and the gate passed it."""
@@ -129,7 +130,7 @@ def refused(deployment: Deployment, error: type[Exception], says: str) -> Iterat
 
 def verified(deployment: Deployment, *, again: bool = False, **wanted: str) -> Json:
     """What `mrv verify` answers."""
-    found: Json = verify(deployment.lake_path, Wanted(**wanted), again=again, progress=lambda *_: None)
+    found: Json = verify(deployment.lake_path, Options(**wanted), again=again, progress=lambda *_: None)
     return found
 
 

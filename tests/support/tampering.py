@@ -18,7 +18,8 @@ from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.lake.layout import LAKE, Slot
 from mrv_assets.lake.runs import run_id, stored_files
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.reports.verify import answer as verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -84,7 +85,7 @@ def kind(root: Path, path: Path) -> str:
 
 def findings(lake: Path, **wanted: str) -> list[Json]:
     """What `verify` finds in a lake or a part of it."""
-    found: list[Json] = verify(lake, Wanted(**wanted), again=False, progress=quiet)["findings"]
+    found: list[Json] = verify(lake, Options(**wanted), again=False, progress=quiet)["findings"]
     return found
 
 

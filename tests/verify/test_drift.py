@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.reports.drift import drifted
-from mrv_assets.verify.drift import drift_answer
+from mrv_assets.reports.drift import answer as drift_answer
+from mrv_assets.reports.drift import text
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ def test_scenes_that_came_changed_and_went_are_named(deployment: Deployment) -> 
 def test_a_terminal_is_shown_no_commands(deployment: Deployment) -> None:
     """Ids of what came and went are text on one line, and so is what an error quotes of a catalogue."""
     republish(deployment, SceneSpec(id="\x1b[2J\rVERIFIED\nVERIFIED: everything"))
-    page = drifted(answer(deployment))
+    page = text(answer(deployment))
     for path in (deployment.program_path.parent / "catalogue").rglob("*.json"):
         path.write_text(path.read_text().replace('"sentinel-2"', '"\\u001b[2J"'))
 

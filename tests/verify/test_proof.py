@@ -18,7 +18,7 @@ from small_month import PARCELS, a_small_month
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.reports.answers import explain_answer
+from mrv_assets.reports.explain import answer as explain_answer
 from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.proof import ProofExists, proof_of, write_proofs
 
