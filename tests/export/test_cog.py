@@ -14,6 +14,7 @@ from export_months import HIDDEN, NO_NBR, NOT_GIVEN, NOT_RUN, PARCELS, PASSED, R
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, GateRefused, NotMaterialized
 from mrv_assets.export.cog import TOLERANCE_PX
@@ -61,7 +62,7 @@ def test_a_file_is_a_cloud_optimized_geotiff_that_says_what_it_is(
     deployment: Deployment, export: Export, tmp_path: Path
 ) -> None:
     """Tiles, overviews, deflate, NaN for missing; unit and meaning of the band; and the record it came from."""
-    record = deployment.lake.current(PRODUCT, TILE, PASSED)
+    record = deployment.lake.current(Partition(PRODUCT, TILE, PASSED))
 
     export("cog", month=PASSED, indices=["ndvi"])
 

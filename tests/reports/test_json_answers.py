@@ -14,6 +14,7 @@ from demo_lake import REPOSITORY, TILE, Demo, a_deployment, a_program, mrv, run_
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import verbs
 from mrv_assets.deployment import Deployment
 from mrv_assets.export.formats import FORMATS, Format
@@ -147,7 +148,10 @@ def test_run(deployment: Deployment) -> None:
 
     assert problems("run", answer) == []
     assert [a["outcome"] for a in answer["assets"]] == ["unchanged"] * 6
-    assert answer["assets"][-1]["audit_hash"] == deployment.lake.current("monthly_proxies", TILE, PASSED).audit_hash
+    assert (
+        answer["assets"][-1]["audit_hash"]
+        == deployment.lake.current(Partition("monthly_proxies", TILE, PASSED)).audit_hash
+    )
 
 
 @pytest.mark.parametrize("month", [PASSED, REJECTED])

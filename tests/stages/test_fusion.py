@@ -31,6 +31,7 @@ from simulated_patches import TILE
 from stage_names import PRODUCT, STAGES
 from tampering import put
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
@@ -70,7 +71,7 @@ def ran(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def raster(deployment: Deployment, month: str, name: str) -> NDArray[Any]:
     """A raster of a month's product."""
-    data = deployment.lake.current(PRODUCT, TILE, month).data / RASTERS
+    data = deployment.lake.current(Partition(PRODUCT, TILE, month)).data / RASTERS
     return Stored(data=data, window=WINDOW).read(name)
 
 
@@ -103,7 +104,9 @@ def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np
 def test_every_mission_is_decided_on(ran: Deployment, month: str, expected: list[str]) -> None:
     """No open gate excuses the missions behind it, and a radar needs no leave to be looked at."""
     assert statuses(ran, month) == expected
-    assert ran.lake.current(PRODUCT, TILE, month).output["decisions"] == dict(zip(ORDER, expected, strict=True))
+    assert ran.lake.current(Partition(PRODUCT, TILE, month)).output["decisions"] == dict(
+        zip(ORDER, expected, strict=True)
+    )
 
 
 def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Deployment) -> None:
@@ -159,7 +162,7 @@ def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Deployment) -> Non
 
 def decision_parcels(deployment: Deployment, mission: str, month: str) -> list[Json]:
     """What a mission's gate measured of each parcel."""
-    path = deployment.lake.current(f"{mission}/gated_tiles", TILE, month).data / "decision.json"
+    path = deployment.lake.current(Partition(f"{mission}/gated_tiles", TILE, month)).data / "decision.json"
     parcels: list[Json] = json.loads(path.read_bytes())["parcels"]
     return parcels
 
@@ -218,8 +221,8 @@ def test_a_rejected_mission_gives_no_pixel(ran: Deployment) -> None:
     np.testing.assert_array_equal(source, np.where(sentinel2.counts > 0, S2, 0).astype(np.uint8))
     assert not np.isfinite(raster(ran, ALONE, "ndvi")[source == 0]).any()
     assert {row["landsat_share"] for row in rows(ran, ALONE).values()} == {None}
-    assert ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"][0]["mission"] == "sentinel2"
-    assert len(ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"]) == 1
+    assert ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"][0]["mission"] == "sentinel2"
+    assert len(ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"]) == 1
 
 
 def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
@@ -233,7 +236,7 @@ def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
         "sentinel1: its gate is open, and `allow_sar: true` in the programme lets it give the month",
     )
     assert not raster(ran, DARK, "source").any()
-    assert ran.lake.current(PRODUCT, TILE, DARK).output["fusion"] == {"sources": [], "beside": None}
+    assert ran.lake.current(Partition(PRODUCT, TILE, DARK)).output["fusion"] == {"sources": [], "beside": None}
 
 
 def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) -> None:
@@ -250,7 +253,7 @@ def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) ->
             k: v for k, v in fused.items() if not k.startswith(RADAR)
         }
         assert {row[f"{index}_mean"] for index in RADAR} == {None}
-    group = plain.lake.current(PRODUCT, TILE, PARTLY).output
+    group = plain.lake.current(Partition(PRODUCT, TILE, PARTLY)).output
     assert "source" not in group["rasters"]["arrays"]
     assert "fusion" not in group
 
@@ -327,7 +330,7 @@ def test_a_radar_that_is_rejected_stands_beside_nothing(tmp_path: Path) -> None:
     run_months(deployment, [ALONE])
 
     assert statuses(deployment, ALONE) == ["PASSED", "PASSED", "REJECTED"]
-    output = deployment.lake.current(PRODUCT, TILE, ALONE).output
+    output = deployment.lake.current(Partition(PRODUCT, TILE, ALONE)).output
     assert output["fusion"]["beside"] is None
     assert set(output["rasters"]["arrays"]) & set(RADAR) == set()
     assert {row["rvi_mean"] for row in rows(deployment, ALONE).values()} == {None}
@@ -388,7 +391,7 @@ def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
 def test_values_do_not_depend_on_how_many_work(ran: Deployment, tmp_path: Path) -> None:
     """Computed again by four at once, the output is the same, and so is the record."""
     copy = a_changed(ran, tmp_path / "copy")
-    before = copy.lake.current(PRODUCT, TILE, PARTLY)
+    before = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
     done = copy.materialize(PRODUCT, replace(copy, workers=4).plan(TILE, PARTLY, options=RunOptions(force=True)))
 
@@ -400,7 +403,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
     """Whoever writes a record that says it has values of a rejected mission is found out by that mission's decision."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     fusion = record.output["fusion"]
     forged = {
         "sources": {"fusion": {**fusion, "sources": [*fusion["sources"], {"mission": "landsat", "share": 0.01}]}},
@@ -408,7 +411,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
         "mission": {"mission": "landsat"},
     }[where]
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, **forged}},
     )
 
@@ -422,10 +425,10 @@ def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Deployment, tmp_path: P
     """A record cannot say PASSED of a mission that the decision it names rejected."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     said = {**record.output["decisions"], "landsat": "PASSED"}
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, "decisions": said}},
     )
 

@@ -16,7 +16,7 @@ from demo_lake import a_deployment, a_program, rows, run_months
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
@@ -92,7 +92,7 @@ def a_programme(folder: Path, catalog: str, **mission: str) -> Deployment:
 
 def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
 
 def bands(deployment: Deployment) -> dict[tuple[str, str], Json]:
@@ -308,7 +308,7 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
             copy_scenes(deployment.lake, plan, published)
 
     assert "after 3 attempts" in str(error.value)
-    assert deployment.lake.head("sentinel2/raw_tiles", TILE, MONTH) is None
+    assert deployment.lake.head(Partition("sentinel2/raw_tiles", TILE, MONTH)) is None
     network.files.always.clear()
     run_months(deployment, [MONTH])
     assert {scene for scene, _ in bands(deployment)} == {"first", "last"}

@@ -11,6 +11,7 @@ import yaml
 from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import rows, run_months
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
@@ -42,7 +43,7 @@ def test_an_edited_decision_lets_nothing_in(tmp_path: Path) -> None:
     """A rejected month whose decision file was rewritten to PASSED is damage, not an inventory."""
     deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
     run_months(deployment, [MONTH])
-    path = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH).data / "decision.json"
+    path = deployment.lake.current(Partition("sentinel2/gated_tiles", TILE, MONTH)).data / "decision.json"
     path.write_bytes(path.read_bytes().replace(b'"REJECTED"', b'"PASSED"').replace(b'"passed":false', b'"passed":true'))
     shutil.rmtree(deployment.lake_path / PRODUCT)
 
@@ -56,7 +57,7 @@ def test_an_edited_list_of_scenes_is_not_read(tmp_path: Path) -> None:
     """It says how digital numbers are shifted: altered, it would alter reflectance without a trace."""
     deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
     run_months(deployment, [MONTH])
-    path = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH).data / "scenes.json"
+    path = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH)).data / "scenes.json"
     document = json.loads(path.read_bytes())
     document[0]["scenes"][0]["dn_shift"] += 1
     path.write_text(json.dumps(document))
@@ -107,7 +108,7 @@ def test_missing_data_of_a_head_is_damage(tmp_path: Path) -> None:
     """A record whose data is gone is named, with its cure; it does not look like an empty month."""
     deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
     run_months(deployment, [MONTH])
-    shutil.rmtree(deployment.lake.current("sentinel2/indices", TILE, MONTH).data)
+    shutil.rmtree(deployment.lake.current(Partition("sentinel2/indices", TILE, MONTH)).data)
 
     with pytest.raises(DamagedLake, match=r"sentinel2/indices.*missing"):
         deployment.materialize("gated_tiles", deployment.plan(TILE, MONTH, SENTINEL2))
@@ -127,7 +128,7 @@ def test_nothing_is_computed_from_altered_bytes(tmp_path: Path, asset: str, next
     """A flipped byte that still decodes would pass into the inventory: what is read must be what was written."""
     deployment = a_programme_of(tmp_path, [SceneSpec(id="s")], BOXES)
     run_months(deployment, [MONTH])
-    data = deployment.lake.current(asset, TILE, MONTH).data
+    data = deployment.lake.current(Partition(asset, TILE, MONTH)).data
     # A pixel of a GeoTIFF, or of the last chunk.
     altered = sorted(path for path in data.rglob("*") if path.suffix == ".tif" or "/c/" in path.as_posix())[-1]
     flip_last_byte(altered)
@@ -183,7 +184,7 @@ def test_scenes_that_were_all_excluded_are_not_no_scenes(tmp_path: Path) -> None
 
     run_months(deployment, [MONTH])
 
-    record = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH)
+    record = deployment.lake.current(Partition("sentinel2/gated_tiles", TILE, MONTH))
     assert record.output["reasons"] == ["all_scenes_refused"]
 
 
@@ -193,5 +194,5 @@ def test_all_of_a_mission_is_in_the_requests_made_from_it(tmp_path: Path) -> Non
     run_months(deployment, [MONTH])
 
     for stage in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices"):
-        manifest = deployment.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+        manifest = deployment.lake.current(Partition(f"sentinel2/{stage}", TILE, MONTH)).document["plan"]
         assert manifest["mission"] == described(SENTINEL2)

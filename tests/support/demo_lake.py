@@ -21,6 +21,7 @@ from typing import Any
 import forked
 import yaml
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.formats.table import TABLE, read_rows
@@ -190,13 +191,15 @@ def _lies_in(path: Any, lake: str) -> bool:
 
 def rows(deployment: Deployment, month: str, tile: str = TILE) -> dict[str, Json]:
     """The current rows of a month's parcels.parquet by parcel id, without geometry."""
-    record = deployment.lake.current(PRODUCT, tile, month)
+    record = deployment.lake.current(Partition(PRODUCT, tile, month))
     return {row["parcel_id"]: row for row in read_rows(record.data / TABLE)}
 
 
 def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
     """The gate's current decision on a month."""
-    found: Json = json.loads((lake.current("sentinel2/gated_tiles", tile, month).data / "decision.json").read_bytes())
+    found: Json = json.loads(
+        (lake.current(Partition("sentinel2/gated_tiles", tile, month)).data / "decision.json").read_bytes()
+    )
     return found
 
 
@@ -253,10 +256,10 @@ def golden_of_simulated(demo: Demo) -> Json:
     deployment = demo.simulated
     months: Json = {}
     for month in deployment.months:
-        upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
+        upstream = deployment.lake.current(Partition(PRODUCT, TILE, month)).upstream
         gates = {
             asset: json.loads(
-                (deployment.lake.record(asset, TILE, month, upstream[asset]).data / DECISION).read_bytes()
+                (deployment.lake.record(Partition(asset, TILE, month), upstream[asset]).data / DECISION).read_bytes()
             )
             for asset in sorted(upstream)
         }
