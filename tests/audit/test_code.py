@@ -259,7 +259,7 @@ def test_what_means_something_else_has_another_digest(one: str, other: str) -> N
 
 
 def test_nothing_of_ours_is_imported_unseen() -> None:
-    """In folders that count no module is named by a string; the package's own ``__init__``, left out, is its version."""
+    """Where code counts no module is named by a string; the package's own ``__init__``, left out, is its version."""
     by_name = {"__import__", "import_module", "exec", "eval", "run_module", "run_path", "spec_from_file_location"}
 
     trees = {path: ast.parse(path.read_bytes()) for path in PACKAGE.rglob("*.py")}
