@@ -1,4 +1,4 @@
-"""The work: one file an asset, each a plain function ``(lake, plan) -> Materialized`` that needs no Dagster.
+"""The stages: one file an asset, each a plain function ``(lake, plan) -> Materialized`` that needs no Dagster.
 
 Belongs here: plans, the graph of a stage's block tasks, answering a request from the lake or by computing it. Does not
 belong here: formulae (``science``), Dagster (``defs``). Part of the code digests. Imports ``lake``, ``stac`` and lower.

@@ -33,9 +33,9 @@ CACHE_BYTES = 96_000_000
 def aligned_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Align the month's scenes: one observation a time step, chunked (all observations, block, block).
 
-    Measured bands are the mission's stored convention; quality bands are undecoded. Around each active block, quality
-    is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active; radar's power too, so
-    that no filter of speckle does.
+    Measured bands are in the mission's stored convention; quality bands are undecoded. Around each active block,
+    quality bands and radar power are stored ``HALO_PX`` pixels further, so that neither dilation nor the speckle filter
+    depends on which blocks are active.
     """
     raw = upstream(lake, plan, plan.asset("raw_tiles"))
     job = _Job.of(plan, raw)
@@ -57,12 +57,12 @@ def aligned_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What a block task needs to align any window, wherever it runs."""
+    """Arguments of a block task, complete for any window on any worker."""
 
     mission: Mission
     grid: Grid
     windows: dict[Block, tuple[Window, ...]]
-    """What to align: active blocks whole, and the strips around them, for the bands that need a halo."""
+    """Windows to align, by block: active blocks whole, and the strips around them, for the bands that need a halo."""
     active: frozenset[Block]
     observations: tuple[tuple["_SceneFiles", ...], ...]
 
@@ -86,7 +86,7 @@ class _Job:
 
     @property
     def times_us(self) -> tuple[int, ...]:
-        """Instants of the observations, microseconds since 1970 UTC: of their first scene."""
+        """Instants of the observations' first scenes, microseconds since 1970 UTC."""
         return tuple(_microseconds(min(scene.datetime for scene in scenes)) for scenes in self.observations)
 
 
@@ -104,7 +104,8 @@ class _SceneFiles:
         files = {}
         for name, band in scene["bands"].items():
             file = SparseTiff(raw / band["file"], frozenset(band["fetched"]))
-            # On the analysis grid itself blocks share no COG tile: caching it would only push out those they do.
+            # Blocks share no COG tile of a file that is on the analysis grid itself: caching it would only push out
+            # the tiles that they share.
             shared = whole_shift(file.grid, grid) is None
             files[name] = SparseTiff(file.source, file.fetched, cache) if shared else file
         return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
@@ -148,17 +149,17 @@ def align_into(
 
 
 def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], window: Window) -> NDArray[np.uint8]:
-    """Which scene of an observation a pixel is taken from: the first by (clear, id).
+    """Choose the scene of an observation that each pixel is taken from: the first by (clear, id).
 
-    Clear is what the classes and bits say; cloud probability has a threshold, which is not alignment's. Of a scene
-    without quality bands, all is clear that was measured.
+    Classes and bits decide what is clear; cloud probability needs a threshold, which belongs to masking and not to
+    alignment. In a scene without quality bands, every measured pixel is clear.
 
     Returns:
         Index into ``scenes``, uint8, dims (y, x).
     """
     chosen = np.zeros((window.height, window.width), np.uint8)
     carried = {name for scene in scenes for name in scene.files}
-    # 0 clear, 1 clear in fewer bands, 2 unclear, 3 nothing there; a later scene wins only where strictly better.
+    # 0 clear, 1 clear in fewer bands, 2 unclear, 3 nodata; a later scene wins only where strictly better.
     best = np.full(chosen.shape, 4, np.uint8)
     for index, scene in enumerate(scenes):
         quality = {
@@ -195,7 +196,7 @@ def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, wi
     quality = mission.quality.get(name)
     if quality is not None:
         return _align_quality(pixels, needed, file.grid, grid, window, quality).astype(quality.dtype, copy=False)
-    # Before resampling, so that the same ground gives the same bits whatever convention it was published in.
+    # Converted before resampling, so that the same ground gives the same bits in whichever convention it was published.
     match mission.radiometry:
         case Reflectance() as radiometry:
             pixels = to_convention(pixels, scene.dn_shift, radiometry)
@@ -268,7 +269,7 @@ def _attrs(job: _Job) -> Json:
             {
                 "scenes": [scene.id for scene in scenes],
                 "bands": sorted({name for scene in scenes for name in scene.files}),
-                # Where one scene of a pass lacks a band, its ground lacks that band and nothing else.
+                # The ground of a scene that lacks a band lacks that band and no other.
                 "bands_of_every_scene": sorted(set.intersection(*(set(scene.files) for scene in scenes))),
             }
             for scenes in job.observations
@@ -277,7 +278,7 @@ def _attrs(job: _Job) -> Json:
 
 
 def fill_of(mission: Mission, name: str) -> float:
-    """What a band, measured or quality, holds where nothing was aligned."""
+    """Fill value of a measured or quality band, which stands where no scene was aligned."""
     quality = mission.quality.get(name)
     return mission.radiometry.fill if quality is None else quality.nodata or 0
 

@@ -29,15 +29,15 @@ from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.source_code import source
 
 _M_ARENA_MAX = -8
-"""glibc's name for it, from malloc.h."""
+"""glibc's number for the option M_ARENA_MAX, from malloc.h."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockWritten:
-    """What a block task stored of one block."""
+    """Result of a block task: the leaves and counts of one block."""
 
     leaves: Mapping[str, Leaves]
-    """By variable, the leaves that hold anything but fill."""
+    """Leaves that hold anything but fill, by variable."""
     counts: Any = None
     """Whole numbers in lists and dicts, to be summed over the blocks; None where nothing is counted."""
 
@@ -50,14 +50,14 @@ def group_graph(
     *,
     counts: str | None = None,
 ) -> Node:
-    """The graph that creates a group, writes its blocks, and says what a record states of it.
+    """The graph that creates a group, writes its blocks, and gives the group's content for the record.
 
     Args:
-        group: What is stored.
-        job: What every block task is given; sent to a worker once.
+        group: The arrays to store.
+        job: Argument of every block task; sent to a worker once.
         block_task: Computes and stores one block, called with the job, the group's folder and the block.
-        blocks: Which blocks, in order.
-        counts: Under which name the record states the sum of the blocks' counts; None where they count nothing.
+        blocks: The blocks to write, in order.
+        counts: Name under which the record states the sum of the blocks' counts; None where nothing is counted.
     """
     folder = task(_create, group, STAGING)
     written = [task(block_task, job, folder, block) for block in blocks]
@@ -75,7 +75,7 @@ def _content(group: Group, blocks: Sequence[BlockWritten], counts: str | None) -
 
 
 def merged(blocks: Iterable[Mapping[str, Leaves]]) -> dict[str, Leaves]:
-    """By variable, the leaves that all blocks wrote."""
+    """The leaves that all blocks wrote, by variable."""
     leaves: dict[str, dict[str, bytes]] = {}
     for block in blocks:
         for name, written in block.items():
@@ -109,7 +109,7 @@ def materialize_blocks(
         lake: Where records and data live.
         plan: The tile and month, and how to run.
         stage: Module of the stage, named after its asset.
-        graph: Gives the record's output; digested before it is computed.
+        graph: The node that gives the record's output; digested before it is computed.
         manifest: The parameter manifest.
         made_from: The upstream records that the record names as its inputs.
         reads: Records whose data is read.
@@ -135,9 +135,9 @@ def computed(output: Node, folder: Path, options: RunOptions) -> Any:
     """Compute a graph and give its result.
 
     Args:
-        output: The node whose result is wanted.
-        folder: Where the graph puts its data.
-        options: How many blocks at once, and on which scheduler.
+        output: The node whose result is returned.
+        folder: Folder that the graph writes its data to.
+        options: Number of blocks at once, and the scheduler.
     """
     work = _delayed(output, folder)
     if options.dask_address is not None:
@@ -152,7 +152,7 @@ def computed(output: Node, folder: Path, options: RunOptions) -> Any:
 
 
 def _delayed(output: Node, folder: Path) -> Delayed:
-    """A graph as dask's tasks; a value that several nodes are given is one task, so that it is sent once."""
+    """A graph as dask tasks; a value that several nodes share is one task, so that it is sent once."""
     tasks: dict[Node, Delayed] = {}
     values: dict[int, Delayed] = {}
 
@@ -176,7 +176,7 @@ def _delayed(output: Node, folder: Path) -> Delayed:
 
 @cache
 def _keep_arenas_few() -> None:
-    """Let threads share two of glibc's memory arenas: one each keeps a hundred megabytes that nobody uses."""
+    """Let threads share two of glibc's memory arenas: one for each thread keeps a hundred megabytes unused."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)

@@ -33,7 +33,7 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Measure coverage over the parcels and decide.
 
     The tile gate compares the area of the parcels' union that had at least one clear observation with its
-    whole area; the parcel gate does the same for each parcel. The lake's data: ``decision.json``, and a
+    whole area; the parcel gate does the same for each parcel. The lake stores ``decision.json`` and a
     picture of the coverage.
     """
     indices = upstream(lake, plan, plan.asset("indices"))
@@ -55,7 +55,7 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
         completeness=raw.output["completeness"],
         unavailable=indices.output["attrs"]["unavailable"],
         masked=BlockArrays(masked.data),
-        # The tile gate looks at the parcels' union, so that an overlap counts once; it comes last.
+        # The tile gate measures the parcels' union, so that an overlap counts once; the union comes last.
         geometries=np.array([*parcels.projected, shapely.union_all(parcels.projected)], dtype=object),
         canvas=Canvas.over(at.grid, parcels.projected),
     )
@@ -72,20 +72,20 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What measuring and deciding need."""
+    """Arguments of the tasks that measure and decide."""
 
     month: str
     grid: Grid
     active: tuple[Block, ...]
     gate: GateRules
     parcels: tuple[tuple[str, str | None], ...]
-    """Id and part of each."""
+    """Id and part of each parcel."""
     observations: list[Json]
-    """When, by which rule and of which scenes, in the order of ``masked``."""
+    """Time, rule and scenes of each observation, in the order of ``masked``."""
     scenes_refused: list[Json]
     completeness: Json
     unavailable: Json
-    """Per index that cannot be computed, why."""
+    """Reason for each index that cannot be computed."""
     masked: BlockArrays
     geometries: NDArray[np.object_]
     """The parcels and, last, their union."""
@@ -93,7 +93,7 @@ class _Job:
 
 
 _Measured = tuple[Seen, int, Piece]
-"""One block's share of the coverage, its pixels seen at least once, and its share of the picture."""
+"""One block's part of the coverage, its number of pixels seen at least once, and its piece of the picture."""
 
 
 def _graph(job: _Job) -> Node:
@@ -106,7 +106,7 @@ def _graph(job: _Job) -> Node:
 
 
 def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> _Measured:
-    """Measure one block without some of its observations."""
+    """Measure one block without its refused observations."""
     window = block_window(job.grid, block)
     clear = job.masked.read(UNCLEAR.name, window) == 0
     clear[list(refused)] = False
@@ -124,18 +124,18 @@ def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> _Measur
 
 
 def _measure_again(job: _Job, refused: tuple[int, ...], before: _Measured, block: Block) -> _Measured:
-    """The same without the refused observations, where there are any."""
+    """Measure a block again without the refused observations; where none is refused, the first result stands."""
     return _measure_block(job, refused, block) if refused else before
 
 
 def _clear_shares(blocks: list[_Measured]) -> list[float]:
-    """Per observation, the share of the parcels' union that was clear."""
+    """Clear share of the parcels' union, by observation."""
     whole = reduce(add, (part for part, *_ in blocks))
     return [fraction_of(float(clear), float(whole.total[-1])) for clear in whole.per_observation[-1]]
 
 
 def _refused(job: _Job, first: list[_Measured]) -> tuple[int, ...]:
-    """Observations that were too clouded over the parcels to be used."""
+    """Indices of the observations that were too clouded over the parcels to be used."""
     return tuple(
         step for step, share in enumerate(_clear_shares(first)) if not reaches(share, job.gate.min_scene_clear)
     )

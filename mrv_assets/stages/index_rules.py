@@ -1,4 +1,4 @@
-"""What a programme says that indices are made by: they record it, and whoever reads them asks for it."""
+"""The programme's rules for computing indices: their record states them, and stages that read indices require them."""
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.missions.mission import Power, described
@@ -7,7 +7,7 @@ from mrv_assets.stages.mission_plan import MissionPlan
 
 
 def index_rules(plan: MissionPlan) -> Json:
-    """The programme's rules for a mission's indices; None for what is not done to it, which no manifest holds."""
+    """The programme's rules for a mission's indices; None for a step that it lacks, which manifests leave out."""
     radiometry, bandpass = plan.mission.radiometry, plan.bandpass
     return {
         "bandpass": None if bandpass is None else described(bandpass),

@@ -1,4 +1,4 @@
-"""indices: of every clear pixel, of reflectance as scaled integers, of radar's power as floats."""
+"""indices: the mission's indices of every clear pixel, as scaled integers of reflectance or floats of radar power."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from mrv_assets.stages.mission_plan import MissionPlan
 def indices(lake: Lake, plan: MissionPlan) -> Materialized:
     """Compute the mission's indices where the ground was seen.
 
-    An index whose band no scene of the month carries is *unavailable*: the record says so and why.
+    An index whose band no scene of the month carries is *unavailable*: the record states it with the reason.
     """
     mission = plan.mission
     masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
@@ -48,7 +48,7 @@ def indices(lake: Lake, plan: MissionPlan) -> Materialized:
         names=tuple(name for name in mission.indices if not missing[name]),
         taken=taken,
         adjusted=plan.bandpass.bands if plan.bandpass else {},
-        # Others' graphs say nothing of a filter.
+        # Graphs of optical missions name no filter.
         speckle=plan.treatment.speckle if isinstance(mission.radiometry, Power) else "none",
         quality=tuple(name for name in mission.quality if name in aligned.output["arrays"]),
     )
@@ -81,16 +81,16 @@ def _reason(lacking: tuple[str, ...], *, scenes: bool) -> str:
 
 
 def _meanings(mission: Mission) -> Json:
-    """How the mission's indices are stored, and beyond which size they are noise."""
-    found = [INDICES[name] for name in mission.indices]
-    spectral = {index.name: index.limit for index in found if isinstance(index, SpectralIndex)}
-    radar = {index.name: [index.gain, index.weight] for index in found if isinstance(index, RadarIndex)}
+    """Scale and noise limits of the mission's spectral indices; gain and weight of its radar indices."""
+    definitions = [INDICES[name] for name in mission.indices]
+    spectral = {index.name: index.limit for index in definitions if isinstance(index, SpectralIndex)}
+    radar = {index.name: [index.gain, index.weight] for index in definitions if isinstance(index, RadarIndex)}
     return {**({"scale": SCALE, "limits": spectral} if spectral else {}), **({"radar": radar} if radar else {})}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What a block task needs."""
+    """Arguments of a block task."""
 
     mission: Mission
     grid: Grid
@@ -98,12 +98,12 @@ class _Job:
     masked: BlockArrays
     names: tuple[str, ...]
     taken: dict[str, dict[str, str]]
-    """Per index, which band is taken for each that its formula names."""
+    """The band taken for each band that the formula names, by index."""
     adjusted: Mapping[str, Linear]
-    """What is made of a band's reflectance first."""
+    """Linear adjustment of a band's reflectance before indices are computed, by band."""
     speckle: str
     quality: tuple[str, ...]
-    """Quality bands there are."""
+    """Names of the quality bands that were aligned."""
 
 
 def _spec(name: str) -> ArraySpec:
@@ -135,16 +135,16 @@ def _index_block(job: _Job, group: Path, block: Block) -> BlockWritten:
 
 
 def _filtered(job: _Job, looks: float, bands: Sequence[str], window: Window) -> dict[str, NDArray[np.float32]]:
-    """Radar's power of a window without its speckle, from the clear pixels in and around it."""
+    """Radar power of a window with its speckle filtered, from the clear pixels in and around it."""
     padded = window.pad(RADIUS_PX, job.grid)
     top, left = window.row - padded.row, window.col - padded.col
     inner = (slice(None), slice(top, top + window.height), slice(left, left + window.width))
     quality = {name: job.aligned.read(name, padded) for name in job.quality}
-    found = {}
+    filtered = {}
     for band in bands:
         power = job.aligned.read(band, padded)
         if quality:
-            # Layover is bright, and would be so in the pixels beside it.
+            # Layover is bright, and the filter would spread it to the pixels beside it.
             power[quality_flags(quality, job.mission, cloud_probability=np.inf) != 0] = np.nan
-        found[band] = np.asarray(lee(power, looks)[inner])
-    return found
+        filtered[band] = np.asarray(lee(power, looks)[inner])
+    return filtered

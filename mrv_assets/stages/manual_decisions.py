@@ -1,4 +1,4 @@
-"""gated_tiles by manual decision: what the gate rejected and two reviewers approved."""
+"""gated_tiles by manual decision: two reviewers' approval of a tile-month that the gate rejected."""
 
 import shutil
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from mrv_assets.stages.source_code import source as source_of
 
 
 def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized) -> Materialized:
-    """What the gate measured, or its approval where it rejected and two reviewers of the programme approve.
+    """The gate's own decision, or its approval where it is a rejection that two reviewers of the programme approve.
 
-    The approval is a record of its own, made from the rejected one and the decisions on it; both stay. Decisions are
-    on one record: where the indices, and so what was measured, have changed since, they approve nothing.
+    The approval is a record of its own, made from the rejected record and the decisions on it; both stay. A decision
+    is on one record: where the indices, and with them the measured coverage, have changed since, it approves nothing.
 
     Args:
-        lake: Where the decisions are.
+        lake: The lake that holds the decisions.
         plan: The tile and month, for the mission, with the programme's reviewers.
         measured: The gate's own decision, materialized.
     """
@@ -33,7 +33,7 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
     counted = counted_approvals(lake, record, plan.reviewers)
     if not counted:
         return settle(lake, plan, measured)
-    reviewers = {who.key_id: who for _, who in counted}
+    reviewers = {reviewer.key_id: reviewer for _, reviewer in counted}
     document = {
         **decision_of(record),
         "status": GateStatus.APPROVED_MANUAL.value,
@@ -52,7 +52,7 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
         stage=__name__,
         manifest={
             **record.document["plan"],
-            "reviewers": [_stated(who) for _, who in sorted(reviewers.items())],
+            "reviewers": [_stated(reviewer) for _, reviewer in sorted(reviewers.items())],
         },
         graph=steps_digest((Step(name="manual decision", function=_produced, reads=("decision", "qa")),), source_of),
         inputs={
@@ -65,28 +65,28 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
 
 
 def counted_approvals(lake: Lake, record: Record, reviewers: Sequence[Reviewer]) -> list[tuple[Json, Reviewer]]:
-    """The decisions that approve a rejected record, with who signed each; none where they are not enough.
+    """The decisions that approve a rejected record, each with its signer; empty where they are not enough.
 
-    Where nothing was seen there is nothing to approve.
+    A record without any coverage cannot be approved.
     """
     rejected = record.output["status"] == GateStatus.REJECTED.value and record.output["coverage"] > 0
     return approvals(decisions_on(lake, record), reviewers) if rejected else []
 
 
-def _stated(who: Reviewer) -> Json:
-    """A reviewer as the record states whom it counted, so that signatures can be checked with it alone."""
+def _stated(reviewer: Reviewer) -> Json:
+    """A counted reviewer as the record states it, so that signatures can be checked with the record alone."""
     return {
-        "name": who.name,
-        "role": who.role,
-        "key_id": who.key_id,
-        "public_key": public_pem(public_key(who.public_key)),
+        "name": reviewer.name,
+        "role": reviewer.role,
+        "key_id": reviewer.key_id,
+        "public_key": public_pem(public_key(reviewer.public_key)),
     }
 
 
 def _produced(document: Json, rejected: Record, folder: Path) -> Json:
     data = canonical(document)
     (folder / DECISION).write_bytes(data)
-    # What was seen is the same; only what follows from it is not.
+    # The coverage is the same; only the decision that follows from it differs.
     shutil.copyfile(rejected.data / PREVIEW, folder / PREVIEW)
     return {
         "decision_sha256": sha256(data),

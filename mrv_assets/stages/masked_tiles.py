@@ -19,13 +19,13 @@ from mrv_assets.stages.materialize import Materialized, upstream
 from mrv_assets.stages.mission_plan import MissionPlan
 
 UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA), timed=True, attrs=FLAG_ATTRS)
-"""An absent block was never looked at: nodata."""
+"""The reasons why a pixel is unclear. An absent block was never observed, and reads as nodata."""
 
 
 def masked_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Decide for each pixel of each observation whether the ground was seen, and if not, why.
 
-    A band the observation lacks is no reason; nodata or saturation in any band it has is.
+    A band that the observation lacks does not make a pixel unclear; nodata or saturation in any band that it has does.
     """
     mission = plan.mission
     aligned = upstream(lake, plan, plan.asset("aligned_tiles"))
@@ -67,14 +67,14 @@ def masked_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What a block task needs."""
+    """Arguments of a block task."""
 
     mission: Mission
     grid: Grid
     arrays: BlockArrays
     quality: tuple[str, ...]
     bands: dict[str, NDArray[np.bool_]]
-    """Per band, which observations carry it in every scene."""
+    """Whether each observation carries the band in every scene, by band."""
     cloud_probability: float
     dilation_px: int
     snow_is_clear: bool

@@ -1,4 +1,4 @@
-"""Materializing: a request that was answered before computes nothing; a new one is computed, digested, published."""
+"""Materializing: a known request computes nothing; a new one is computed, digested and published."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ log = logging.getLogger("mrv_assets")
 
 
 class Plan(Protocol):
-    """What answering a request needs of a plan, for one mission or for all."""
+    """The part of a plan, for one mission or for all, that answering a request needs."""
 
     @property
     def at(self) -> TileMonth:
@@ -30,7 +30,7 @@ class Plan(Protocol):
 
     @property
     def options(self) -> RunOptions:
-        """How the stage is run."""
+        """Options of running the stage."""
         ...
 
     def asset(self, stage: str) -> str:
@@ -39,21 +39,21 @@ class Plan(Protocol):
 
 
 class Outcome(Enum):
-    """What materializing did."""
+    """Outcomes of materializing."""
 
     COMPUTED = "computed"
     """A new record."""
     UNCHANGED = "unchanged"
     """The request was known and is current: nothing was computed."""
     RESTORED = "restored"
-    """The request was known but another was current: a new head to the old record."""
+    """The request was known but another record was current: a new head names the old record."""
     REPRODUCED = "reproduced"
     """Computed again on demand, with the same output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Materialized:
-    """What a stage gives back: the partition's current record and how it came to be current."""
+    """Result of a stage: the partition's current record and how it came to be current."""
 
     record: Record
     outcome: Outcome
@@ -86,15 +86,15 @@ def materialize(
 
     Args:
         lake: Where records and data live.
-        plan: The tile and month, and whether to compute what is known.
+        plan: The tile and month, and whether to compute a known request again.
         asset: Asset path.
         stage: Module of the stage; its code digest is part of the request.
         manifest: The parameter manifest.
         graph: Digest of the stage's graph, or of its declared steps.
         inputs: Upstream audit hashes, or scenes.
         reads: Records whose data is read.
-        produce: Builds the data in the folder it is given and says what it built: the record's output.
-        reopens: Whether a new output, beside the known one, is a request's next answer and no contradiction.
+        produce: Builds the data in the folder it is given, and returns the record's output.
+        reopens: Whether a new output, beside the known one, is the request's next answer and not a contradiction.
 
     Raises:
         NotReproducible: When ``--force`` gives another output than before.
@@ -114,7 +114,7 @@ def materialize(
     if plan.options.known_only and (known is None or not (lake.is_current(known) or _is_decided_on(lake, known))):
         raise NotAnswered(asset, _other_parts(lake, request))
     if known is not None and not plan.options.force:
-        # Where the current record is a manual decision on it, whoever looks at decisions says which is to be current.
+        # Where the current record is a manual decision on this one, with_manual_decisions says which is to be current.
         outcome = Outcome.UNCHANGED if _is_decided_on(lake, known) else _restored(lake, plan, known)
         log.info("%s %s %s: %s", asset, plan.at.tile, plan.at.month, outcome.value)
         return Materialized(record=known, outcome=outcome)
@@ -143,10 +143,10 @@ def materialize(
 
 
 def settle(lake: Lake, plan: Plan, done: Materialized) -> Materialized:
-    """Make a record current again where a manual decision on it was, and is no longer.
+    """Make a record current again in place of a manual decision on it that no longer counts.
 
     Raises:
-        NotAnswered: Where that would have to be done and the plan only asks.
+        NotAnswered: When the record is not current and the plan asks for known answers only.
     """
     if lake.is_current(done.record):
         return done
@@ -170,12 +170,12 @@ def _is_decided_on(lake: Lake, record: Record) -> bool:
 
 
 def _reopened(request: Request, answered: str) -> Request:
-    """A request that was answered, asked once more: the record that answered it is part of what it names."""
+    """An answered request asked once more: its inputs name the record that answered it."""
     return replace(request, inputs={**request.inputs, "reopened": answered})
 
 
 def _latest(lake: Lake, request: Request) -> Request:
-    """A request as it was asked last. Audit hashes form no circle, so this ends."""
+    """The latest form of a request that was asked again. Audit hashes cannot form a circle, so the search ends."""
     while (answered := lake.answered(request)) is not None:
         again = _reopened(request, answered)
         if lake.answered(again) is None:
@@ -185,7 +185,7 @@ def _latest(lake: Lake, request: Request) -> Request:
 
 
 def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
-    """The record that answered this request before; deriving again does not depend on an answer being whole."""
+    """The record that answered this request before; with ``--force`` a damaged answer counts as none."""
     try:
         return lake.answer(request)
     except DamagedLake:
@@ -214,10 +214,10 @@ def _run(plan: Plan, outcome: Outcome, started: datetime, finished: datetime) ->
 
 
 def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
-    """The current record of an upstream asset, made on this plan's grid, blocks and ``asked`` parameters.
+    """The current record of an upstream asset, made with this plan's grid and blocks and the ``asked`` parameters.
 
     Raises:
-        NotMaterialized: When there is none.
+        NotMaterialized: When the asset has no record.
         StaleUpstream: When it was made under another programme.
     """
     record = lake.current(plan.at.partition(asset))
@@ -229,7 +229,7 @@ def require(record: Record, **parameters: object) -> None:
     """Refuse a record that was made with other parameters.
 
     Raises:
-        StaleUpstream: With the names of those that differ.
+        StaleUpstream: With the names of the parameters that differ.
     """
     stated = record.document["plan"]
     other = sorted(name for name, value in parameters.items() if stated.get(name) != value)

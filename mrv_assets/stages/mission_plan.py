@@ -22,48 +22,48 @@ class GateRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Treatment:
-    """What a programme has done to pixels; a treatment that a mission has no use for changes none of its values."""
+    """A programme's treatment of pixels; a treatment that does not apply to a mission changes none of its values."""
 
     snow_is_clear: bool = False
     """Whether snow counts as ground that was seen."""
     bandpass: Bandpass | None = None
     """Adjustment of one mission's reflectance before indices."""
     speckle: str = "lee7"
-    """Filter of radar power before indices; ``none`` for none."""
+    """Filter of radar power before indices; ``none`` leaves the power as it is."""
     orbit_direction: str = "descending"
-    """Side from which radar looks: ``ascending`` or ``descending``."""
+    """Orbit direction from which radar looks: ``ascending`` or ``descending``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Substitution:
-    """Which missions stand in for one another."""
+    """Rules by which missions stand in for one another."""
 
     order: tuple[str, ...]
     """Names of the programme's missions, the first choice first."""
     allow_sar: bool
     """Whether a radar may stand in for optical missions."""
     fusion: bool = False
-    """Whether gaps of the month's mission are filled from those behind it, and a radar's indices stand beside."""
+    """Whether gaps of the month's mission are filled from later missions, and a radar's indices stand beside them."""
 
     @property
     def rules(self) -> Json:
-        """What a record states of it: stages that depend on it record it, and readers require it."""
+        """The rules as a record states them: stages that depend on them record them, and readers require them."""
         return {"allow_sar": self.allow_sar, "fusion": self.fusion, "substitution": list(self.order)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSource:
-    """Where a mission's scenes are published."""
+    """The catalogue of a mission's scenes, and the hosts that they may be read from."""
 
     catalogue: str
     """A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk."""
     collection: str
     integrity: str = "ranges"
-    """``full``: every file is read whole and compared with its published checksum; else what is needed is read."""
+    """``full`` reads every file whole and compares it with its published checksum; ``ranges`` reads what is needed."""
     hosts: tuple[str, ...] = ()
     """Hosts that may be read from besides the preset's."""
     buckets: tuple[str, ...] = ()
-    """Buckets of S3 that may be read from besides the preset's."""
+    """S3 buckets that may be read from besides the preset's."""
     loopback: bool = False
     """Whether this machine may be read from over HTTP."""
 
@@ -80,7 +80,7 @@ class MissionPlan:
     treatment: Treatment = Treatment()
     substitution: Substitution
     reviewers: tuple[Reviewer, ...] = ()
-    """Who may approve a month that the gate rejected; a record states those of them that it counted."""
+    """Reviewers who may approve a month that the gate rejected; a record states the reviewers that it counted."""
     options: RunOptions = DEFAULT
 
     def asset(self, stage: str) -> str:
@@ -103,7 +103,7 @@ class MissionPlan:
     def forbidden(self) -> bool:
         """Whether this mission is a radar that would stand in for others without the programme's permission.
 
-        With fusion it would not: its indices stand beside those of the others, which needs no permission.
+        With fusion it would not: its indices stand beside the others' indices, which needs no permission.
         """
         stands_in = self.mission.name != self.substitution.order[0] and not self.substitution.fusion
         return stands_in and self.mission.radar and not self.substitution.allow_sar

@@ -1,4 +1,4 @@
-"""A block of the month, reduced: composites of the missions that give its pixels, stored and sampled at the parcels."""
+"""One block of the month: composites of the missions that give its pixels, stored and sampled at the parcels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ N_OBS = ArraySpec(
     attrs={"long_name": "clear observations in the month", "units": "1"},
 )
 SOURCE = "source"
-"""The raster that says which mission each pixel is from; stored with fusion."""
+"""Name of the raster of the mission that each pixel is from; stored with fusion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonthJob:
-    """What reducing the month needs."""
+    """Arguments of the tasks that reduce the month."""
 
     at: TileMonth
     composite: str
@@ -45,7 +45,7 @@ class MonthJob:
     optical: tuple[str, ...]
     """Names of the missions that the table has a column of shares for."""
     geometries: NDArray[np.object_]
-    """The parcels in the grid's CRS and, with fusion, last, their union, so that an overlap counts once."""
+    """The parcels in the grid's CRS; with fusion their union comes last, so that an overlap counts once."""
     canvas: Canvas
 
     @property
@@ -55,14 +55,14 @@ class MonthJob:
         return [name for name in INDICES if name in names]
 
     @property
-    def shown(self) -> str | None:
-        """The index of the picture: the first that the month's pixels have."""
+    def picture_index(self) -> str | None:
+        """The index of the picture: the first that the month's pixels have; None where they have none."""
         names = {name for opened in self.missions.sources for name in opened.names}
         return next((name for name in self.index_names if name in names), None)
 
     @property
     def rasters(self) -> Group:
-        """The rasters stored; of the whole month, so without instants."""
+        """The stored rasters; each is of the whole month, so the group has no instants."""
         specs = [spec for name in self.index_names for spec in _index_specs(name, self.composite)]
         sources = self.missions.sources
         return Group(
@@ -73,27 +73,27 @@ class MonthJob:
         )
 
     def is_large_enough(self, parcel: int, mission: Mission) -> bool:
-        """Whether a parcel spans as many of a mission's own pixels as the programme asks of a substitute's."""
+        """Whether a parcel spans as many of a mission's own pixels as the programme requires of a substitute."""
         return self.at.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2 >= self.min_native_pixels
 
     @cached_property
     def takes(self) -> NDArray[np.bool_]:
-        """Whether a parcel takes pixels of a source, (geometry, source); too small a one takes none of a filler's."""
-        found = np.ones((len(self.geometries), len(self.missions.sources)), bool)
+        """Whether a parcel takes pixels of a source, dims (geometry, source); False if it is too small for a filler."""
+        takes = np.ones((len(self.geometries), len(self.missions.sources)), bool)
         for at, filler in enumerate(self.missions.sources[1:], 1):
             large = [self.is_large_enough(parcel, filler.mission) for parcel in range(len(self.at.parcels.area_ha))]
-            found[: len(large), at] = large
-        return found
+            takes[: len(large), at] = large
+        return takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """What a block adds to how the parcels, and last their union, were seen by the missions together."""
+    """One block's part of the coverage of the parcels and, last, their union, by the missions together."""
 
     given: Seen
-    """Pixels by source: what stands for an observation is a mission."""
+    """Pixels by source: missions stand in the place of observations."""
     looks: tuple[Seen, ...]
-    """Of each source, what its observations saw."""
+    """Coverage by observation, one entry per source mission."""
 
     def __add__(self, other: "Fused") -> "Fused":
         looks = tuple(ours + theirs for ours, theirs in zip(self.looks, other.looks, strict=True))
@@ -102,11 +102,11 @@ class Fused:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockResult:
-    """What a block gives to the rasters, the table and the picture."""
+    """One block's contribution to the rasters, the table and the picture."""
 
     leaves: dict[str, Leaves]
     moments: dict[str, Moments]
-    """Per index, of the geometries' composite values."""
+    """Moments of the geometries' composite values, by index."""
     fused: Fused | None
     """None without fusion."""
     piece: Piece
@@ -119,7 +119,7 @@ def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
     sources, beside = job.missions.sources, job.missions.beside
     numbers = [opened.number for opened in sources]
     flags = [opened.masked.read(UNCLEAR.name, window)[opened.used] for opened in sources]
-    counts = [clear_observations(of_one) for of_one in flags]
+    counts = [clear_observations(mission_flags) for mission_flags in flags]
     source = first_seen(counts, numbers)
     leaves = {N_OBS.name: arrays.write(N_OBS.name, window, taken(counts, numbers, source, N_OBS.fill))}
     if job.fusion:
@@ -127,8 +127,8 @@ def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
     shares = coverage_fractions(job.at.grid, window, job.geometries)
     at = shares.row - window.row, shares.col - window.col
     refused = _refused(job, shares, source[at])
-    found: dict[str, Moments] = {}
-    shown = np.full((window.height, window.width), np.nan, np.float32)
+    index_moments: dict[str, Moments] = {}
+    pictured = np.full((window.height, window.width), np.nan, np.float32)
     for name in job.index_names:
         radar = beside if beside is not None and name in beside.names else None
         value, std = _fused(job, name, window, source) if radar is None else _composite(radar, name, window, job)
@@ -137,14 +137,14 @@ def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
         sampled = value[at]
         if radar is None:
             sampled[refused] = np.nan
-        found[name] = moments(sampled, shares, len(job.geometries))
-        if name == job.shown:
-            shown = value
+        index_moments[name] = moments(sampled, shares, len(job.geometries))
+        if name == job.picture_index:
+            pictured = value
     return BlockResult(
         leaves=leaves,
-        moments=found,
+        moments=index_moments,
         fused=_seen(job, flags, source, shares, at) if job.fusion else None,
-        piece=job.canvas.piece(shown, window),
+        piece=job.canvas.piece(pictured, window),
     )
 
 
@@ -155,17 +155,17 @@ def _composite(opened: Opened, name: str, window: Window, job: MonthJob) -> list
 
 
 def _fused(job: MonthJob, name: str, window: Window, source: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """The same, each pixel of the mission that it is from; missing where that one could not compute the index."""
-    giving = [one for one in job.missions.sources if name in one.names and (source == one.number).any()]
-    numbers = [one.number for one in giving]
+    """Value and standard deviation over time, each pixel by its mission; NaN where that mission lacks the index."""
+    giving = [opened for opened in job.missions.sources if name in opened.names and (source == opened.number).any()]
+    numbers = [opened.number for opened in giving]
     if not giving:
         return [np.full(source.shape, np.nan, np.float32)] * 2
-    layers = zip(*(_composite(one, name, window, job) for one in giving), strict=True)
-    return [taken(of_each, numbers, source, np.nan) for of_each in layers]
+    layers = zip(*(_composite(opened, name, window, job) for opened in giving), strict=True)
+    return [taken(layer, numbers, source, np.nan) for layer in layers]
 
 
 def _refused(job: MonthJob, shares: Fractions, source: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether each pixel share is of a parcel that takes no pixels of the mission that gave this one."""
+    """Whether each pixel share is of a parcel that takes no pixels of the mission that gave the pixel."""
     refused = np.zeros(len(source), bool)
     for at, opened in enumerate(job.missions.sources):
         refused |= (source == opened.number) & ~job.takes[shares.parcel, at]
@@ -182,7 +182,7 @@ def _seen(
     from_each = np.stack([source == opened.number for opened in job.missions.sources])
     given, *looks = (
         seen(clear, shares.parcel, *at, shares.fraction, len(job.geometries))
-        for clear in (from_each, *(of_one == 0 for of_one in flags))
+        for clear in (from_each, *(mission_flags == 0 for mission_flags in flags))
     )
     return Fused(given=given, looks=tuple(looks))
 
@@ -208,7 +208,7 @@ def _index_specs(name: str, how: str) -> list[ArraySpec]:
 
 
 def _source_spec(order: tuple[Mission, ...]) -> ArraySpec:
-    """The layer of sources: a mission has the same number in every month of a programme."""
+    """The array of source missions; a mission has the same number in every month of a programme."""
     return ArraySpec(
         name=SOURCE,
         dtype="uint8",

@@ -1,4 +1,4 @@
-"""The missions that a month may be made of: their decisions, whether these still hold, and what is read of them."""
+"""The missions that a month may be made of: their decisions, whether these still hold, and the arrays read of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class Opened:
 
     mission: Mission
     number: int
-    """Its place in the order of substitution, from 1: what it is called in the layer of sources."""
+    """Its position in the order of substitution, from 1, which stands for it in the raster of sources."""
     decision: Json
-    """What opened its gate."""
+    """The decision that opened its gate."""
     indices: BlockArrays
     masked: BlockArrays
     names: tuple[str, ...]
@@ -36,38 +36,38 @@ class Opened:
 
     @property
     def used(self) -> list[int]:
-        """Which of its observations count."""
+        """Positions of its used observations on the time axis."""
         return [step for step, observation in enumerate(self.decision["observations"]) if observation["used"]]
 
     @property
     def used_times_us(self) -> list[int]:
-        """When they were."""
+        """Times of the used observations, microseconds since 1970 UTC."""
         return [observation["time_us"] for observation in self.decision["observations"] if observation["used"]]
 
     @property
     def approved(self) -> bool:
-        """Whether reviewers opened its gate, where what was measured did not."""
+        """Whether reviewers opened its gate, which the measured coverage did not."""
         return bool(self.decision["status"] == GateStatus.APPROVED_MANUAL.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonthMissions:
-    """The missions of a month."""
+    """The missions of a month, with the decisions on them."""
 
     order: tuple[Mission, ...]
-    """The programme's, in the order of substitution."""
+    """The programme's missions, in the order of substitution."""
     statuses: dict[str, str]
-    """The gate's decision on each."""
+    """Status of the gate's decision, by mission name."""
     decision: Json
-    """That on the month's mission, or on the first where none may give the month: how far it was from passing."""
+    """The decision on the month's mission; where there is none, on the first mission, to show how far it fell short."""
     sources: tuple[Opened, ...]
-    """The month's mission, then those that fill its gaps; none where no gate is open."""
+    """The month's mission, then the missions that fill its gaps; empty where no gate is open."""
     beside: Opened | None
-    """The radar whose indices stand beside."""
+    """The radar whose indices stand beside; None where there is none."""
 
     @property
     def used(self) -> tuple[Opened, ...]:
-        """All of which anything is read."""
+        """All missions of which arrays are read."""
         return self.sources if self.beside is None else (*self.sources, self.beside)
 
 
@@ -75,20 +75,25 @@ def month_missions(lake: Lake, plan: MonthPlan) -> tuple[MonthMissions, list[Rec
     """The missions of a month, the records of the decisions on all of them, and the records whose arrays are read.
 
     Args:
-        lake: Where the gated tiles are.
+        lake: The lake that holds the gated tiles.
         plan: The tile and month, with a plan for each mission.
 
     Raises:
         NotMaterialized: When a mission has no decision.
         StaleUpstream: When a decision no longer holds.
     """
-    gated = {of.mission.name: upstream(lake, of, of.asset("gated_tiles"), **of.decision_rules) for of in plan.missions}
+    gated = {
+        mission_plan.mission.name: upstream(
+            lake, mission_plan, mission_plan.asset("gated_tiles"), **mission_plan.decision_rules
+        )
+        for mission_plan in plan.missions
+    }
     decisions = {name: decision_of(record) for name, record in gated.items()}
-    for of in plan.missions:
-        name = of.mission.name
-        _require_still_holds(of, decisions[name], gated)
-        _require_standing(lake, of, gated[name], GateStatus(decisions[name]["status"]))
-    order = tuple(of.mission for of in plan.missions)
+    for mission_plan in plan.missions:
+        name = mission_plan.mission.name
+        _require_still_holds(mission_plan, decisions[name], gated)
+        _require_standing(lake, mission_plan, gated[name], GateStatus(decisions[name]["status"]))
+    order = tuple(mission_plan.mission for mission_plan in plan.missions)
     choice = choose(
         order,
         {name: GateStatus(decision["status"]) for name, decision in decisions.items()},
@@ -96,9 +101,9 @@ def month_missions(lake: Lake, plan: MonthPlan) -> tuple[MonthMissions, list[Rec
         allow_sar=plan.substitution.allow_sar,
     )
     read = {
-        of.mission.name: _arrays_read(lake, of, gated[of.mission.name])
-        for of in plan.missions
-        if of.mission in choice.used
+        mission_plan.mission.name: _arrays_read(lake, mission_plan, gated[mission_plan.mission.name])
+        for mission_plan in plan.missions
+        if mission_plan.mission in choice.used
     }
     opened = {
         name: _opened(order[number - 1], number, decisions[name], *read[name])
@@ -120,19 +125,19 @@ def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, 
     """Refuse a decision on a mission that this programme, or the decision on another mission, has overtaken.
 
     Raises:
-        StaleUpstream: With what has to be materialized again.
+        StaleUpstream: When it does not hold any more, with the reason.
     """
     record = gated[plan.mission.name]
     if not record.evaluated:
         require(record, **plan.substitution.rules)
     earlier = decision.get("earlier")
-    signers = {who["key_id"]: who["name"] for who in record.document["plan"].get("reviewers", ())}
-    gone = [name for key_id, name in signers.items() if key_id not in {who.key_id for who in plan.reviewers}]
+    signers = {reviewer["key_id"]: reviewer["name"] for reviewer in record.document["plan"].get("reviewers", ())}
+    gone = [name for key_id, name in signers.items() if key_id not in {reviewer.key_id for reviewer in plan.reviewers}]
     reason = None
     if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
         reason = f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced"
     elif record.evaluated and plan.forbidden:
-        reason = "it is a radar's, and the programme does not allow one to stand in now"
+        reason = "it is a decision on a radar, and the programme no longer allows a radar to stand in"
     elif gone:
         reason = f"it was approved by {', '.join(gone)}, no longer among the programme's reviewers"
     if reason is not None:
@@ -140,22 +145,22 @@ def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, 
 
 
 def _require_standing(lake: Lake, plan: MissionPlan, gated: Record, status: GateStatus) -> None:
-    """Refuse a decision on what has since been replaced, and an approval that nothing signed bears out.
+    """Refuse a decision on records that have since been replaced, and an approval without signed decisions behind it.
 
-    Indices that came after a decision may be of another sky: what the gate said of others does not let them in, and
-    those others are no longer the month's.
+    Indices computed after a decision may show another sky: a decision on earlier indices does not admit them, and the
+    earlier indices are no longer the month's.
 
     Args:
-        lake: Where all of it is.
+        lake: The lake that holds the records.
         plan: The tile and month, with the programme's reviewers.
-        gated: The decision's record, the current one.
-        status: What it decided.
+        gated: The decision's current record.
+        status: Status that the record states.
 
     Raises:
-        StaleUpstream: With what has been replaced, or is missing.
+        StaleUpstream: With the record that has been replaced, or the approval that is missing.
         DamagedLake: When a record on the way cannot be read.
     """
-    # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
+    # Raw tiles of a mission that was not needed follow another mission's decision, which is checked with that mission.
     for record in chain([gated], lake.lineage(gated, mission=plan.mission.name)):
         lake.require_current_upstream(record)
     if status is GateStatus.APPROVED_MANUAL or gated.decided_on is not None:
@@ -166,11 +171,11 @@ def _require_approved(lake: Lake, plan: MissionPlan, gated: Record) -> None:
     """Refuse an approval of a rejected record that no two reviewers' signed decisions support.
 
     Raises:
-        StaleUpstream: Where they do not.
+        StaleUpstream: When they do not support it.
     """
     rejected = None if gated.decided_on is None else lake.record(gated.partition, gated.decided_on)
     if rejected is None or not counted_approvals(lake, rejected, plan.reviewers):
-        reason = "it says that reviewers approved it, and no two reviewers' signed decisions do"
+        reason = "it says that reviewers approved it, but no two reviewers' signed decisions do"
         raise StaleUpstream(*gated.partition.names, reason)
 
 

@@ -13,8 +13,8 @@ class MonthPlan:
     """One tile and month for the products of all missions.
 
     Raises:
-        ValueError: When the missions' plans are not those of the programme's missions in the order of substitution; a
-            substitute would come in unmarked.
+        ValueError: When the plans are not of all the programme's missions in the order of substitution; a substitute
+            would enter unmarked.
     """
 
     missions: tuple[MissionPlan, ...]
@@ -24,7 +24,7 @@ class MonthPlan:
     min_native_pixels: int
     """A parcel with fewer native pixels of a substitute than this gets no value from it."""
     optical: tuple[str, ...]
-    """Names of all optical missions there are, whatever the programme names: all tables have the same columns."""
+    """Names of all optical missions, in the programme or not: all tables have the same columns."""
     options: RunOptions = DEFAULT
 
     def __post_init__(self) -> None:
@@ -44,12 +44,12 @@ class MonthPlan:
 
     @property
     def substitution(self) -> Substitution:
-        """Which missions stand in for one another."""
+        """Rules by which missions stand in for one another."""
         return self.missions[0].substitution
 
     @property
     def reviewers(self) -> tuple[Reviewer, ...]:
-        """Who may approve a month that the gate rejected."""
+        """Reviewers who may approve a month that the gate rejected."""
         return self.missions[0].reviewers
 
     def asset(self, stage: str) -> str:

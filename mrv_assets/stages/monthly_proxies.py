@@ -28,12 +28,12 @@ from mrv_assets.stages.tile_month import TileParcels
 def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
     """Reduce the month to per-pixel composites and per-parcel proxies.
 
-    The first mission in the order of substitution whose gate is open is used; with fusion, those behind it whose gates
-    are open too fill its gaps. When none is, the rows say ``no_data`` and no raster holds a value: what the gate
-    rejected cannot get in, whoever runs this.
+    The first mission in the order of substitution whose gate is open is used; with fusion, later missions whose gates
+    are open too fill its gaps. When none is open, the rows say ``no_data`` and no raster holds a value: data that the
+    gate rejected cannot enter, however the stage is run.
 
     Args:
-        lake: Where the gated tiles are.
+        lake: The lake that holds the gated tiles.
         plan: The tile and month, with a plan for each mission of the programme.
     """
     missions, gated, read = month_missions(lake, plan)
@@ -68,7 +68,7 @@ def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
 
 
 def _geometries(parcels: TileParcels, *, fusion: bool) -> NDArray[np.object_]:
-    """What is measured: the parcels and, where their shares are counted over all of them, their union."""
+    """The geometries to measure: the parcels and, with fusion, their union last, over which shares are counted."""
     projected = parcels.projected
     return np.array([*projected, shapely.union_all(projected)], dtype=object) if fusion else projected
 
@@ -101,7 +101,7 @@ def _put_together(job: MonthJob, folder: Path, rasters: Path, results: Sequence[
 
 
 def _fusion(job: MonthJob, results: Sequence[BlockResult]) -> Json:
-    """Which missions the pixels are from, with the share of the parcels' area that each gave; what stands beside."""
+    """The missions that pixels are from, each with its share of the parcels' area; the radar that stands beside."""
     beside = job.missions.beside
     sources = [{"mission": name, "share": share} for name, share in shares_of_parcels(job, results).items()]
     return {"sources": sources, "beside": beside.mission.name if beside else None}

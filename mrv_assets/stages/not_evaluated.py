@@ -1,4 +1,4 @@
-"""A mission that is not needed: its five assets say so, name the decision that made it so, and read no pixel."""
+"""A mission that is not needed: its five assets state it, name the decision that it follows from, and read no pixel."""
 
 from pathlib import Path
 
@@ -15,23 +15,23 @@ from mrv_assets.stages.source_code import source as source_of
 EARLIER_OPEN = "earlier_mission_open"
 """Reason: the gate of a mission before it in the order of substitution is open."""
 SAR_NOT_ALLOWED = "sar_not_allowed"
-"""Reason: it is a radar, and the programme does not allow one to stand in."""
+"""Reason: the mission is a radar, and the programme does not allow a radar to stand in."""
 
 
 def not_evaluated(lake: Lake, plan: MissionPlan, stage: str, before: str | None) -> Materialized | None:
     """Materialize a stage of a mission that is not needed; None where the mission has to be evaluated.
 
-    raw_tiles asks the programme, then the gate of the mission before; each later stage follows the one before it. With
-    fusion every mission is needed: those behind an open one may fill its gaps.
+    raw_tiles asks the programme, then the gate of the mission before; each later stage follows the stage before it.
+    With fusion every mission is needed: the missions after an open one may fill its gaps.
 
     Args:
-        lake: Where the earlier decision is.
+        lake: The lake that holds the earlier decision.
         plan: The tile and month, for the mission.
-        stage: Which of the mission's assets.
-        before: The mission's asset just upstream; None for raw_tiles.
+        stage: Name of the stage.
+        before: Name of the stage just upstream; None for raw_tiles.
 
     Raises:
-        NotMaterialized: When what decides is not in the lake.
+        NotMaterialized: When the decision that it follows is not in the lake.
         StaleUpstream: When it was made under another programme.
     """
     if before is None:
@@ -59,14 +59,14 @@ def not_evaluated(lake: Lake, plan: MissionPlan, stage: str, before: str | None)
 
 
 def _open_earlier(lake: Lake, plan: MissionPlan) -> Record | None:
-    """The nearest decision of the missions before that says one of them is open; None where none is, or excuses."""
+    """The nearest earlier mission's decision, where it says that its gate or one before it is open; None otherwise."""
     if plan.substitution.fusion:
         return None
     for earlier in reversed(plan.earlier_missions):
         decided = upstream(lake, plan, f"{earlier}/gated_tiles", **plan.decision_rules)
         decision = decision_of(decided)
         if decision["reasons"] == [SAR_NOT_ALLOWED]:
-            # It says nothing of those before it.
+            # It says nothing of the missions before it.
             continue
         status = GateStatus(decision["status"])
         return decided if status.open or status is GateStatus.NOT_EVALUATED else None
@@ -74,12 +74,12 @@ def _open_earlier(lake: Lake, plan: MissionPlan) -> Record | None:
 
 
 def _document(plan: MissionPlan, decided: Record | None) -> Json:
-    """The decision that there is nothing to decide: whose gate is open, and by which record."""
+    """The decision that the mission is not needed: the reason, the mission whose gate is open, and its record."""
     reasons, earlier = [SAR_NOT_ALLOWED], None
     if decided is not None:
         decision = decision_of(decided)
         if not decided.evaluated:
-            # However many there are between, it names the open one itself.
+            # It names the mission whose gate is open itself, however many missions are between.
             reasons, earlier = decision["reasons"], decision["earlier"]
         else:
             reasons = [EARLIER_OPEN]

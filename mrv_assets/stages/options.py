@@ -1,11 +1,11 @@
-"""How a stage is run. No option is part of any identity: it changes no record."""
+"""Options of running a stage. An option changes no record, so it is not part of any identity."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a stage is run: how many threads, on which cluster, and whether known requests are computed again."""
+    """Options of one run: number of threads, cluster, and whether known requests are computed again."""
 
     workers: int = 1
     """Blocks worked on at once."""
@@ -28,4 +28,4 @@ class NotAnswered(Exception):
         super().__init__(asset, because)
         self.asset = asset
         self.because = because
-        """Parts of the request that differ from the current record's; none where there is no record."""
+        """Parts of the request that differ from the current record's; empty where there is no record."""

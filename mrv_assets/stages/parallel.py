@@ -1,4 +1,4 @@
-"""Files worked on side by side: some at once, no more bytes held than there is room for, and a word now and then."""
+"""Parallel work on files: a limit on the files at once, a limit on the bytes held in memory, and progress logs."""
 
 import logging
 import time
@@ -14,13 +14,13 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 FILES_AT_ONCE = 16
-"""Files under way at once; their requests share the transport's own caps."""
+"""Files under way at once; their requests share the transport's own limits."""
 
-_SAID_EVERY_S = 5.0
+_LOGGED_EVERY_S = 5.0
 
 
-def each(keys: Iterable[K], work: Callable[[K], T], said: "Progress | None" = None) -> dict[K, T]:
-    """What work gives for each key, some at once; in the order of the keys. At the first error the rest is given up."""
+def each(keys: Iterable[K], work: Callable[[K], T], progress: "Progress | None" = None) -> dict[K, T]:
+    """Results of the work, in the order of the keys; some run at once. The first error cancels the rest."""
     keys = list(keys)
     with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="mrv-files") as pool:
         futures = {pool.submit(work, key): key for key in keys}
@@ -28,8 +28,8 @@ def each(keys: Iterable[K], work: Callable[[K], T], said: "Progress | None" = No
         try:
             for future in as_completed(futures):
                 done[futures[future]] = future.result()
-                if said is not None:
-                    said.one_more()
+                if progress is not None:
+                    progress.one_more()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -37,28 +37,28 @@ def each(keys: Iterable[K], work: Callable[[K], T], said: "Progress | None" = No
 
 
 class Progress:
-    """Says how many files are there, now and then: a month over the network takes minutes."""
+    """Logs from time to time how many files are done: a month over the network takes minutes."""
 
     def __init__(self, what: str, of: int) -> None:
-        self._what, self._of, self._done, self._said = what, of, 0, time.monotonic()
+        self._what, self._of, self._done, self._logged = what, of, 0, time.monotonic()
 
     def one_more(self) -> None:
         """Count a file."""
         self._done += 1
-        if time.monotonic() - self._said >= _SAID_EVERY_S and self._done < self._of:
-            self._said = time.monotonic()
+        if time.monotonic() - self._logged >= _LOGGED_EVERY_S and self._done < self._of:
+            self._logged = time.monotonic()
             log.info("%s: %d of %d files", self._what, self._done, self._of)
 
 
 class Budget:
-    """Bytes that may be held at once. Whoever wants more than there is in all waits until nobody holds any."""
+    """Limit on the bytes held at once. A request for more than the limit waits until no bytes are held."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._taken, self._freed = limit, 0, Condition()
 
     @contextmanager
     def taken(self, size: int) -> Iterator[None]:
-        """Hold some bytes; waits until they are there."""
+        """Hold a number of bytes, after waiting until the limit leaves room for them."""
         with self._freed:
             self._freed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._limit)
             self._taken += size

@@ -1,4 +1,4 @@
-"""The rows of a month's table: one a parcel, with what was seen of it, by which missions, and what they measured."""
+"""The rows of a month's table: one a parcel, with its coverage, the missions that saw it, and their measurements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,44 +19,44 @@ from mrv_assets.stages.month_missions import Opened
 from mrv_assets.stages.tile_month import month_bounds
 
 METHOD_VERSION = "1"
-"""Changes when a column's meaning does."""
+"""Changes when the meaning of a column changes."""
 
 _Statistics = dict[str, tuple[NDArray[np.float64], ...]]
-"""Per index: mean, std and valid share of each parcel."""
+"""Mean, std and valid share of each parcel, by index."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Exposure:
-    """How a parcel was seen in the month."""
+    """Coverage of a parcel in the month."""
 
     valid_fraction: float
     passed: bool
-    """Whether that is enough."""
+    """Whether the valid fraction is enough."""
     n_obs: int
     max_gap_days: float
     shares: dict[str, float]
-    """Share of the parcel's area whose pixels are from a mission; of each that could give some."""
+    """Share of the parcel's area whose pixels are from a mission, by the name of each source mission."""
     givers: tuple[Opened, ...]
     """The missions that gave pixels."""
 
 
 def parcel_rows(job: MonthJob, results: Sequence[BlockResult]) -> list[Json]:
-    """The rows, in the order of the parcels.
+    """One row for each parcel, in the order of the parcels.
 
     Args:
         job: The month.
-        results: What its blocks gave, in their order; none where no gate is open.
+        results: Results of its blocks, in their order; empty where no gate is open.
     """
-    found = [result.fused for result in results if result.fused is not None]
-    fused = reduce(add, found) if found else None
+    fused_blocks = [result.fused for result in results if result.fused is not None]
+    fused = reduce(add, fused_blocks) if fused_blocks else None
     stats = _statistics(job, results)
     return [_row(job, p, _exposure(job, p, fused), stats) for p in range(len(job.at.parcels.parcel_id))]
 
 
 def shares_of_parcels(job: MonthJob, results: Sequence[BlockResult]) -> dict[str, float]:
     """Share of the area of the parcels' union whose pixels are from each source, with fusion."""
-    found = [result.fused for result in results if result.fused is not None]
-    return _shares(job, reduce(add, found), -1) if found else {}
+    fused_blocks = [result.fused for result in results if result.fused is not None]
+    return _shares(job, reduce(add, fused_blocks), -1) if fused_blocks else {}
 
 
 def _shares(job: MonthJob, fused: Fused, geometry: int) -> dict[str, float]:
@@ -112,7 +112,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
     fused = any(chosen and giver.mission.name != chosen.name for giver in seen.givers)
     status = _value_status(job, p, seen, stats)
     beside = missions.beside if status == "ok" and _stands_beside(job, p) else None
-    # Where nobody gave a pixel, the month's mission is the one that did not.
+    # Where no mission gave a pixel, the row has the resolution of the month's mission.
     coarsest = max((giver.mission.resolution_m for giver in seen.givers), default=chosen.resolution_m) if chosen else 0
     row: Json = {
         "parcel_id": parcels.parcel_id[p],
@@ -135,7 +135,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
         "gate_status": missions.decision["status"],
         "value_status": status,
     }
-    # Of every mission there is, so that tables of different months and programmes have the same columns.
+    # All indices of all missions, so that tables of different months and programmes have the same columns.
     of_radar = missions.beside.names if missions.beside else ()
     for name in INDICES:
         known = name in stats and (beside is not None if name in of_radar else status == "ok")
@@ -149,10 +149,10 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
 
 
 def _uncertainty_factor(resolution_m: int, first: Mission) -> float:
-    """By how much to widen the uncertainty of a parcel's mean for the coarsest mission that it comes from.
+    """Factor by which to widen the uncertainty of a parcel's mean for the coarsest mission that it comes from.
 
-    The standard error of a mean goes with one over the root of how many pixels it is of, and their number with one over
-    the square of their side: so it grows with the side. Finer pixels do not narrow it.
+    The standard error of a mean is proportional to one over the root of its number of pixels, and that number to one
+    over the square of their side: the error grows with the side. Finer pixels do not narrow it.
     """
     return max(1.0, resolution_m / first.resolution_m)
 
@@ -161,11 +161,11 @@ def _value_status(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) ->
     missions = job.missions
     statuses = [GateStatus(status) for status in missions.statuses.values()]
     if not missions.sources:
-        # What was not looked at might still decide the month, or a radar whose leave is missing.
+        # A mission that was not evaluated might still decide the month, or an open radar that lacks the permission.
         waiting = any(status is GateStatus.NOT_EVALUATED or status.open for status in statuses)
         return "pending" if waiting else "no_data"
     chosen = missions.sources[0]
-    # A threshold of zero lets a parcel pass that nobody saw; who approves a month approves what was seen of it.
+    # A threshold of zero lets a parcel pass that no observation saw; approving a month approves only what was seen.
     if not (seen.passed or chosen.approved) or seen.valid_fraction == 0:
         return "below_coverage"
     if chosen.mission.name != missions.order[0].name and not job.is_large_enough(p, chosen.mission):
@@ -175,7 +175,7 @@ def _value_status(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) ->
 
 
 def _stands_beside(job: MonthJob, p: int) -> bool:
-    """Whether the radar saw enough of a parcel, by a gate of its own, and has enough pixels in it."""
+    """Whether the radar saw enough of a parcel, by its own gate, and has enough pixels in it."""
     beside = job.missions.beside
     if beside is None:
         return False
@@ -185,12 +185,12 @@ def _stands_beside(job: MonthJob, p: int) -> bool:
 
 
 def _decisions(job: MonthJob, seen: _Exposure, beside: Opened | None) -> list[str]:
-    """The manual decisions without which the row would be another: on the month's mission and all that gave to it."""
+    """Ids of the manual decisions that the row rests on: on the month's mission and all that gave pixels to it."""
     missions = job.missions
     counted = [missions.decision, *(opened.decision for opened in missions.sources[1:] if opened in seen.givers)]
     if beside is not None:
         counted.append(beside.decision)
-    return [one["decision"] for decision in counted for one in decision.get("manual", ())]
+    return [approval["decision"] for decision in counted for approval in decision.get("manual", ())]
 
 
 def _statistics(job: MonthJob, results: Sequence[BlockResult]) -> _Statistics:

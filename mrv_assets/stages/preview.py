@@ -12,6 +12,6 @@ from mrv_assets.formats.artifacts import PREVIEW
 
 
 def store_preview(folder: Path, picture: NDArray[np.uint8]) -> Json:
-    """Store an RGB picture, dims (y, x, 3), as ``preview.png``; gives what a record says of it."""
+    """Store an RGB picture, dims (y, x, 3), as ``preview.png``, and return the record's entry for it."""
     Image.fromarray(picture).save(folder / PREVIEW, optimize=True)
     return {"shape": list(picture.shape), "pixels_sha256": values_sha256(picture)}

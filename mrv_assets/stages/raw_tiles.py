@@ -38,14 +38,14 @@ def raw_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
         CatalogueError: When the catalogue cannot be used.
         SceneReadError: When a published file cannot be read.
     """
-    # What a killed run had read is not read again; once the record is there, it is not needed.
+    # Bytes that a killed run had read are not read again; once the record is there, they are not needed.
     unfinished = lake.unfinished(plan.at.partition(plan.asset("raw_tiles")))
     with resumed(published_for(plan), unfinished) as published:
         return copy_scenes(lake, plan, published)
 
 
 def published_for(plan: MissionPlan) -> Published:
-    """Where a plan's scenes are published, opened.
+    """The opened catalogue of a plan's scenes, with the transport to its files.
 
     Raises:
         CatalogueError: When the catalogue cannot be used.
@@ -57,8 +57,8 @@ def published_for(plan: MissionPlan) -> Published:
 def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Materialized:
     """Search an opened catalogue for the month and keep the COG tiles the active blocks need.
 
-    The lake's data: per scene and band a sparse GeoTIFF, the item's JSON, and ``scenes.json``, which says
-    which scenes form which observation and which COG tiles of each file were fetched.
+    The lake stores a sparse GeoTIFF for each scene and band, the item's JSON, and ``scenes.json``, which states the
+    scenes of each observation and the COG tiles that were fetched of each file.
 
     Raises:
         CatalogueError: When the catalogue cannot be used.
@@ -88,12 +88,12 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
 
 @cache
 def _graph() -> str:
-    # The same for every partition, and reading sources holds up every other thread.
+    # It is the same for every partition, and reading sources holds up every other thread.
     return steps_digest(STEPS, source_of)
 
 
 def _produced(plan: MissionPlan, selection: Selection, published: Published, folder: Path) -> Json:
-    """Fetch the month's scenes into a folder; gives the record's output."""
+    """Fetch the month's scenes into a folder, and return the record's output."""
     files, observations, refused = stored_scenes(plan, selection, published, _source(plan).integrity, folder)
     return {
         "files": files,
@@ -111,19 +111,19 @@ def _produced(plan: MissionPlan, selection: Selection, published: Published, fol
 def reopens(before: Json, now: Json) -> bool:
     """Whether an output differs from one before it only in scenes or bands that were refused and came back.
 
-    A refused scene is in the output, and not what refused it in the request: over the network nobody knows that before
-    it is read. What was stored before is there byte for byte, or this is no reopening.
+    A refused scene stands in the output, but its refusal does not stand in the request: over the network it is not
+    known before the file is read. All that was stored before is there byte for byte, or this is not a reopening.
     """
     kept = all(now["files"].get(name) == file for name, file in before["files"].items() if name != SCENES)
     return kept and (now["files"].keys() != before["files"].keys() or now["refused"] != before["refused"])
 
 
 def forecast(plan: MissionPlan, published: Published) -> Json:
-    """What raw_tiles of a tile and month would take, before any pixel is read.
+    """Forecast of the work of raw_tiles for a tile and month, before any pixel is read.
 
     Returns:
-        Scenes and observations that count, items excluded, and bytes: the whole files', so at most that; None where
-        the catalogue does not say how large they are.
+        Numbers of scenes and observations that count, of items excluded, and of bytes. Bytes are those of the whole
+        files, an upper bound; None where the catalogue does not state their sizes.
     """
     selection = _searched(plan, published, [plan.at.month])[plan.at.month]
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
@@ -137,7 +137,7 @@ def forecast(plan: MissionPlan, published: Published) -> Json:
 
 
 def _size(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> int | None:
-    """A file's size, without asking the network for it."""
+    """A file's size in bytes, without a request over the network; None where it is not stated."""
     if band.size is None and published.named_by_bytes:
         link = link_of(scene, band, plan, published)
         return 0 if isinstance(link, HeaderRefused) else published.transport.stat(link).size
@@ -145,11 +145,11 @@ def _size(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published
 
 
 def offered(plan: MissionPlan, published: Published, months: Sequence[str]) -> dict[str, Json]:
-    """What a catalogue offers for some months of the plan's tile, by one search.
+    """Items that a catalogue offers for some months of the plan's tile, by one search.
 
     Returns:
-        For each month ``items``, the digest of each scene that counts, by its id; and ``excluded``, the items that do
-        not, each with code and detail.
+        For each month ``items``, the digest of each scene that counts, by its id; and ``excluded``, the items that
+        do not, each with code and detail.
     """
     return {
         month: {
@@ -163,9 +163,9 @@ def offered(plan: MissionPlan, published: Published, months: Sequence[str]) -> d
 def _searched(plan: MissionPlan, published: Published, months: Sequence[str]) -> dict[str, Selection]:
     """Each month's scenes, by one search from the first month to the last."""
     start, end = month_bounds(min(months))[0], month_bounds(max(months))[1]
-    found = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.at.parcels.lonlat), start, end)
+    results = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.at.parcels.lonlat), start, end)
     mission, direction = plan.mission, plan.treatment.orbit_direction
-    return {month: select(found.items, mission, month, orbit_direction=direction) for month in months}
+    return {month: select(results.items, mission, month, orbit_direction=direction) for month in months}
 
 
 def _source(plan: MissionPlan) -> SceneSource:
@@ -175,7 +175,7 @@ def _source(plan: MissionPlan) -> SceneSource:
 
 
 def _inputs(plan: MissionPlan, selection: Selection, published: Published) -> Json:
-    """What the catalogue offered and what of it counts, before any pixel is read."""
+    """The request's inputs: the scenes that count and the items excluded, before any pixel is read."""
     return {
         "items": [
             {
@@ -203,7 +203,7 @@ def _excluded(selection: Selection) -> list[list[str]]:
 
 
 def _unfollowed(scene: Scene, plan: MissionPlan, published: Published) -> Json:
-    """Bands whose links the deployment does not follow, with the code: once it does, that is another request."""
+    """Bands whose links the deployment does not follow, with the code: once it follows them, the request is another."""
     links = {name: link_of(scene, band, plan, published) for name, band in sorted(scene.bands.items())}
     codes = {name: link.code for name, link in links.items() if isinstance(link, HeaderRefused)}
     return {"unfollowed": codes} if codes else {}

@@ -1,4 +1,4 @@
-"""Running one stage: what precedes and what follows the stage itself."""
+"""Running one stage, with the steps before and after the stage itself."""
 
 from mrv_assets.lake.store import Lake
 from mrv_assets.stages.materialize import Materialized
@@ -10,18 +10,18 @@ from mrv_assets.stages.table import GATED_TILES, Stage
 def run_stage(lake: Lake, stage: Stage, plan: MissionPlan | MonthPlan) -> Materialized:
     """Run one stage on a lake.
 
-    A mission that is not needed has its assets say so instead, and a decision of the gate is followed by the manual
+    The assets of a mission that is not needed only state that, and a decision of the gate is followed by the manual
     decisions on it.
 
     Args:
-        lake: Where its upstream is, and where it goes.
+        lake: The lake that holds its upstream and receives its record.
         stage: A row of the table of stages.
         plan: A mission's plan for a mission's stage, the month's for a product of all missions.
 
     Raises:
         ValueError: When the plan is not of the kind that the stage needs.
     """
-    # Kernels come with a stage; Dagster's definitions, which import this module, need none.
+    # Stages are imported late: they bring kernels, which Dagster's definitions, importing this module, do not need.
     if isinstance(plan, MissionPlan) != stage.of_mission:
         raise ValueError(f"{stage.name} needs the plan of {'one mission' if stage.of_mission else 'a month'}")
     if isinstance(plan, MissionPlan):

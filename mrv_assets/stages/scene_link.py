@@ -1,4 +1,4 @@
-"""Where a band's link leads, as far as the link itself tells: known before anything is read, so part of the request."""
+"""The target of a band's link, as the link itself tells it: known before anything is read, so part of the request."""
 
 from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused
 from mrv_assets.scenes.select import Scene, SceneBand
@@ -7,7 +7,7 @@ from mrv_assets.stages.mission_plan import MissionPlan
 
 
 def link_of(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> str | HeaderRefused:
-    """The object that a band's link means, or why it is not followed: told by the link, before anything is read."""
+    """The object that a band's link names, or the reason why it is not followed; nothing is read for either."""
     collection = None if plan.source is None else plan.source.collection
     try:
         href = published.catalogue.absolute_href(scene.id, band.href, collection)

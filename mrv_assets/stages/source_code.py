@@ -1,4 +1,4 @@
-"""Our own source, as it lies in the installed package: what code and graph digests are made from."""
+"""Our own source in the installed package, from which code and graph digests are made."""
 
 from functools import cache
 from pathlib import Path

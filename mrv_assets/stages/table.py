@@ -17,9 +17,9 @@ class Stage:
     of_mission: bool = True
     """True: one asset for each mission; False: one for all missions together."""
     description: str
-    """What Dagster says of the asset."""
+    """Description of the asset in Dagster."""
     kinds: frozenset[str]
-    """Dagster's tags for what the asset is made with."""
+    """Dagster's tags for the technologies behind the asset."""
 
     @property
     def module(self) -> str:
@@ -76,7 +76,7 @@ MONTHLY_PROXIES = Stage(
     upstream="gated_tiles",
     of_mission=False,
     description="Monthly composite of each index and one row per parcel, from the first mission whose gate is open; "
-    "with fusion its gaps are filled from the next. What the gate rejected is null here.",
+    "with fusion its gaps are filled from the next. Values that the gate rejected are null.",
     kinds=frozenset({"parquet", "zarr"}),
 )
 
@@ -85,5 +85,5 @@ STAGES = (RAW_TILES, ALIGNED_TILES, MASKED_TILES, INDICES, GATED_TILES, MONTHLY_
 MISSION_STAGES = tuple(stage for stage in STAGES if stage.of_mission)
 """The stages that each mission has."""
 PRODUCT = MONTHLY_PROXIES.name
-"""The asset of all missions together."""
+"""Name of the asset of all missions together."""
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -19,7 +19,7 @@ class TileParcels:
 
     parcel_id: tuple[str, ...]
     part: tuple[str | None, ...]
-    """The tile, for the piece of a parcel too large for one tile; None when whole."""
+    """Tile of the piece, for a parcel too large for one tile; None when the parcel is whole."""
     geom_sha256: tuple[str, ...]
     area_ha: tuple[float, ...]
     """Geodesic area on WGS84, hectares."""
@@ -30,13 +30,13 @@ class TileParcels:
 
     @property
     def identity(self) -> list[list[str | None]]:
-        """What a record says of them: id, part and geometry digest."""
+        """Id, part and geometry digest of each parcel, as a record states them."""
         return [[i, p, g] for i, p, g in zip(self.parcel_id, self.part, self.geom_sha256, strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TileMonth:
-    """One tile and month: what all plans for it have in common."""
+    """One tile and month: the part that all plans for it have in common."""
 
     tile: str
     month: str
