@@ -1,4 +1,4 @@
-"""Reading the programme file: every problem of it, and of what it names, told at once with value and cure."""
+"""Reading the programme file: problems of it and of the files it names are reported at once with value and cure."""
 
 import difflib
 import re
@@ -32,10 +32,10 @@ def load_program(path: Path) -> Program:
 
 
 def check_program(path: Path) -> Program:
-    """Read a programme file and everything it names: the parcels, and that its catalogues on disk exist.
+    """Read a programme file and its parcels, and check that its catalogues on disk exist.
 
     Raises:
-        ProgramError: With every problem of all of them.
+        ProgramError: With every problem of the programme, its parcels and its catalogues.
     """
     program, document, problems = _read(path)
     problems += _catalogue_problems(path.parent, document)
@@ -77,7 +77,7 @@ def _mission_names(document: Mapping[str, Any]) -> list[str]:
 
 
 def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Missions nobody knows, and a substitution that does not order exactly the missions."""
+    """Problems of unknown missions, and of bandpass, fusion and substitution that do not fit the missions."""
     named = _mission_names(document)
     for name in named:
         if name not in MISSIONS:
@@ -124,9 +124,9 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _problem(detail: ErrorDetails) -> Problem:
-    """One of pydantic's errors in our words."""
+    """Our problem for one of pydantic's errors."""
     loc = [part for part in detail["loc"] if part != "[key]"]
-    # Only substitution and reviewers are lists; elsewhere a number is a name someone forgot to put in quotes.
+    # Only substitution and reviewers are lists; elsewhere a number is a name that lacks its quotes.
     is_list = loc[:1] in (["substitution"], ["reviewers"])
     field = "".join(f"[{part}]" if is_list and i == 1 else f".{part}" for i, part in enumerate(loc)).lstrip(".")
     model, name = _described(loc)
@@ -138,21 +138,26 @@ def _problem(detail: ErrorDetails) -> Problem:
         case "extra_forbidden":
             known = list(model.model_fields)
             cure = f"{_nearest(name, known)}Known here: {', '.join(known)}"
-            return Problem(field=field, value=_shown(detail["input"]), reason="there is no such key", cure=cure)
+            return Problem(
+                field=field, value=_without_secrets(detail["input"]), reason="there is no such key", cure=cure
+            )
         case "mrv":
             cure = context.get("cure") or f"Write {write}"
-            return Problem(field=field, value=_shown(detail["input"]), reason=context["reason"], cure=cure)
+            return Problem(field=field, value=_without_secrets(detail["input"]), reason=context["reason"], cure=cure)
         case "model_type" | "model_attributes_type" | "dict_type":
             reason = "it should be a mapping of names to values"
         case _:
             reason = detail["msg"].replace("Input", "it").replace("String", "it").replace("Dictionary", "it")
     return Problem(
-        field=field, value=_shown(detail["input"]), reason=reason, cure=f"Write {write}" if write else "Correct it"
+        field=field,
+        value=_without_secrets(detail["input"]),
+        reason=reason,
+        cure=f"Write {write}" if write else "Correct it",
     )
 
 
 def _described(loc: Sequence[int | str]) -> tuple[type[BaseModel], str]:
-    """The model and the field that say what to write at a place."""
+    """The model and the field whose description says what to write at a location."""
     top = str(loc[0]) if loc else ""
     if len(loc) > 1 and top in _MODELS:
         return _MODELS[top], str(loc[1])
@@ -161,20 +166,20 @@ def _described(loc: Sequence[int | str]) -> tuple[type[BaseModel], str]:
     return Program, top
 
 
-def _shown(value: object) -> object:
-    """A value fit for a message: never the password of a URL, nor a private key."""
+def _without_secrets(value: object) -> object:
+    """A value for a message, without the password of a URL and without a private key."""
     if isinstance(value, str) and "PRIVATE" in value:
         return "***"
     return re.sub(r"//[^/@]*@", "//***@", value) if isinstance(value, str) else value
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    found = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {found[0]}? " if found else ""
+    matches = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean {matches[0]}? " if matches else ""
 
 
 def _catalogue_problems(folder: Path, document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Static catalogues on disk that are not there."""
+    """Problems of static catalogues that are not on disk."""
     missions = document.get("missions")
     for name, source in missions.items() if isinstance(missions, dict) else ():
         stated = source.get("catalog") if isinstance(source, dict) else None
@@ -193,7 +198,7 @@ def _catalogue_problems(folder: Path, document: Mapping[str, Any]) -> Iterator[P
 
 
 def _parcel_problems(path: Path, program: Program | None) -> Iterator[Problem]:
-    # Reading parcels brings geopandas, which definitions do without.
+    # Reading parcels imports geopandas, which Dagster's definitions do without.
     from mrv_assets.programme.parcels import read_parcels
 
     try:

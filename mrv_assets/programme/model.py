@@ -1,4 +1,4 @@
-"""The programme: what a user asks for, as frozen models; a field's description says what to write there."""
+"""The programme, as frozen models; a field's description says what to write there."""
 
 import re
 from datetime import UTC, date, datetime
@@ -49,7 +49,7 @@ def _catalogue(value: str) -> str:
         raise _wrong("it is not a URL") from None
     if userinfo:
         raise _wrong("it holds a user name or password", "Keep secrets out of the programme file, which records repeat")
-    # Over http only this very machine is asked, and only where the deployment allows it.
+    # Only this machine may be read over http, and only where the deployment allows it.
     if not host or url.scheme not in (("http", "https") if host in _LOOPBACK else ("https",)):
         raise _wrong("it is not an https URL")
     return value
@@ -89,7 +89,7 @@ class Months(BaseModel):
 
 
 class AnalysisGrid(BaseModel):
-    """The grid everything is computed on: each tile's own UTM zone."""
+    """The grid of all computations, in each tile's own UTM zone."""
 
     model_config = _FROZEN
     crs: Literal["utm"] = Field(
@@ -103,7 +103,7 @@ class AnalysisGrid(BaseModel):
 
 
 class MissionSource(BaseModel):
-    """Where a mission's scenes are published."""
+    """The catalogue and collection of a mission's scenes."""
 
     model_config = _FROZEN
     catalog: Annotated[str, AfterValidator(_catalogue)] = Field(
@@ -124,7 +124,7 @@ class MissionSource(BaseModel):
 
 
 class Gate(BaseModel):
-    """What a tile's month is measured against."""
+    """Thresholds of the gate for a tile's month."""
 
     model_config = _FROZEN
     min_coverage: Fraction = Field(
@@ -152,16 +152,16 @@ def _one_line(value: str) -> str:
 
 def _public_key(value: str) -> str:
     if "PRIVATE" in value:
-        raise _wrong("it is a private key", "Make another with `mrv keys new`: this one is no secret any more")
+        raise _wrong("it is a private key", "Make another with `mrv keys new`: this one is not secret any more")
     try:
         public_key(value)
     except ValueError:
-        raise _wrong("it is no Ed25519 public key in PEM") from None
+        raise _wrong("it is not an Ed25519 public key in PEM") from None
     return value
 
 
 class ProgramReviewer(BaseModel):
-    """Who may decide on what the gate rejected."""
+    """A reviewer, who may decide on months that the gate rejected."""
 
     model_config = _FROZEN
     name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] = Field(
@@ -176,13 +176,13 @@ class ProgramReviewer(BaseModel):
 
     @property
     def reviewer(self) -> Reviewer:
-        """The same as decisions are checked with."""
+        """The reviewer in the form that decisions are checked with."""
         return Reviewer(name=self.name, role=self.role, public_key=self.public_key)
 
 
 def _each_once(reviewers: tuple[ProgramReviewer, ...]) -> tuple[ProgramReviewer, ...]:
-    known = [one.reviewer for one in reviewers]
-    for what, values in (("name", [one.name for one in known]), ("public key", [one.key_id for one in known])):
+    known = [stated.reviewer for stated in reviewers]
+    for what, values in (("name", [each.name for each in known]), ("public key", [each.key_id for each in known])):
         if len(set(values)) < len(values):
             raise _wrong(f"two of them have the same {what}", "Each reviewer is one person with one key")
     return reviewers
@@ -256,11 +256,11 @@ class Program(BaseModel):
 
     @property
     def the_reviewers(self) -> tuple[Reviewer, ...]:
-        """Who may decide on what the gate rejected."""
-        return tuple(one.reviewer for one in self.reviewers)
+        """The reviewers who may decide on months that the gate rejected."""
+        return tuple(stated.reviewer for stated in self.reviewers)
 
     def placed(self, path: Path) -> Self:
-        """The same, as it was read from a file."""
+        """This programme, with the path of the file it was read from."""
         self._path = path.resolve()
         return self
 
@@ -275,13 +275,13 @@ class Program(BaseModel):
         return (self._path.parent / self.parcels).resolve()
 
     def catalog_at(self, mission: str) -> str:
-        """A mission's catalogue: a preset's name, an address, or the absolute path of a static one on disk."""
+        """A mission's catalogue: a preset's name, an address, or the absolute path of a static catalogue on disk."""
         source = self.missions[mission]
         return str((self._path.parent / source.catalog).resolve()) if source.on_disk else source.catalog
 
     @property
     def first_month(self) -> str:
-        """The first month of the partitions, ``YYYY-MM``: of the baseline, if that is earlier."""
+        """The first month of the partitions, ``YYYY-MM``: the baseline's first month, if that is earlier."""
         return min(months.start for months in (self.months, self.baseline) if months is not None)
 
     @property

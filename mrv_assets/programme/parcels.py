@@ -1,4 +1,4 @@
-"""The parcels file: GeoJSON or GeoParquet polygons, each with an id of its own. Every problem is told at once."""
+"""The parcels file: GeoJSON or GeoParquet polygons, each with an id of its own. All problems are reported at once."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from mrv_assets.science.tiles import LONLAT_STEP, WGS84
 SOUTH, NORTH = -80.0, 84.0
 """Latitudes where UTM, and with it the tile grid, ends."""
 
-# RFC 7946 knows longitude and latitude only; files of its predecessor may still say so themselves.
+# RFC 7946 allows longitude and latitude only; files by its predecessor may still name that CRS.
 _GEOJSON_CRS = {
     "urn:ogc:def:crs:OGC:1.3:CRS84",
     "urn:ogc:def:crs:OGC::CRS84",
@@ -67,7 +67,7 @@ def read_parcels(path: Path) -> gpd.GeoDataFrame:
 
 
 class _Unreadable(Exception):
-    """The file as a whole is no parcels file."""
+    """The file as a whole is not a parcels file."""
 
     def __init__(self, path: Path, reason: str, cure: str) -> None:
         super().__init__(path, reason, cure)
@@ -96,7 +96,7 @@ def _geojson(path: Path) -> list[_Row]:
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _feature(field: str, feature: Any) -> _Row:
@@ -106,7 +106,7 @@ def _feature(field: str, feature: Any) -> _Row:
         try:
             geometry = shapely.force_2d(shape(feature["geometry"]))
         except Exception:
-            # What shapely raises for a malformed geometry is of many kinds; none of them tells more than this.
+            # Shapely raises many kinds of errors for a malformed geometry; none of them tells more than this.
             unreadable = True
     return _Row(
         id_field=f"{field}.properties.parcel_id",
@@ -123,7 +123,7 @@ def _geoparquet(path: Path) -> list[_Row]:
     try:
         frame = gpd.read_parquet(path)
     except Exception as error:
-        # A damaged Parquet file fails in many ways, all of them the file's.
+        # A damaged Parquet file raises many kinds of errors, and all of them are faults of the file.
         raise _Unreadable(path, f"it is not GeoParquet ({error})", "Write it with geopandas or QGIS") from error
     if frame.crs is None:
         cure = "State the CRS, such as with set_crs of geopandas, and write it again"
@@ -142,12 +142,12 @@ def _geoparquet(path: Path) -> list[_Row]:
 
 
 def _lonlat(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
-    """Longitudes and latitudes, as they are or rounded where they had to be computed."""
+    """Geometries in longitude and latitude, as the file has them, or rounded where they had to be computed."""
     geometry = np.asarray(shapely.force_2d(np.asarray(frame.geometry, dtype=object)), dtype=object)
     if frame.crs.equals(WGS84, ignore_axis_order=True):
         return geometry
     moved = np.array(frame.set_geometry(geometry, crs=frame.crs).to_crs(WGS84).geometry, dtype=np.object_)
-    # Rounding repairs what is not valid, and that is not ours to do.
+    # Rounding would repair invalid polygons, which are reported instead.
     whole = shapely.is_valid(moved) & np.isfinite(shapely.bounds(moved)).all(axis=1)
     moved[whole] = shapely.set_precision(moved[whole], LONLAT_STEP)
     return moved
@@ -175,7 +175,7 @@ def _id_problems(rows: Sequence[_Row]) -> list[Problem]:
 
 
 def _geometry_problems(row: _Row) -> list[Problem]:
-    """The first thing wrong with a geometry; what follows from it is no news."""
+    """The first problem of a geometry; later problems may only follow from it."""
     geometry, field = row.geometry, row.geometry_field
     if row.unreadable:
         cure = "Write a Polygon or MultiPolygon with its coordinates as RFC 7946 says"
@@ -184,9 +184,9 @@ def _geometry_problems(row: _Row) -> list[Problem]:
         return [Problem(field=field, reason="it is empty", cure="Draw the parcel's polygon, or leave the parcel out")]
     if geometry.geom_type not in ("Polygon", "MultiPolygon"):
         cure = "Draw the parcel's outline as a Polygon or MultiPolygon"
-        return [Problem(field=field, value=geometry.geom_type, reason="it is no polygon", cure=cure)]
+        return [Problem(field=field, value=geometry.geom_type, reason="it is not a polygon", cure=cure)]
     west, south, east, north = bounds = tuple(float(edge) for edge in geometry.bounds)
-    # Written so that what is not finite fails.
+    # Written so that bounds that are not finite fail.
     if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
         cure = "Write longitude first, then latitude, in WGS84 degrees; split a parcel at the antimeridian"
         return [Problem(field=field, value=bounds, reason="it leaves longitude -180..180, latitude -90..90", cure=cure)]

@@ -1,4 +1,4 @@
-"""The programme file as YAML: with what is written twice told, and dates as they are written."""
+"""The programme file as YAML: keys written twice are reported, and dates stay as they are written."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +9,11 @@ import yaml
 from mrv_assets.errors import Problem
 
 MAX_BYTES = 1_000_000
-"""What people write is a page or a few; something larger is another file."""
+"""A programme file has a page or a few; a larger file is not a programme file."""
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
-    """The YAML document, with dates as they are written, and what is wrong with it as YAML."""
+    """The YAML document, with dates as they are written, and its problems as YAML."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -37,7 +37,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
     except RecursionError:
         return None, [Problem(field=path.name, reason="its lists are nested too deep", cure="Write it flat")]
     except ValueError as error:
-        # A number such as 0x_, which YAML's pattern takes for one and Python does not.
+        # Such as 0x_, which is a number by YAML's pattern and not by Python's.
         return None, [Problem(field=path.name, reason=f"a value cannot be read ({error})", cure="Put it in quotes")]
     if not isinstance(document, dict):
         cure = "Write lines such as `program: my-forest`"
@@ -59,13 +59,13 @@ def _not_yaml(path: Path, data: bytes, error: yaml.YAMLError) -> Problem:
 
 
 def _repeated_keys(node: yaml.Node, field: str, seen: set[int]) -> Iterator[Problem]:
-    """Keys written twice, of which YAML would silently take the last. Makes dates plain texts on the way."""
+    """Problems of keys written twice, where YAML would silently take the last. Makes dates plain texts on the way."""
     if id(node) in seen:
         return
     seen.add(id(node))
     match node:
         case yaml.ScalarNode(tag="tag:yaml.org,2002:timestamp"):
-            # A month must be told from a day by what is written, and 2018-02-30 must not be a stack trace.
+            # A month is told from a day by its text, and 2018-02-30 must not end in a stack trace.
             node.tag = "tag:yaml.org,2002:str"
         case yaml.SequenceNode():
             for index, item in enumerate(node.value):

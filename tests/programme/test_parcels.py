@@ -141,7 +141,7 @@ def test_every_problem_of_every_feature_is_told_at_once(tmp_path: Path) -> None:
     assert names["[3].geometry"] == "it is not a valid polygon"
     assert problems["parcels.geojson: features[3].geometry"].value == "Self-intersection[0.5 0.5]"
     assert names["[4].geometry"] == names["[5].geometry"] == "it is empty"
-    assert names["[6].geometry"] == "it is no polygon"
+    assert names["[6].geometry"] == "it is not a polygon"
     assert names["[7].geometry"] == names["[8].geometry"] == "its latitude is beyond UTM"
     assert "leaves longitude" in names["[9].geometry"]
     assert "leaves longitude" in names["[10].geometry"]
@@ -174,7 +174,7 @@ def test_latitudes_up_to_the_ends_of_utm_are_allowed(tmp_path: Path) -> None:
     [
         ("not json", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ('{"type": "FeatureCollection", "features": [NaN]}', "NaN is no number"),
+        ('{"type": "FeatureCollection", "features": [NaN]}', "NaN is not a number"),
         ("[]", "not a FeatureCollection"),
         ('{"type": "Feature"}', "not a FeatureCollection"),
         ('{"type": "FeatureCollection"}', "not a FeatureCollection"),

@@ -66,7 +66,7 @@ def reviewers(folder: Path, *changed: dict[str, Any]) -> list[dict[str, Any]]:
         ({"name": "a\nb"}, "reviewers[1].name", "one plain line"),
         ({"name": "Reviewer 0"}, "reviewers", "the same name"),
         ({"role": 7}, "reviewers[1].role", "valid string"),
-        ({"public_key": "MCowBQYDK2VwAyEA"}, "reviewers[1].public_key", "no Ed25519 public key"),
+        ({"public_key": "MCowBQYDK2VwAyEA"}, "reviewers[1].public_key", "not an Ed25519 public key"),
         ({"public_key": PRIVATE}, "reviewers[1].public_key", "it is a private key"),
         ({"private_key": PRIVATE}, "reviewers[1].private_key", "no such key"),
     ],
