@@ -1,4 +1,4 @@
-"""Where a programme meets its lake: what `mrv`, the Dagster assets and the tests all work through."""
+"""A programme and its lake, opened: the common entry of `mrv`, the Dagster assets and the tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -37,13 +37,15 @@ class UnknownPartition(BadInputError):
         self.kind, self.value, self.known = kind, value, known
 
     def __str__(self) -> str:
-        shown = ", ".join(self.known[:8]) + (", ..." if len(self.known) > 8 else "")
-        return f"{self.kind.capitalize()} {self.value!r} is not in this programme. Its {self.kind}s: {shown or 'none'}"
+        examples = ", ".join(self.known[:8]) + (", ..." if len(self.known) > 8 else "")
+        return (
+            f"{self.kind.capitalize()} {self.value!r} is not in this programme. Its {self.kind}s: {examples or 'none'}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What a run did for one asset."""
+    """Result of a run for one asset."""
 
     asset: str
     outcome: str
@@ -62,7 +64,7 @@ class Deployment:
     hosts: tuple[str, ...] = ()
     """Hosts that scenes may be read from besides those of a catalogue's preset."""
     buckets: tuple[str, ...] = ()
-    """Buckets of S3 that they may be read from besides."""
+    """S3 buckets that scenes may be read from besides those of a catalogue's preset."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP."""
 
@@ -82,7 +84,7 @@ class Deployment:
 
     @cached_property
     def lake(self) -> Lake:
-        """The programme's lake; begun by its first record.
+        """The programme's lake; its first record begins it.
 
         Raises:
             LakeMismatch: When the folder is another programme's.
@@ -127,10 +129,10 @@ class Deployment:
         """The plan of one mission's assets of a tile and month, or of the products of all missions.
 
         Args:
-            tile: Which tile.
-            month: Which month.
-            mission: Which mission; None for the products.
-            options: How to run; threads and scheduler are this deployment's.
+            tile: Name of the tile.
+            month: The month, ``YYYY-MM``.
+            mission: The mission; None for the products.
+            options: Options of the run; threads and scheduler are this deployment's.
 
         Raises:
             UnknownPartition: When the programme has no such tile or month.
@@ -185,11 +187,11 @@ class Deployment:
         )
 
     def _parcels(self, tile: str, crs: str) -> TileParcels:
-        mine = [i for i, owner in enumerate(self.assigned.tile) if owner == tile]
-        lonlat = self.assigned.geometry[mine]
+        owned = [i for i, owner in enumerate(self.assigned.tile) if owner == tile]
+        lonlat = self.assigned.geometry[owned]
         return TileParcels(
-            parcel_id=tuple(self.assigned.parcel_id[i] for i in mine),
-            part=tuple(self.assigned.part[i] for i in mine),
+            parcel_id=tuple(self.assigned.parcel_id[i] for i in owned),
+            part=tuple(self.assigned.part[i] for i in owned),
             geom_sha256=tuple(geom_sha256(geometry) for geometry in lonlat),
             area_ha=tuple(float(area) for area in geodesic_area_ha(lonlat)),
             lonlat=lonlat,
@@ -197,7 +199,7 @@ class Deployment:
         )
 
     def materialize(self, stage: str, plan: MissionPlan | MonthPlan) -> Materialized:
-        """Run the stage of a name on this lake, without Dagster: see :func:`mrv_assets.stages.run.run_stage`."""
+        """Run a stage on this lake by its name, without Dagster: see :func:`mrv_assets.stages.run.run_stage`."""
         return run_stage(self.lake, BY_NAME[stage], plan)
 
     def steps(
@@ -224,7 +226,7 @@ class Deployment:
     def current_hashes(self, tile: str, month: str) -> dict[str, str] | None:
         """Audit hash of each asset of a tile and month; None when any would have to be computed. Writes nothing."""
         try:
-            made = dict(self.run(tile, month, known_only=True))
+            materialized = dict(self.run(tile, month, known_only=True))
         except (NotAnswered, NotMaterialized, StaleUpstream):
             return None
-        return {asset: done.audit_hash for asset, done in made.items()}
+        return {asset: done.audit_hash for asset, done in materialized.items()}

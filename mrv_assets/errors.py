@@ -1,4 +1,4 @@
-"""Every error that is raised on purpose, grouped by what its reader does next.
+"""Every error that is raised on purpose, grouped by the next step of its reader.
 
 MrvError
   BadInputError                    correct what was written, then run again
@@ -34,7 +34,7 @@ _SHORT.maxstring = _SHORT.maxother = 120
 
 
 class MrvError(Exception):
-    """Every error this project raises on purpose."""
+    """The root of all errors that this project raises on purpose."""
 
 
 class BadInputError(MrvError):
@@ -64,7 +64,7 @@ class CatalogueError(BadInputError):
 
 
 class SearchTooLarge(CatalogueError):
-    """A search has more answers than are taken in; fewer months at once have fewer."""
+    """A search has more answers than are accepted; fewer months at once have fewer answers."""
 
 
 class SceneReadError(MrvError):
@@ -84,7 +84,7 @@ class SceneReadError(MrvError):
 
 
 class HeaderRefused(MrvError):
-    """A file's header does not describe pixels we can trust; the scene is left out for this reason."""
+    """A file's header does not describe pixels that can be trusted; the scene is left out for this reason."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)
@@ -95,7 +95,7 @@ class HeaderRefused(MrvError):
 
 
 class HoleError(MrvError):
-    """Pixels were asked for that were never fetched: a hole is not nodata."""
+    """Pixels were requested that were never fetched: a hole is not nodata."""
 
     def __init__(self, file: str, tiles: tuple[int, ...]) -> None:
         super().__init__(file, tiles)
@@ -199,11 +199,11 @@ class RequestRefused(BadInputError):
 
 
 class ExportError(RequestRefused):
-    """An export cannot be made as it was asked for."""
+    """An export cannot be made as it was requested."""
 
 
 class DecisionRefused(RequestRefused):
-    """A manual decision cannot be made as it was asked for."""
+    """A manual decision cannot be made as it was requested."""
 
 
 class LakeMismatch(BadInputError):
@@ -221,7 +221,7 @@ class LakeMismatch(BadInputError):
 
 
 class DamagedLake(MrvError):
-    """Stored evidence cannot be read as what it says it is."""
+    """A stored object cannot be read, or is not the object that its name or record states."""
 
     def __init__(self, object_name: str, reason: str) -> None:
         super().__init__(object_name, reason)
@@ -240,7 +240,7 @@ class LinkRefused(BadInputError):
 
 
 class HrefRefused(LinkRefused):
-    """A link leads where its catalogue may not reach."""
+    """A link leads to an address that its catalogue may not link to."""
 
     def __str__(self) -> str:
         return (
@@ -250,7 +250,7 @@ class HrefRefused(LinkRefused):
 
 
 class HostRefused(LinkRefused):
-    """A link leads to a machine that must not be asked for bytes."""
+    """A link leads to a machine that must not be read from."""
 
     def __str__(self) -> str:
         return (
@@ -277,19 +277,19 @@ class ObjectReadError(MrvError):
 
 
 class ObjectChanged(ObjectReadError):
-    """A published object was replaced while it was read: nothing read of it so far belongs to what is there now."""
+    """A published object was replaced while it was read: bytes read so far do not belong to the present object."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong in what the user wrote."""
+    """One mistake in the user's input."""
 
     field: str
-    """Where: ``gate.min_coverage``, ``parcels.geojson: features[3].geometry``, or a file's name."""
+    """Location: ``gate.min_coverage``, ``parcels.geojson: features[3].geometry``, or a file's name."""
     reason: str
     cure: str
     value: object = None
-    """What is written there; None where nothing is."""
+    """Value that is written there; None where nothing is written."""
 
     def __str__(self) -> str:
         written = "" if self.value is None else f" = {_SHORT.repr(self.value)}"
@@ -320,7 +320,7 @@ class SettingError(BadInputError):
 
 
 class ArchiveError(BadInputError):
-    """A simulated archive cannot be made as it is asked for."""
+    """A simulated archive cannot be made as it was requested."""
 
     def __init__(self, what: str, value: object, cure: str) -> None:
         super().__init__(what, value, cure)
@@ -331,7 +331,7 @@ class ArchiveError(BadInputError):
 
 
 class DemoFolderError(BadInputError):
-    """The folder of the demo's simulated programme holds something else than this version makes."""
+    """The folder of the demo's simulated programme holds files that this version does not make."""
 
     def __init__(self, folder: str, file: str, reason: str) -> None:
         super().__init__(folder, file, reason)
@@ -340,5 +340,5 @@ class DemoFolderError(BadInputError):
     def __str__(self) -> str:
         return (
             f"Folder {self.folder} of the demo's simulated programme, {self.file}: {self.reason}. "
-            "Move the folder away, or name another place with --into, and run `mrv demo` again: it makes a new one."
+            "Move the folder away, or name another folder with --into, and run `mrv demo` again: it makes a new one."
         )

@@ -1,4 +1,4 @@
-"""Where things live: the only reader of the environment. What is computed stands in the programme file."""
+"""Paths and run settings of a deployment, from the environment, which no other module reads."""
 
 import os
 import re
@@ -32,21 +32,21 @@ class Settings:
     dask_address: str | None = field(default=None, repr=False)
     """Scheduler of a distributed cluster; None: threads of this process."""
     signing_key: str | None = field(default=None, repr=False)
-    """What ``MRV_SIGNING_KEY`` says."""
+    """Value of ``MRV_SIGNING_KEY``."""
     hosts: tuple[str, ...] = ()
-    """Hosts that scenes may be read from besides those of the catalogue's preset; ``*.example.org`` is all below it."""
+    """Hosts that scenes may be read from besides the preset's; ``*.example.org`` means all hosts below it."""
     buckets: tuple[str, ...] = ()
-    """Buckets of S3 that scenes may be read from besides those of the preset, as ``ingest.bucket.bucket_of`` reads."""
+    """S3 buckets that scenes may be read from besides the preset's, as ``transport.s3.bucket_of`` reads them."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP; for tests and mirrors."""
 
 
 def current(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """The settings that the environment describes. An empty variable is an unset one.
+    """The settings that the environment describes. An empty variable counts as unset.
 
     Args:
-        environ: Variables; of this process by default.
-        folder: What relative paths start from; the working directory by default.
+        environ: Variables; those of this process by default.
+        folder: Folder that relative paths start from; the working directory by default.
 
     Raises:
         SettingError: When a variable cannot be used.
@@ -65,8 +65,8 @@ def demo_settings(
     Args:
         into: Folder for its lake and Dagster home; by default where ``current`` has them for the demo, so that
             the UI opens what the demo wrote.
-        environ: Variables; of this process by default.
-        folder: What relative paths start from; the working directory by default.
+        environ: Variables; those of this process by default.
+        folder: Folder that relative paths start from; the working directory by default.
 
     Raises:
         SettingError: When a variable cannot be used.
@@ -75,9 +75,9 @@ def demo_settings(
     folder = Path.cwd() if folder is None else folder
     if into is not None:
         return _settings(environ, DEMO_PROGRAM, folder / into / "lake")
-    # MRV_LAKE is the lake of the programme that is current, which may be another.
-    mine = environ if _program(environ, folder) == DEMO_PROGRAM else {**environ, "MRV_LAKE": ""}
-    return _settings(environ, DEMO_PROGRAM, _lake(mine, folder, DEMO_PROGRAM))
+    # MRV_LAKE is the lake of the current programme, which may be another.
+    demo_environ = environ if _program(environ, folder) == DEMO_PROGRAM else {**environ, "MRV_LAKE": ""}
+    return _settings(environ, DEMO_PROGRAM, _lake(demo_environ, folder, DEMO_PROGRAM))
 
 
 def simulated_settings(demo: Settings) -> Settings:
@@ -94,30 +94,30 @@ def simulated_settings(demo: Settings) -> Settings:
 def variables_for(
     settings: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> dict[str, str]:
-    """The variables to set so that a command works on a programme and lake; none where it does already.
+    """The variables to set so that a command works on a programme and lake; empty where it already does.
 
     Args:
         settings: The programme, its lake and its Dagster home.
-        environ: Variables; of this process by default.
-        folder: Where the command is to run; the working directory by default.
+        environ: Variables; those of this process by default.
+        folder: Folder in which the command is to run; the working directory by default.
     """
     environ = os.environ if environ is None else environ
-    wanted = {"MRV_PROGRAM": str(settings.program_path), "MRV_LAKE": str(settings.lake_path)}
+    variables = {"MRV_PROGRAM": str(settings.program_path), "MRV_LAKE": str(settings.lake_path)}
     with suppress(SettingError):
         if current(environ, folder) == settings:
             return {}
     if _dagster_home(environ, settings.lake_path) != settings.dagster_home:
-        wanted["DAGSTER_HOME"] = str(settings.dagster_home)
-    return wanted
+        variables["DAGSTER_HOME"] = str(settings.dagster_home)
+    return variables
 
 
 def ensure_dagster_home(settings: Settings, template: Path = DAGSTER_YAML) -> Path:
-    """Make the Dagster home ready and known to this process; gives its path.
+    """Make the Dagster home ready, name it in this process's environment, and return its path.
 
     A home that is new or empty gets the template as its dagster.yaml; one in use is left as it is.
 
     Raises:
-        SettingError: When ``DAGSTER_HOME`` is no place for it.
+        SettingError: When the folder cannot be created or written to.
     """
     home = settings.dagster_home
     try:
@@ -157,13 +157,13 @@ def _program(environ: Mapping[str, str], folder: Path) -> Path:
 def _lake(environ: Mapping[str, str], folder: Path, program: Path) -> Path:
     stated = environ.get("MRV_LAKE")
     if not stated:
-        # The package is no place to write to.
+        # The package's own folder is not written to.
         return folder / "mrv-demo" / "lake" if program == DEMO_PROGRAM else program.parent / "lake"
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", stated)
     if scheme:
-        what = "lakes on S3 are not supported yet" if scheme[1] == "s3" else "a lake is a folder"
+        reason = "lakes on S3 are not supported yet" if scheme[1] == "s3" else "a lake is a folder"
         raise SettingError(
-            "MRV_LAKE", _without_secrets(stated), what, "Set it to the path of a folder, or leave it unset"
+            "MRV_LAKE", _without_secrets(stated), reason, "Set it to the path of a folder, or leave it unset"
         )
     return folder / Path(stated).expanduser()
 
@@ -185,7 +185,7 @@ def _workers(environ: Mapping[str, str]) -> int:
         return os.cpu_count() or 1
     if not re.fullmatch(r"[1-9]\d{0,3}", stated):
         raise SettingError(
-            "MRV_WORKERS", stated, "it is no number of threads", "Set it to a whole number from 1, or leave it unset"
+            "MRV_WORKERS", stated, "it is not a number of threads", "Set it to a whole number from 1, or leave it unset"
         )
     return int(stated)
 
@@ -198,7 +198,7 @@ def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
             raise SettingError(
                 "MRV_ALLOW_HOSTS",
                 _without_secrets(host),
-                "it is no host name",
+                "it is not a host name",
                 "Write names with commas between, such as data.example.org or *.example.org",
             )
     return hosts
@@ -210,7 +210,7 @@ def _buckets(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def subscription_key(environ: Mapping[str, str] | None = None) -> str | None:
-    """The key for Planetary Computer's tokens, where there is one. Asked for where it is used, and shown nowhere."""
+    """The key for Planetary Computer's tokens; None where unset. It is read where it is used, and never printed."""
     return (os.environ if environ is None else environ).get("MRV_PC_SUBSCRIPTION_KEY") or None
 
 
