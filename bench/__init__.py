@@ -1,1 +1,1 @@
-"""Speed and memory against odc-stac on a synthetic month of Sentinel-2 that anyone can make again."""
+"""Benchmarks of speed and memory against odc-stac, on a synthetic and repeatable month of Sentinel-2."""

@@ -1,4 +1,4 @@
-"""``python -m bench``: rounds of fresh processes, one after the other; a table of medians and ratios."""
+"""``python -m bench``: rounds of fresh processes, one after the other, and a table of medians and ratios."""
 
 import argparse
 import json
@@ -30,21 +30,22 @@ from bench.month import FIVE_BANDS, QUARTER_PX, SIX_BANDS, TILE_PX, WARM_UP_PX, 
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
-"""Fewer show that it runs, and measure nothing."""
+"""Fewer rounds show that the benchmark runs, and measure nothing."""
 VERSIONS = (
     "mrv-assets", "odc-stac", "odc-geo", "odc-loader", "pystac", "dask", "xarray", "rasterio", "numpy", "numba",
     "zarr", "dagster",
 )  # fmt: skip
 
 CPU_BAR = 1.5
-"""The stages, everything stored and hashed, against odc-stac that stores nothing."""
+"""Most CPU of the stages, which store and hash everything, over that of odc-stac, which stores nothing."""
 MEMORY_BAR = 1.0
+"""Most peak memory of the stages over that of odc-stac."""
 
 Costs = Mapping[str, Sequence[Cost]]
 
 
 def main() -> None:
-    """Measure, print, and keep the numbers; exit code 1 when two sides found something else, 2 when one failed."""
+    """Measure, print, and keep the numbers; exit code 1 when two sides differ in results, 2 when one failed."""
     options = _options()
     bands = SIX_BANDS if options.nir08 else FIVE_BANDS
     with _folder(options.keep) as folder:
@@ -54,11 +55,11 @@ def main() -> None:
         facts = _facts(month, options.threads)
         rmtree(folder / "found", ignore_errors=True)
         warm, cold = _rounds(month, warm_up, folder, options.rounds, options.threads)
-        found = _compared(folder / "found")
-    print(_page(facts, warm, cold, found))
-    kept = _keep(facts, warm, cold, found)
-    _say(f"Every round is in {kept}")
-    sys.exit(0 if all(one.same for rows in found.values() for one in rows) else 1)
+        compared = _compared(folder / "found")
+    print(_page(facts, warm, cold, compared))
+    path = _keep(facts, warm, cold, compared)
+    _say(f"Every round is in {path}")
+    sys.exit(0 if all(row.same for rows in compared.values() for row in rows) else 1)
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def _rounds(
     """Every contender once a round, warm and then cold, so that a slow minute of the machine meets all alike."""
     warm: dict[str, list[Cost]] = {name: [] for name in CONTENDERS}
     cold: dict[str, list[Cost]] = {name: [] for name in CONTENDERS}
-    # Kernels compiled once and kept are what every run but a machine's first has.
+    # Every run but a machine's first has kernels that were compiled before.
     kept = folder / "compiled"
     for name in OURS:
         _say(f"Compiling kernels: {name}")
@@ -105,7 +106,7 @@ def _run(
     compiled: Path,
     save: Path | None = None,
 ) -> Cost:
-    """One contender in a fresh process; what it stored is removed after it ended."""
+    """Cost of one contender in a fresh process, whose stored files are removed after it ended."""
     scratch = folder / "scratch"
     rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -130,7 +131,7 @@ def _run(
 
 
 def _compared(found: Path) -> dict[str, list[Difference]]:
-    """Each contender's indices against those of the first."""
+    """Differences of each contender's indices from those of odc-stac."""
     rasters = {
         name: {path.stem: np.load(path, mmap_mode="r") for path in sorted((found / name).glob("*.npy"))}
         for name in CONTENDERS
@@ -138,12 +139,12 @@ def _compared(found: Path) -> dict[str, list[Difference]]:
     return {name: differences(rasters[name], rasters[ODC_STAC]) for name in CONTENDERS if name != ODC_STAC}
 
 
-# What is told
+# The report
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """What was measured on, and where."""
+    """The month that was measured on, and the machine."""
 
     pixels: int
     bands: tuple[str, ...]
@@ -180,7 +181,7 @@ def _facts(month: Month, threads: int) -> _Facts:
     )
 
 
-def _page(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Difference]]) -> str:
+def _page(facts: _Facts, warm: Costs, cold: Costs, compared: Mapping[str, list[Difference]]) -> str:
     rounds = len(warm[ODC_STAC])
     lines = [
         f"\nSynthetic month, {facts.pixels} x {facts.pixels} px, 6 dates, {', '.join(facts.bands)}: "
@@ -196,7 +197,7 @@ def _page(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Diff
         _table(warm, cold),
         "",
         *_against_bar(warm),
-        *(f"{name}: {_told(one)}" for name, rows in found.items() for one in rows),
+        *(f"{name}: {_difference_text(row)}" for name, rows in compared.items() for row in rows),
     ]
     if rounds < ROUNDS:
         lines.append(f"Fewer than {ROUNDS} rounds show that it runs; they measure nothing.")
@@ -208,9 +209,9 @@ def _table(warm: Costs, cold: Costs) -> str:
     for name in CONTENDERS:
         row: list[str] = [name]
         for costs in (warm, cold):
-            for field, shown in (("wall_s", "{:.2f}"), ("cpu_s", "{:.2f}"), ("peak_mb", "{:.0f}")):
+            for field, pattern in (("wall_s", "{:.2f}"), ("cpu_s", "{:.2f}"), ("peak_mb", "{:.0f}")):
                 value = _median(costs[name], field)
-                row.append(f"{shown.format(value)} ({value / _median(costs[ODC_STAC], field):.2f} x)")
+                row.append(f"{pattern.format(value)} ({value / _median(costs[ODC_STAC], field):.2f} x)")
         rows.append(row)
     measures = ("wall s", "CPU s", "peak MB")
     headers = ["", *measures, *(f"cold {measure}" for measure in measures)]
@@ -219,21 +220,22 @@ def _table(warm: Costs, cold: Costs) -> str:
 
 def _against_bar(warm: Costs) -> list[str]:
     lines = []
-    for field, bar, said in (("cpu_s", CPU_BAR, "CPU"), ("peak_mb", MEMORY_BAR, "Peak memory")):
+    for field, bar, label in (("cpu_s", CPU_BAR, "CPU"), ("peak_mb", MEMORY_BAR, "Peak memory")):
         ratios = {peer: _median(warm[STAGES], field) / _median(warm[peer], field) for peer in PEERS}
         verdicts = ", ".join(
             f"{ratio:.2f} x {peer} ({'met' if ratio <= bar else 'missed'})" for peer, ratio in ratios.items()
         )
-        lines.append(f"{said} of {STAGES}, at most {bar:g} x: {verdicts}")
+        lines.append(f"{label} of {STAGES}, at most {bar:g} x: {verdicts}")
     return lines
 
 
-def _told(one: Difference) -> str:
-    if one.same:
-        return f"{one.index} same, {one.valid} pixels, largest difference {one.largest:.1e}"
+def _difference_text(difference: Difference) -> str:
+    if difference.same:
+        return f"{difference.index} same, {difference.valid} pixels, largest difference {difference.largest:.1e}"
     return (
-        f"{one.index} DIFFERS: {one.beyond} of {one.valid} pixels by more than {TOLERANCE:g}, at most "
-        f"{one.largest:.1e}; {one.only_here} have a value only here, {one.only_there} only in {ODC_STAC}"
+        f"{difference.index} DIFFERS: {difference.beyond} of {difference.valid} pixels by more than {TOLERANCE:g}, "
+        f"at most {difference.largest:.1e}; {difference.only_here} have a value only here, "
+        f"{difference.only_there} only in {ODC_STAC}"
     )
 
 
@@ -241,7 +243,7 @@ def _median(costs: Sequence[Cost], field: str) -> float:
     return statistics.median(float(getattr(cost, field)) for cost in costs)
 
 
-def _keep(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Difference]]) -> Path:
+def _keep(facts: _Facts, warm: Costs, cold: Costs, compared: Mapping[str, list[Difference]]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{facts.pixels}px.json"
     document: dict[str, Any] = {
@@ -260,7 +262,7 @@ def _keep(facts: _Facts, warm: Costs, cold: Costs, found: Mapping[str, list[Diff
             }
             for name in CONTENDERS
         },
-        "differences": {name: [asdict(one) for one in rows] for name, rows in found.items()},
+        "differences": {name: [asdict(row) for row in rows] for name, rows in compared.items()},
     }
     path.write_text(json.dumps(document, indent=1) + "\n")
     return path
@@ -286,7 +288,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="of every contender")
     parser.add_argument("--nir08", action="store_true", help="also publish nir08, and with it compute NBR")
     parser.add_argument(
-        "--keep", type=Path, help="folder for the month and what was found, kept for the next time [a temporary one]"
+        "--keep", type=Path, help="folder for the month and the results, kept for the next time [a temporary one]"
     )
     return parser.parse_args()
 

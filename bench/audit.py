@@ -1,4 +1,4 @@
-"""``python -m bench.audit``: what the audit trail costs, beside the bare work it is added to."""
+"""``python -m bench.audit``: the cost of the audit trail, beside the bare work that it is added to."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from mrv_assets.audit.content import leaves
 REPEATS = 7
 MONTH = ("34TER", "2018-07")
 
-# In a process of its own, after the imports: CPU seconds of one run of every stage of a month.
+# Run in a process of its own: CPU seconds, after the imports, of one run of every stage of a month.
 _RUN = """
 import sys, time, json
 from pathlib import Path
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _digests() -> list[list[object]]:
-    """Digesting a block of decoded values, against SHA-256 of the same bytes and nothing else."""
+    """Rows of the time to digest a block of decoded values, against bare SHA-256 of the same bytes."""
     chance = np.random.default_rng(34)
     blocks: dict[str, tuple[NDArray[np.generic], float]] = {
         "reflectance, uint16, 6 dates": (chance.integers(1, 10_000, (6, 1024, 1024)).astype("uint16"), 0),
@@ -68,7 +68,7 @@ def _fastest(work: Callable[[], object]) -> float:
 
 
 def _runs() -> list[list[object]]:
-    """A month computed, the same request again, computed again on demand, and the lake verified."""
+    """Rows of CPU time: a month computed, requested again, computed again on demand, and its lake verified."""
     with tempfile.TemporaryDirectory(prefix="mrv-bench-") as folder:
         lake = Path(folder) / "lake"
         _run(Path(folder) / "compiles", "once")

@@ -1,4 +1,4 @@
-"""One contender, once, in a process of its own: ``python -m bench.contender NAME ...``; its cost as JSON on stdout."""
+"""``python -m bench.contender NAME ...``: one contender, once, in a process of its own; its cost as JSON on stdout."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ def main() -> None:
     """Run the contender named on the command line."""
     options = _options()
     if hasattr(os, "sched_setaffinity"):
-        # Whatever pools libraries start, nobody gets more CPUs than the others.
+        # No contender gets more CPUs than the others, whatever pools its libraries start.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     month = Month.at(options.month)
     rasters: list[Callable[[], Rasters]] = []
@@ -51,23 +51,23 @@ def main() -> None:
 
 
 def run(name: str, month: Month, scratch: Path, threads: int) -> Callable[[], Rasters]:
-    """Let a contender do the month.
+    """Run a contender on the month.
 
     Args:
         name: One of :data:`CONTENDERS`.
-        month: What is read.
-        scratch: Folder for what it stores; new, or not yet there.
-        threads: How many it may use.
+        month: The month that it reads.
+        scratch: Folder for the files that it stores; empty, or not yet there.
+        threads: Number of threads that it may use.
 
     Returns:
-        What gives its monthly indices: float32, dims (y, x), NaN where missing.
+        A function that gives its monthly indices: float32, dims (y, x), NaN where missing.
     """
-    # Each imports only what it needs: a cold start pays for its own libraries alone.
+    # Each contender imports only its own libraries: a cold start pays for no others.
     if name in PEERS:
         from bench.peer import odc_stac
 
-        found = odc_stac(month, threads, every_band=name == ODC_STAC_EVERY_BAND)
-        return lambda: found
+        indices = odc_stac(month, threads, every_band=name == ODC_STAC_EVERY_BAND)
+        return lambda: indices
     from bench.ours import monthly_rasters, stages, through_dagster
 
     work = {STAGES: stages, DAGSTER: through_dagster}[name]
@@ -82,7 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--warm-up", type=Path, help="folder of the month that is run first, untimed; without it the start is cold"
     )
-    parser.add_argument("--scratch", type=Path, required=True, help="folder for what is stored")
+    parser.add_argument("--scratch", type=Path, required=True, help="folder for the files that are stored")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--save", type=Path, help="folder that gets the monthly indices, after the timing")
     return parser.parse_args()

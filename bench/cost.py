@@ -1,4 +1,4 @@
-"""What work costs: wall clock, CPU and peak memory of this process."""
+"""The cost of work: wall clock, CPU and peak memory of this process."""
 
 import resource
 import sys
@@ -14,7 +14,7 @@ _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one piece of work took."""
+    """The cost of one piece of work."""
 
     wall_s: float
     cpu_s: float
@@ -24,7 +24,7 @@ class Cost:
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
-    """Do a piece of work; the peak is of this work alone where the system can forget an earlier one (Linux)."""
+    """The cost of doing some work; its peak is of this work alone where the system can forget earlier ones (Linux)."""
     _forget_peak()
     wall, cpu = time.perf_counter(), _cpu_s()
     work()
@@ -47,7 +47,7 @@ def _forget_peak() -> None:
     try:
         _CLEAR_REFS.write_text("5")
     except OSError:
-        # Then the peak is that of the process, whose warm-up is smaller than what is measured.
+        # The peak is then that of the whole process, whose warm-up is smaller than the measured work.
         return
 
 

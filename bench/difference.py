@@ -1,4 +1,4 @@
-"""Whether two sides found the same: values within a tolerance, and missing in the same places."""
+"""Differences between the results of two sides: values within a tolerance, and missing in the same pixels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ROWS = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How one index of two sides differs."""
+    """The difference of one index between two sides."""
 
     index: str
     valid: int
@@ -26,11 +26,11 @@ class Difference:
     only_here: int
     """Pixels in which only the first has a value."""
     only_there: int
-    """Pixels in which only the second has one."""
+    """Pixels in which only the second has a value."""
 
     @property
     def same(self) -> bool:
-        """True when the two sides agree, and on something."""
+        """True when the two sides agree in every pixel, and some pixel has a value."""
         return self.valid > 0 and not (self.beyond or self.only_here or self.only_there)
 
 
@@ -43,8 +43,8 @@ def differences(
 
     Args:
         here: By index, dims (y, x), NaN where missing.
-        there: The same of the other side.
-        tolerance: Largest difference that counts as none.
+        there: The rasters of the other side, likewise.
+        tolerance: Largest difference of values that count as the same.
 
     Raises:
         ValueError: When the sides do not hold the same indices in the same shape: nothing can be compared.
@@ -58,7 +58,7 @@ def differences(
 def _difference(index: str, here: NDArray[np.float32], there: NDArray[np.float32], tolerance: float) -> Difference:
     valid = beyond = only_here = only_there = 0
     largest = 0.0
-    # By strips: a whole tile's rasters are read from disk, and need not all be in memory at once.
+    # By strips: rasters of a whole tile are read from disk, and need not be in memory at once.
     for first in range(0, here.shape[0], _ROWS):
         a, b = here[first : first + _ROWS], there[first : first + _ROWS]
         has_a, has_b = ~np.isnan(a), ~np.isnan(b)

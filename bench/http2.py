@@ -1,7 +1,7 @@
-"""``python -m bench.http2``: does HTTP/2 bring ranges of files sooner? The same requests by three clients, in one run.
+"""``python -m bench.http2``: the time of byte ranges over HTTP/1.1 and HTTP/2, by three clients in one run.
 
 The server speaks both, over TLS on this machine, and sends its first byte some milliseconds late. httpx speaks both,
-so its two rows differ in the protocol alone; aiohttp, which the transport is made of, speaks HTTP/1.1.
+so its two rows differ in the protocol alone; aiohttp, which the transport uses, speaks HTTP/1.1.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tabulate import tabulate
 
 BODY = bytes(range(256)) * (1 << 14)
-"""Four megabytes, of which a request takes a part."""
+"""Four megabytes; a request takes a part of them."""
 AT_ONCE = (1, 8, 16)
 SIZES = (16 << 10, 256 << 10)
 """A header, and a COG tile."""
@@ -37,7 +37,7 @@ Client = Callable[[str, Path, int, int], Coroutine[Any, Any, float]]
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The server: a range of the body, late by what the path says in milliseconds."""
+    """The server: a range of the body, late by as many milliseconds as the path names."""
     if scope["type"] != "http":
         return
     headers = dict(scope["headers"])
@@ -61,7 +61,7 @@ async def _aiohttp(url: str, trust: Path, size: int, at_once: int) -> float:
 
 
 async def _httpx(url: str, trust: Path, size: int, at_once: int, *, http2: bool) -> float:
-    # Over HTTP/2 one connection carries all of them.
+    # Over HTTP/2 one connection carries all requests.
     limits = httpx.Limits(max_connections=1 if http2 else at_once, max_keepalive_connections=at_once)
     async with httpx.AsyncClient(
         http2=http2, verify=ssl.create_default_context(cafile=trust), limits=limits, timeout=60
@@ -87,16 +87,16 @@ def _range(size: int) -> dict[str, str]:
 
 
 async def _timed(get: Callable[[], Coroutine[Any, Any, int]], size: int, at_once: int) -> float:
-    """Seconds of all requests, some at once, after one that makes the connection."""
+    """Seconds of all requests, some at once, after a first one that opens the connection."""
     await get()
     free = asyncio.Semaphore(at_once)
 
-    async def one() -> None:
+    async def limited_get() -> None:
         async with free:
             assert await get() == size
 
     before = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(REQUESTS)))
+    await asyncio.gather(*(limited_get() for _ in range(REQUESTS)))
     return time.perf_counter() - before
 
 
@@ -115,12 +115,12 @@ async def _page(rounds: int, delay_ms: float) -> str:
         async with _served(Path(folder)) as (root, trust):
             for size in SIZES:
                 for at_once in AT_ONCE:
-                    found: dict[str, list[float]] = {name: [] for name in CLIENTS}
+                    times_by_client: dict[str, list[float]] = {name: [] for name in CLIENTS}
                     for _ in range(rounds):
                         for name, client in CLIENTS.items():
-                            found[name].append(await client(f"{root}/{delay_ms:g}", trust, size, at_once))
-                    first = statistics.median(found["aiohttp, HTTP/1.1"])
-                    medians = (statistics.median(times) for times in found.values())
+                            times_by_client[name].append(await client(f"{root}/{delay_ms:g}", trust, size, at_once))
+                    first = statistics.median(times_by_client["aiohttp, HTTP/1.1"])
+                    medians = (statistics.median(times) for times in times_by_client.values())
                     rows.append([size >> 10, at_once, *(f"{s:.2f} s ({s / first:.2f} x)" for s in medians)])
     headers = ["KB", "at once", *CLIENTS]
     table = tabulate(rows, headers=headers, disable_numparse=True)
@@ -129,7 +129,7 @@ async def _page(rounds: int, delay_ms: float) -> str:
 
 @asynccontextmanager
 async def _served(folder: Path) -> AsyncIterator[tuple[str, Path]]:
-    """A server of both protocols, and its certificate. Clients must not share what they trust: httpx writes into it."""
+    """A server of both protocols, and its certificate. Clients must not share an SSL context: httpx writes into it."""
     certificate, key = _certificate(folder)
     command = [sys.executable, "-m", "hypercorn", "bench.http2:app", "-b", "127.0.0.1:0"]
     command += ["--certfile", str(certificate), "--keyfile", str(key), "--error-logfile", str(folder / "log")]
@@ -142,7 +142,7 @@ async def _served(folder: Path) -> AsyncIterator[tuple[str, Path]]:
             port = log.read_text().partition("https://127.0.0.1:")[2].split()[0]
             yield f"https://127.0.0.1:{port}", certificate
         finally:
-            # A child ignores SIGTERM where whoever started this process did.
+            # A child ignores SIGTERM where the parent of this process did.
             process.kill()
 
 

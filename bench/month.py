@@ -1,7 +1,7 @@
-"""The month that is measured on: made up, yet shaped like Sentinel-2, and the same bytes on every machine.
+"""The synthetic month that is measured on: shaped like Sentinel-2, and the same bytes on every machine.
 
-No random generator's distribution and no floating point takes part in a pixel, so no version of numpy and no CPU
-can change one: noise is raw bits, and everything smooth is whole-number interpolation between raw bits.
+Pixels use neither the distributions of a random generator nor floating point, so no version of numpy and no CPU can
+change one: noise is raw bits, and all smooth fields are whole-number interpolation between raw bits.
 """
 
 import hashlib
@@ -32,10 +32,10 @@ QUARTER_PX = 2745
 TILE_PX = 10980
 """Side of a whole tile."""
 WARM_UP_PX = 256
-"""Side of the month that code is warmed up on."""
+"""Side of the month that code is warmed up on, 10 m pixels."""
 
 MADE = "made.json"
-"""Says of a folder which month it holds; written last, so that half a month is never taken for one."""
+"""File that states which month a folder holds; written last, so that half a month is never taken for a whole one."""
 
 PARCEL_PX = 70
 """Side of a parcel, 10 m pixels: 49 ha."""
@@ -61,14 +61,14 @@ BANDS: Mapping[str, BandRecipe] = {
     "swir22": BandRecipe(resolution_m=20, bare=3600, dense=1700),
 }
 FIVE_BANDS = ("blue", "red", "nir", "swir22", "scl")
-"""What a month has. It lacks nir08, without which there is no NBR."""
+"""Bands of a month by default. It lacks nir08, without which there is no NBR."""
 SIX_BANDS = ("blue", "red", "nir", "nir08", "swir22", "scl")
 SCL_RESOLUTION_M = 20
 
 NOISE = 40
-"""Noise is uniform below this, digital numbers: what makes the files about half their size in memory."""
+"""Upper bound of the uniform noise, digital numbers; it makes files about half their size in memory."""
 CLOUD_FROM = (560, 400, 760, 340, 560, 440)
-"""Per date: where the cloud field, 0 to 1023 and mostly near 512, is above this, there is cloud."""
+"""Threshold of the cloud field by date: it is 0 to 1023, mostly near 512, and above the threshold there is cloud."""
 SHADOW_SHIFT = (18, 30)
 """Rows and columns between a cloud and its shadow, 20 m pixels."""
 
@@ -85,8 +85,8 @@ class Month:
     @classmethod
     def at(cls, folder: Path) -> "Month":
         """The month that was made in a folder."""
-        made = json.loads((folder / MADE).read_bytes())
-        return cls(folder=folder, pixels=made["pixels"], bands=tuple(made["bands"]))
+        recipe = json.loads((folder / MADE).read_bytes())
+        return cls(folder=folder, pixels=recipe["pixels"], bands=tuple(recipe["bands"]))
 
     @property
     def catalogue(self) -> Path:
@@ -117,23 +117,23 @@ class Month:
 
     @property
     def cog_tile_bytes(self) -> int:
-        """Bytes of all COG tiles, by the files' headers as GDAL reads them."""
+        """Bytes of all COG tiles, from the files' headers as GDAL reads them."""
         return sum(_tile_bytes(path) for path in self.files)
 
 
 def _tile_bytes(path: Path) -> int:
     with rasterio.open(path) as file:
-        places = [place for place, _ in file.block_windows(1)]
-        return sum(int(file.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=1) or 0) for row, col in places)
+        positions = [position for position, _ in file.block_windows(1)]
+        return sum(int(file.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=1) or 0) for row, col in positions)
 
 
 def make_month(folder: Path, pixels: int, bands: tuple[str, ...] = FIVE_BANDS) -> Month:
-    """Make a month of six scenes, or find the one made here before.
+    """Make a month of six scenes, or return the month made in the folder before.
 
     Args:
-        folder: Where it goes; emptied first, unless it holds this very month.
+        folder: Folder of the month; emptied first, unless it holds this very month.
         pixels: Side of the square that the scenes cover, 10 m pixels.
-        bands: Of each scene, ``scl`` among them.
+        bands: Bands of each scene, ``scl`` among them.
     """
     month = Month(folder=folder, pixels=pixels, bands=bands)
     done, recipe = folder / MADE, {"pixels": pixels, "bands": list(bands), "recipe": _recipe()}
@@ -173,13 +173,13 @@ def band_pixels(band: str, grid: Grid, date: int) -> NDArray[np.uint16]:
 
     Args:
         band: One of :data:`BANDS`.
-        grid: Of the band; its upper left corner is the tile's.
+        grid: Grid of the band; its upper left corner is the tile's.
         date: Index into :data:`DAYS`.
     """
     recipe = BANDS[band]
     out = np.empty((grid.height, grid.width), np.uint16)
     noise = _noise(f"{band} {date}", out.shape)
-    # By strips, so that a whole tile needs no more memory than its own pixels and some.
+    # By strips, so that a whole tile needs little more memory than its own pixels.
     for first in range(0, grid.height, BLOCK):
         rows = np.arange(first, min(first + BLOCK, grid.height))
         cols = np.arange(grid.width)
@@ -211,14 +211,14 @@ def scl_pixels(grid: Grid, date: int) -> NDArray[np.uint8]:
 
 
 def _ground(rows: NDArray[np.int64], cols: NDArray[np.int64], resolution_m: int) -> NDArray[np.int32]:
-    """How dense vegetation is, 0 to 1023: hills of 2.5 km with fields of 160 m on them."""
+    """Density of vegetation, 0 to 1023: hills of 2.5 km with fields of 160 m on them."""
     hills = _smooth("hills", rows, cols, 2560 // resolution_m)
     fields = _smooth("fields", rows, cols, 160 // resolution_m)
     return (3 * hills + fields) >> 2
 
 
 def _cloud(rows: NDArray[np.int64], cols: NDArray[np.int64], resolution_m: int, date: int) -> NDArray[np.int32]:
-    """How deep in a cloud a pixel is, -1023 to 1023; above 0 it is in one."""
+    """Depth of pixels in a cloud, -1023 to 1023; above 0 they are cloud."""
     return _smooth(f"cloud {date}", rows, cols, 5120 // resolution_m) - CLOUD_FROM[date]
 
 
@@ -227,7 +227,7 @@ def _smooth(name: str, rows: NDArray[np.int64], cols: NDArray[np.int64], step: i
     bits = step.bit_length() - 1
     k, u = rows >> bits, (rows & (step - 1)).astype(np.int32)[:, np.newaxis]
     m, v = cols >> bits, (cols & (step - 1)).astype(np.int32)
-    # A row of nodes has a seed of its own, so that a larger month holds a smaller one's ground and clouds.
+    # A row of nodes has a seed of its own, so that a larger month has the ground and clouds of a smaller one.
     nodes = np.stack([_nodes(f"{name} {row}", int(m[-1]) + 2) for row in range(int(k[0]), int(k[-1]) + 2)])
     k = k - k[0]
     lines = nodes[k] * (step - u) + nodes[k + 1] * u
@@ -284,7 +284,7 @@ def _write_cog(path: Path, values: NDArray[np.generic], grid: Grid) -> None:
         COMPRESS="DEFLATE",
         # GDAL's word for TIFF predictor 2; classes gain nothing from it.
         PREDICTOR="STANDARD" if values.dtype == np.uint16 else "NO",
-        # Nobody here reads them.
+        # No contender reads them.
         OVERVIEWS="NONE",
         NUM_THREADS="ALL_CPUS",
     ) as file:
@@ -381,7 +381,7 @@ def _catalog() -> Json:
 
 
 def _parcels(grid: Grid) -> Json:
-    """Four parcels in each block the scenes touch, so that every block is active; in the corner ones, what fits."""
+    """Four parcels in each block the scenes touch, so that every block is active; smaller in partial blocks."""
     features = []
     for top in range(0, grid.height, BLOCK):
         for left in range(0, grid.width, BLOCK):
@@ -404,9 +404,9 @@ def _lonlat_ring(grid: Grid, row: int, col: int, side: int) -> list[list[float]]
     """A square of pixels as a closed ring in degrees, counter-clockwise."""
     corners = ((row, col), (row + side, col), (row + side, col + side), (row, col + side), (row, col))
     to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    places = (to_lonlat.transform(grid.x0 + j * grid.dx, grid.y0 + i * grid.dy) for i, j in corners)
-    # 1e-7 degrees is a centimetre, and hides what PROJ's versions differ by.
-    return [[round(lon, 7), round(lat, 7)] for lon, lat in places]
+    points = (to_lonlat.transform(grid.x0 + j * grid.dx, grid.y0 + i * grid.dy) for i, j in corners)
+    # 1e-7 degrees is a centimetre, and hides the differences between versions of PROJ.
+    return [[round(lon, 7), round(lat, 7)] for lon, lat in points]
 
 
 def _write_json(path: Path, document: Json) -> None:

@@ -1,4 +1,4 @@
-"""``python -m bench.network``: the month from a server far away, by our raw_tiles and by odc-stac, in one run.
+"""``python -m bench.network``: the month from a distant server, by our raw_tiles and by odc-stac, in one run.
 
 Ours searches, reads headers past the gate, brings the COG tiles of the active blocks, hashes and stores them, and
 writes a record. odc-stac loads the same bands into memory. Each runs in a process of its own, after a small warm-up.
@@ -28,11 +28,11 @@ Json = dict[str, Any]
 
 OURS, PEER = "mrv raw_tiles", "odc-stac"
 RATIO, BYTES, LAG_MS = 0.3, 1.02, 50.0
-"""The bars: wall time over odc-stac's, bytes over the COG tiles needed, and how late the event loop may be."""
+"""The bars: wall time over odc-stac's, bytes over the COG tiles needed, and the largest lag of the event loop."""
 
 
 def main() -> None:
-    """Measure and print; or, with ``--contender``, be one of those that are measured."""
+    """Measure and print; with ``--contender``, run as one of the measured processes."""
     options = _options()
     if options.contender:
         print(json.dumps(_contend(options)))
@@ -46,7 +46,7 @@ def main() -> None:
             for name, costs in rounds.items():
                 costs.append(_run(name, folder, Path(scratch) / f"{number}", options))
                 print(f"[{number + 1}/{options.rounds}] {name}: {costs[-1]['wall_s']:.2f} s", file=sys.stderr)
-        # Of the square, every block is active: all COG tiles of all files are needed.
+        # Every block of the square is active: all COG tiles of all files are needed.
         bars = bars_of(rounds, Month.at(folder / "timed").cog_tile_bytes)
     print(_page(rounds, bars, options))
     sys.exit(0 if all(bar.met for bar in bars) else 1)
@@ -54,7 +54,7 @@ def main() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """Something that has to hold, and whether it does."""
+    """A condition that has to hold, and whether it does."""
 
     text: str
     met: bool
@@ -64,11 +64,11 @@ class Bar:
 
 
 def bars_of(rounds: dict[str, list[Json]], needed_bytes: int) -> tuple[Bar, ...]:
-    """The bars, held against what was measured.
+    """The bars, compared with the measurements.
 
     Args:
-        rounds: What each round cost, by contender.
-        needed_bytes: Of the COG tiles that have to be read, known from the files and from nobody who reads them.
+        rounds: Cost of each round, by contender.
+        needed_bytes: Bytes of the COG tiles that have to be read, known from the files and not from a contender.
     """
     ratio = _median(rounds[OURS], "wall_s") / _median(rounds[PEER], "wall_s")
     over = _median(rounds[OURS], "bytes") / needed_bytes
@@ -107,7 +107,7 @@ def _median(costs: list[Json], field: str) -> float:
 
 
 def _run(name: str, folder: Path, scratch: Path, options: argparse.Namespace) -> Json:
-    """One contender, on servers of its own."""
+    """Cost of one contender, on servers of its own."""
     with _served(folder / "timed", options.delay_ms) as root, _served(folder / "warm-up", options.delay_ms) as warm:
         command = [sys.executable, "-m", "bench.network", "--contender", name, "--root", root, "--warm-up", warm]
         command += ["--month", str(folder), "--scratch", str(scratch / name), "--threads", str(options.threads)]
@@ -124,7 +124,7 @@ def _served(month: Path, delay_ms: float) -> Iterator[str]:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
         finally:
-            # A child ignores SIGTERM where whoever started this process did.
+            # A child ignores SIGTERM where the parent of this process did.
             process.kill()
 
 
@@ -143,7 +143,7 @@ def _contend(options: argparse.Namespace) -> Json:
 
 @contextmanager
 def _lag() -> Iterator[list[float]]:
-    """How late the ingest's event loop was, each time it was asked; in seconds."""
+    """Lags of the transport's event loop, each time that it was asked; seconds."""
     from mrv_assets.transport import event_loop
 
     lags: list[float] = []
@@ -183,12 +183,12 @@ def _peer(root: str, month: Path, scratch: Path, threads: int) -> None:
     from odc.geo.geobox import GeoBox
 
     odc.stac.configure_rio(cloud_defaults=True)
-    made = Month.at(month)
-    grid = made.grid
+    published = Month.at(month)
+    grid = published.grid
     items = list(pystac_client.Client.open(root).search(collections=[COLLECTION]).items())
     odc.stac.load(
         items,
-        bands=list(made.bands),
+        bands=list(published.bands),
         geobox=GeoBox((grid.height, grid.width), rasterio.Affine(grid.dx, 0, grid.x0, 0, grid.dy, grid.y0), grid.crs),
         resampling={"*": "bilinear", "scl": "nearest"},
         pool=threads,

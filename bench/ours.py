@@ -19,7 +19,7 @@ def stages(month: Month, lake: Path, threads: int) -> None:
 
 
 def through_dagster(month: Month, lake: Path, threads: int) -> None:
-    """The same as a user starts it: ``mrv run``, which is Dagster's own materialize on an instance on disk."""
+    """Run the stages as a user does: by ``mrv run``, which is Dagster's own materialize on an instance on disk."""
     from mrv_assets.cli.main import verbs
 
     os.environ.update(
@@ -28,7 +28,7 @@ def through_dagster(month: Month, lake: Path, threads: int) -> None:
         MRV_WORKERS=str(threads),
         DAGSTER_HOME=str(lake.parent / "dagster"),
     )
-    # Its answer is not what is asked for here.
+    # The verb's answer is not needed here, and stdout belongs to the cost.
     with contextlib.redirect_stdout(sys.stderr):
         verbs.main(["run", "--tile", TILE, "--month", MONTH, "--json"], standalone_mode=False)
 

@@ -13,9 +13,10 @@ from odc.geo.geobox import GeoBox
 from bench.month import Month
 
 CLEAR = (4, 5, 6)
-"""SCL classes in which the ground was seen; the missions' data say the same."""
+"""SCL classes in which the ground was seen, as the missions' data have them."""
 CHUNK_PX = 1024
-"""One COG tile. Against 2048, all dates in a chunk, and no dask: the least memory, and CPU 10 % above the least."""
+"""Side of a chunk: one COG tile. Compared with 2048, all dates in a chunk, and no dask, it takes the least memory, and
+CPU 10 % above the least."""
 
 Reflectance = Callable[[str], xr.DataArray]
 
@@ -24,20 +25,20 @@ def odc_stac(month: Month, threads: int, *, every_band: bool) -> dict[str, NDArr
     """The month's mean of each index over clear observations, in memory.
 
     Args:
-        month: What is read.
-        threads: Of dask's scheduler.
-        every_band: Bring every reflectance band onto the grid, as aligned_tiles does, and not only those of an
-            index: of the others it takes the masked mean.
+        month: The month that is read.
+        threads: Threads of dask's scheduler.
+        every_band: Whether every reflectance band is brought onto the grid, as aligned_tiles does, and not only the
+            bands of an index; the other bands become their masked mean.
 
     Returns:
         By index, float32, dims (y, x), NaN where no observation is valid.
     """
-    wanted = [name for name in month.bands if every_band or name in _needed(month)]
+    bands = [name for name in month.bands if every_band or name in _needed(month)]
     items = list(pystac.Catalog.from_file(str(month.catalogue)).get_items(recursive=True))
     grid = month.grid
     stack: xr.Dataset = odc.stac.load(
         items,
-        bands=wanted,
+        bands=bands,
         geobox=GeoBox((grid.height, grid.width), rasterio.Affine(grid.dx, 0, grid.x0, 0, grid.dy, grid.y0), grid.crs),
         resampling={"*": "bilinear", "scl": "nearest"},
         chunks={"x": CHUNK_PX, "y": CHUNK_PX},
@@ -49,7 +50,7 @@ def odc_stac(month: Month, threads: int, *, every_band: bool) -> dict[str, NDArr
         return numbers * np.float32(1e-4) - np.float32(0.1)
 
     monthly = xr.Dataset({name: index(reflectance).mean("time") for name, index in _indices(month).items()})
-    for band in wanted:
+    for band in bands:
         if band not in _needed(month):
             monthly[band] = reflectance(band).mean("time")
     monthly = monthly.compute(scheduler="threads", num_workers=threads)
@@ -70,7 +71,7 @@ def _ndvi(band: Reflectance) -> xr.DataArray:
 
 def _evi(band: Reflectance) -> xr.DataArray:
     nir, red, blue = band("nir"), band("red"), band("blue")
-    # Python's own numbers do not widen float32.
+    # Python numbers do not widen float32.
     return _ratio(2.5 * (nir - red), nir + 6 * red - 7.5 * blue + 1, 2.0)
 
 
@@ -79,6 +80,6 @@ def _nbr(band: Reflectance) -> xr.DataArray:
 
 
 def _ratio(above: xr.DataArray, below: xr.DataArray, limit: float) -> xr.DataArray:
-    """``above / below``, missing where it means nothing: by the same rule as ours."""
+    """``above / below``, missing where it has no meaning, by the same rule as in our indices."""
     value = above / below
     return value.where((below > 0) & (abs(value) <= limit))

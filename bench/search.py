@@ -1,4 +1,4 @@
-"""``python -m bench.search``: how long searches of a distant STAC API take, one after the other and side by side."""
+"""``python -m bench.search``: the time of searches of a distant STAC API, one after the other and in parallel."""
 
 import json
 import multiprocessing
@@ -22,9 +22,9 @@ SEARCHES = 64
 """Partitions of a backfill: tiles times months."""
 AT_ONCE = (1, 4, 16)
 LATENCY_S = 0.1
-"""From a request to the first byte of its answer, as of a catalogue on another continent."""
+"""Time from a request to the first byte of its answer, as from a catalogue on another continent."""
 PAGES, PAGE_ITEMS, ITEM_BYTES = 2, 10, 26_000
-"""Of one search: a month of a tile, with items as large as Earth Search's."""
+"""Size of one search: a month of a tile, with items as large as those of Earth Search."""
 ROUNDS = 3
 BOUNDS = (22.0, 45.0, 23.0, 46.0)
 MONTH = ("2018-07-01T00:00:00Z", "2018-08-01T00:00:00Z")
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def _measured(root: str, at_once: int) -> float:
-    """Seconds that all searches take, by one catalogue that so many threads share."""
+    """Seconds that all searches take, by one catalogue that a number of threads share."""
     catalogue = ApiCatalogue(preset_of(root), HostRules(loopback=True))
     began = time.perf_counter()
     with ThreadPoolExecutor(at_once) as threads:
-        found = list(threads.map(lambda _: catalogue.search("a", BOUNDS, *MONTH), range(SEARCHES)))
+        results = list(threads.map(lambda _: catalogue.search("a", BOUNDS, *MONTH), range(SEARCHES)))
     took = time.perf_counter() - began
-    if any(one.returned != PAGES * PAGE_ITEMS for one in found):
+    if any(result.returned != PAGES * PAGE_ITEMS for result in results):
         sys.exit("A search was not whole")
     return took
 
@@ -68,7 +68,7 @@ def _distant_api() -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
-        # A child ignores SIGTERM where whoever started this process did.
+        # A child ignores SIGTERM where the parent of this process did.
         process.kill()
         process.join()
 
@@ -82,7 +82,7 @@ def _serve(told: Connection) -> None:
 
 def _page(root: str, number: int) -> bytes:
     following = {"rel": "next", "href": f"{root}/search", "method": "POST", "body": {"page": number + 1}}
-    features = [_item(f"{number}-{place}") for place in range(PAGE_ITEMS)]
+    features = [_item(f"{number}-{index}") for index in range(PAGE_ITEMS)]
     page = {
         "type": "FeatureCollection",
         "features": features,
@@ -100,7 +100,7 @@ def _item(name: str) -> dict[str, Any]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Else the second of two small writes waits for the first one's acknowledgement.
+    # Otherwise the second of two small writes waits for the acknowledgement of the first.
     disable_nagle_algorithm = True
     pages: Sequence[bytes] = ()
 
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not _Handler.pages:
-            # Written once: what is measured is the asking.
+            # Pages are written once, because searching is measured and not writing.
             root = f"http://{self.headers['Host']}"
             _Handler.pages = [_page(root, number) for number in range(PAGES)]
         self._answer(_Handler.pages[asked.get("page", 0)])

@@ -1,7 +1,7 @@
-"""The synthetic month on a server far away: files by range and a STAC API, each answer some milliseconds late.
+"""The synthetic month on a distant server: files by range and a STAC API, each answer some milliseconds late.
 
-``python -m bench.served MONTH --delay-ms 50`` prints its address and serves until it is stopped. ``/_bytes`` says how
-many bytes of files it has sent, and how many requests it had for them.
+``python -m bench.served MONTH --delay-ms 50`` prints its address and serves until it is stopped. ``/_bytes`` gives the
+number of bytes of files that it has sent, and the number of requests for them.
 """
 
 import argparse
@@ -27,7 +27,7 @@ class _Server:
         self._requests = 0
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        """A file, or a range of it."""
+        """A file, or a range of its bytes."""
         path = self._root / request.match_info["scene"] / request.match_info["name"]
         if not path.is_file():
             raise web.HTTPNotFound
@@ -66,7 +66,7 @@ class _Server:
         )
 
     async def search(self, request: web.Request) -> web.Response:
-        """Every item; there is one month and one place."""
+        """Every item, whatever was searched for: there is one month and one tile."""
         await asyncio.sleep(self._delay_s)
         items = [self._item(path, f"{request.scheme}://{request.host}") for path in sorted(self._root.glob("*/*.json"))]
         page = {"type": "FeatureCollection", "features": items, "links": []}
@@ -80,12 +80,12 @@ class _Server:
         return {**item, "links": [], "collection": COLLECTION}
 
     async def bytes(self, request: web.Request) -> web.Response:
-        """What was sent so far."""
+        """Bytes of files sent so far, and requests for them."""
         return web.json_response({"bytes": self._sent, "requests": self._requests})
 
 
 def main() -> None:
-    """Serve."""
+    """Serve the month until stopped."""
     parser = argparse.ArgumentParser(prog="python -m bench.served")
     parser.add_argument("month", type=Path)
     parser.add_argument("--delay-ms", type=float, default=50.0)
