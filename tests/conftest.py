@@ -12,6 +12,7 @@ from typing import Any
 
 import garbage  # noqa: F401
 import pytest
+import unsynced  # noqa: F401
 from demo_lake import Demo, mrv, run_demo
 from hypothesis import settings
 from once import Once, made_once

@@ -91,8 +91,15 @@ def installed_mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.
 
 
 def dagster(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Dagster's own command as a user does."""
-    return _run([str(BIN / "dagster"), *arguments], cwd, environment)
+    """Run what Dagster's own command runs, in a process of its own; the README's test runs the installed one."""
+    return forked.run(_dagster, *arguments, cwd=cwd, **environment)
+
+
+def _dagster(*arguments: str) -> None:
+    from dagster._cli import main
+
+    sys.argv = ["dagster", *arguments]
+    main()
 
 
 def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 PRELOADED = (
-    "garbage",
+    *("garbage", "unsynced"),
     *(f"mrv_assets.{name}" for name in ("cli.main", "deployment", "programme.parcels", "stac.open", "lake.view")),
     *(f"mrv_assets.reports.{name}" for name in ("answers", "drift", "explain", "export", "verify")),
     *(f"mrv_assets.verify.{name}" for name in ("drift", "proof", "rerun", "verification")),
