@@ -21,7 +21,7 @@ from typing import Any
 import forked
 import yaml
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import PRODUCT, STAGES, Deployment
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.store import Lake
 from mrv_assets.reports.answers import table_rows
@@ -152,6 +152,13 @@ def a_deployment(program: Path, lake: Path | None = None, workers: int = 1) -> D
 def run_months(deployment: Deployment, months: Sequence[str], tile: str = TILE) -> dict[str, dict[str, Materialized]]:
     """Every stage of some months, without Dagster; by month and asset."""
     return {month: dict(deployment.run(tile, month)) for month in months}
+
+
+def up_to(stage: str, deployment: Deployment) -> Deployment:
+    """A programme of one month and one mission with its assets up to a stage in the lake, and nothing behind them."""
+    for name in STAGES[: STAGES.index(stage) + 1]:
+        deployment.materialize(name, deployment.plan(deployment.tiles[0], deployment.months[0], deployment.missions[0]))
+    return deployment
 
 
 def run_months_in_process(
