@@ -90,9 +90,10 @@ def _run(lake: Path, how: str) -> float:
 
 
 def _verify(lake: Path) -> None:
-    from mrv_assets.verify.verification import Wanted, verify
+    from mrv_assets.reports.verify import answer as verify
+    from mrv_assets.verify.verification import Options
 
-    answer = verify(lake, Wanted(), again=False, progress=lambda name, done, of: None)
+    answer = verify(lake, Options(), again=False, progress=lambda name, done, of: None)
     if not answer["verified"]:
         sys.exit(f"The lake does not verify: {answer['findings']}")
 

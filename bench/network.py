@@ -144,7 +144,7 @@ def _contend(options: argparse.Namespace) -> Json:
 @contextmanager
 def _lag() -> Iterator[list[float]]:
     """How late the ingest's event loop was, each time it was asked; in seconds."""
-    from mrv_assets.transport import event_loop as loop
+    from mrv_assets.transport import event_loop
 
     lags: list[float] = []
     done = threading.Event()
@@ -155,7 +155,7 @@ def _lag() -> Iterator[list[float]]:
             await asyncio.sleep(0.005)
             lags.append(time.perf_counter() - before - 0.005)
 
-    ticking = loop.start(tick())
+    ticking = event_loop.start(tick())
     try:
         yield lags
     finally:

@@ -1,10 +1,10 @@
 """Where a programme meets its lake: what `mrv`, the Dagster assets and the tests all work through."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import overload
 
 import numpy as np
 
@@ -19,15 +19,14 @@ from mrv_assets.science.blocks import active_blocks
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import AssignedParcels, assign_parcels, geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
+from mrv_assets.settings import Settings
 from mrv_assets.stages.materialize import Materialized
-from mrv_assets.stages.plan import GateRules, NotAnswered, Plan, SceneSource, TileParcels, Treatment
-
-if TYPE_CHECKING:
-    from mrv_assets.stac.source import Published
-
-STAGES = ("raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles")
-"""A mission's assets, upstream first."""
-PRODUCT = "monthly_proxies"
+from mrv_assets.stages.mission_plan import GateRules, MissionPlan, SceneSource, Substitution, Treatment
+from mrv_assets.stages.month_plan import MonthPlan
+from mrv_assets.stages.options import DEFAULT, NotAnswered, RunOptions
+from mrv_assets.stages.run import run_stage
+from mrv_assets.stages.table import BY_NAME, MISSION_STAGES, STAGES, Stage
+from mrv_assets.stages.tile_month import TileMonth, TileParcels
 
 
 class UnknownPartition(BadInputError):
@@ -66,6 +65,11 @@ class Deployment:
     """Buckets of S3 that they may be read from besides."""
     loopback: bool = False
     """Whether this machine itself may be read from over HTTP."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Deployment":
+        """The deployment that settings describe: each field is the setting of its name."""
+        return cls(**{stated.name: getattr(settings, stated.name) for stated in fields(cls)})
 
     @cached_property
     def program(self) -> Program:
@@ -111,16 +115,22 @@ class Deployment:
         """The programme's missions in the order of substitution."""
         return tuple(MISSIONS[name] for name in self.program.substitution)
 
+    @overload
+    def plan(self, tile: str, month: str, mission: None = None, options: RunOptions = ...) -> MonthPlan: ...
+
+    @overload
+    def plan(self, tile: str, month: str, mission: Mission, options: RunOptions = ...) -> MissionPlan: ...
+
     def plan(
-        self,
-        tile: str,
-        month: str,
-        mission: Mission | None = None,
-        *,
-        force: bool = False,
-        dagster_run_id: str | None = None,
-    ) -> Plan:
-        """The plan of one tile and month.
+        self, tile: str, month: str, mission: Mission | None = None, options: RunOptions = DEFAULT
+    ) -> MissionPlan | MonthPlan:
+        """The plan of one mission's assets of a tile and month, or of the products of all missions.
+
+        Args:
+            tile: Which tile.
+            month: Which month.
+            mission: Which mission; None for the products.
+            options: How to run; threads and scheduler are this deployment's.
 
         Raises:
             UnknownPartition: When the programme has no such tile or month.
@@ -129,50 +139,49 @@ class Deployment:
             raise UnknownPartition("tile", tile, self.tiles)
         if month not in self.months:
             raise UnknownPartition("month", month, self.months)
-        program = self.program
-        grid = tile_grid(tile, program.grid.resolution_m)
+        grid = tile_grid(tile, self.program.grid.resolution_m)
         parcels = self._parcels(tile, grid.crs)
-        source = None
+        active = active_blocks(grid, parcels.projected)
+        at = TileMonth(tile=tile, month=month, grid=grid, parcels=parcels, active=active)
+        options = replace(options, workers=self.workers, dask_address=self.dask_address)
         if mission is not None:
-            stated = program.missions[mission.name]
-            source = SceneSource(
+            return self._mission_plan(at, mission, options)
+        return MonthPlan(
+            missions=tuple(self._mission_plan(at, each, options) for each in self.missions),
+            composite=self.program.composite,
+            min_native_pixels=self.program.min_native_pixels,
+            optical=tuple(name for name, known in MISSIONS.items() if not known.radar),
+            options=options,
+        )
+
+    def _mission_plan(self, at: TileMonth, mission: Mission, options: RunOptions) -> MissionPlan:
+        program, stated = self.program, self.program.missions[mission.name]
+        return MissionPlan(
+            at=at,
+            mission=mission,
+            source=SceneSource(
                 catalogue=program.catalog_at(mission.name),
                 collection=stated.collection,
                 integrity=stated.integrity,
                 hosts=self.hosts,
                 buckets=self.buckets,
                 loopback=self.loopback,
-            )
-        return Plan(
-            tile=tile,
-            month=month,
-            grid=grid,
-            parcels=parcels,
-            active=active_blocks(grid, parcels.projected),
-            mission=mission,
-            source=source,
+            ),
             gate=GateRules(
                 min_coverage=program.gate.min_coverage,
                 cloud_probability=program.gate.cloud_probability,
                 dilation_px=program.gate.dilation_px,
                 min_scene_clear=program.gate.min_scene_clear,
             ),
-            composite=program.composite,
-            substitution=program.substitution,
-            allow_sar=program.allow_sar,
-            min_native_pixels=program.min_native_pixels,
-            fusion=program.fusion,
             treatment=Treatment(
                 snow_is_clear=program.snow_is_clear,
                 bandpass=BANDPASSES.get(program.bandpass),
                 speckle=program.speckle,
                 orbit_direction=program.orbit_direction,
             ),
+            substitution=Substitution(order=program.substitution, allow_sar=program.allow_sar, fusion=program.fusion),
             reviewers=program.the_reviewers,
-            workers=self.workers,
-            dask_address=self.dask_address,
-            force=force,
-            dagster_run_id=dagster_run_id,
+            options=options,
         )
 
     def _parcels(self, tile: str, crs: str) -> TileParcels:
@@ -187,91 +196,35 @@ class Deployment:
             projected=np.asarray(project(lonlat, crs), dtype=object),
         )
 
-    def materialize(self, stage: str, plan: Plan) -> Materialized:
-        """Run one stage, without Dagster: see :func:`run_stage`."""
-        return run_stage(self.lake, stage, plan, self.missions)
+    def materialize(self, stage: str, plan: MissionPlan | MonthPlan) -> Materialized:
+        """Run the stage of a name on this lake, without Dagster: see :func:`mrv_assets.stages.run.run_stage`."""
+        return run_stage(self.lake, BY_NAME[stage], plan)
 
-    def run(self, tile: str, month: str, *, force: bool = False) -> Iterator[tuple[str, Materialized]]:
-        """Run every stage of a tile and month in order, without Dagster; yields each as it is done."""
+    def steps(
+        self, tile: str, month: str, options: RunOptions = DEFAULT
+    ) -> Iterator[tuple[Stage, MissionPlan | MonthPlan]]:
+        """Every stage that a tile and month goes through, upstream first, with its plan."""
         for mission in self.missions:
-            plan = self.plan(tile, month, mission, force=force)
-            for stage in STAGES:
-                yield f"{mission.name}/{stage}", self.materialize(stage, plan)
-        yield PRODUCT, self.materialize(PRODUCT, self.plan(tile, month, force=force))
+            plan = self.plan(tile, month, mission, options)
+            yield from ((stage, plan) for stage in MISSION_STAGES)
+        products = self.plan(tile, month, None, options)
+        yield from ((stage, products) for stage in STAGES if not stage.of_mission)
+
+    def run(
+        self, tile: str, month: str, *, force: bool = False, known_only: bool = False
+    ) -> Iterator[tuple[str, Materialized]]:
+        """Run every stage of a tile and month in order, without Dagster; yields each asset's path as it is done.
+
+        Raises:
+            NotAnswered: With ``known_only``, for the first asset that would have to be computed.
+        """
+        for stage, plan in self.steps(tile, month, RunOptions(force=force, known_only=known_only)):
+            yield plan.asset(stage.name), run_stage(self.lake, stage, plan)
 
     def current_hashes(self, tile: str, month: str) -> dict[str, str] | None:
         """Audit hash of each asset of a tile and month; None when any would have to be computed. Writes nothing."""
-        found: dict[str, str] = {}
         try:
-            for mission in self.missions:
-                plan = replace(self.plan(tile, month, mission), known_only=True)
-                found |= {f"{mission.name}/{stage}": self.materialize(stage, plan).audit_hash for stage in STAGES}
-            plan = replace(self.plan(tile, month), known_only=True)
-            found[PRODUCT] = self.materialize(PRODUCT, plan).audit_hash
+            made = dict(self.run(tile, month, known_only=True))
         except (NotAnswered, NotMaterialized, StaleUpstream):
             return None
-        return found
-
-
-def run_stage(lake: Lake, stage: str, plan: Plan, missions: tuple[Mission, ...]) -> Materialized:
-    """Run one stage on a lake.
-
-    Args:
-        lake: Where its upstream is, and where it goes.
-        stage: One of a mission's assets, or ``monthly_proxies``.
-        plan: Names the mission for a mission's asset.
-        missions: The programme's missions in the order of substitution, for ``monthly_proxies``.
-    """
-    if stage in STAGES:
-        from mrv_assets.stages.not_evaluated import not_evaluated
-
-        before = STAGES[: STAGES.index(stage)][-1:]
-        if (done := not_evaluated(lake, plan, stage, before[0] if before else None)) is not None:
-            return done
-    # Each stage brings its kernels; Dagster's definitions, which import this module's callers, need none.
-    match stage:
-        case "raw_tiles":
-            from mrv_assets.stac.open import resumed
-            from mrv_assets.stages.raw_tiles import raw_tiles
-
-            # What a killed run had read is not read again; once the record is there, it is not needed.
-            unfinished = lake.unfinished(plan.asset(stage), plan.tile, plan.month)
-            with resumed(published_of(plan), unfinished) as published:
-                return raw_tiles(lake, plan, published)
-        case "aligned_tiles":
-            from mrv_assets.stages.aligned_tiles import aligned_tiles
-
-            return aligned_tiles(lake, plan)
-        case "masked_tiles":
-            from mrv_assets.stages.masked_tiles import masked_tiles
-
-            return masked_tiles(lake, plan)
-        case "indices":
-            from mrv_assets.stages.indices import indices
-
-            return indices(lake, plan)
-        case "gated_tiles":
-            from mrv_assets.stages.gated_tiles import gated_tiles
-            from mrv_assets.stages.manual_decisions import with_manual_decisions
-
-            return with_manual_decisions(lake, plan, gated_tiles(lake, plan))
-        case "monthly_proxies":
-            from mrv_assets.stages.monthly_proxies import monthly_proxies
-
-            return monthly_proxies(lake, plan, missions)
-        case _:
-            raise ValueError(f"{stage!r} is no stage")
-
-
-def published_of(plan: Plan) -> "Published":
-    """Where the scenes of a mission's plan are published, opened.
-
-    Raises:
-        CatalogueError: When the catalogue cannot be used.
-    """
-    from mrv_assets.stac.open import opened
-
-    if plan.source is None:
-        raise ValueError("this plan does not name where scenes are published")
-    source = plan.source
-    return opened(source.catalogue, hosts=source.hosts, buckets=source.buckets, loopback=source.loopback)
+        return {asset: done.audit_hash for asset, done in made.items()}

@@ -23,7 +23,7 @@ class Settings:
     """One deployment: the programme, its lake, and how to run."""
 
     program_path: Path
-    lake: Path
+    lake_path: Path
     """The lake's folder, absolute."""
     dagster_home: Path
     """``DAGSTER_HOME``; where unset, beside the lake."""
@@ -85,8 +85,10 @@ def simulated_settings(demo: Settings) -> Settings:
 
     Its Dagster home is its own too, whatever ``DAGSTER_HOME`` says: both programmes have assets of the same names.
     """
-    folder = demo.lake.parent / "simulated"
-    return replace(demo, program_path=folder / "program.yaml", lake=folder / "lake", dagster_home=folder / "dagster")
+    folder = demo.lake_path.parent / "simulated"
+    return replace(
+        demo, program_path=folder / "program.yaml", lake_path=folder / "lake", dagster_home=folder / "dagster"
+    )
 
 
 def variables_for(
@@ -100,11 +102,11 @@ def variables_for(
         folder: Where the command is to run; the working directory by default.
     """
     environ = os.environ if environ is None else environ
-    wanted = {"MRV_PROGRAM": str(settings.program_path), "MRV_LAKE": str(settings.lake)}
+    wanted = {"MRV_PROGRAM": str(settings.program_path), "MRV_LAKE": str(settings.lake_path)}
     with suppress(SettingError):
         if current(environ, folder) == settings:
             return {}
-    if _dagster_home(environ, settings.lake) != settings.dagster_home:
+    if _dagster_home(environ, settings.lake_path) != settings.dagster_home:
         wanted["DAGSTER_HOME"] = str(settings.dagster_home)
     return wanted
 
@@ -133,7 +135,7 @@ def ensure_dagster_home(settings: Settings, template: Path = DAGSTER_YAML) -> Pa
 def _settings(environ: Mapping[str, str], program: Path, lake: Path) -> Settings:
     return Settings(
         program_path=program,
-        lake=lake,
+        lake_path=lake,
         dagster_home=_dagster_home(environ, lake),
         workers=_workers(environ),
         dask_address=environ.get("MRV_DASK_ADDRESS") or None,

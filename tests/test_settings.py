@@ -26,7 +26,7 @@ def test_on_a_fresh_clone_the_demo_is_current(tmp_path: Path) -> None:
     settings = current({}, tmp_path)
 
     assert settings.program_path == DEMO_PROGRAM
-    assert settings.lake == tmp_path / "mrv-demo" / "lake"
+    assert settings.lake_path == tmp_path / "mrv-demo" / "lake"
     assert settings.dagster_home == tmp_path / "mrv-demo" / "dagster"
     assert DEMO_PROGRAM.is_file()
 
@@ -38,7 +38,7 @@ def test_a_programme_in_the_current_folder_goes_before_the_demo(tmp_path: Path) 
     settings = current({}, tmp_path)
 
     assert settings.program_path == tmp_path / "program.yaml"
-    assert settings.lake == tmp_path / "lake"
+    assert settings.lake_path == tmp_path / "lake"
     assert settings.dagster_home == tmp_path / "dagster"
 
 
@@ -49,7 +49,7 @@ def test_a_named_programme_goes_before_all(tmp_path: Path) -> None:
     settings = current({"MRV_PROGRAM": "forests/mine.yaml"}, tmp_path)
 
     assert settings.program_path == tmp_path / "forests" / "mine.yaml"
-    assert settings.lake == tmp_path / "forests" / "lake"
+    assert settings.lake_path == tmp_path / "forests" / "lake"
 
 
 def test_the_environment_of_the_process_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_a_named_lake_has_its_dagster_home_beside_it(tmp_path: Path) -> None:
     """State of Dagster and evidence of the lake move together."""
     settings = current({"MRV_LAKE": "big/disk/lake"}, tmp_path)
 
-    assert settings.lake == tmp_path / "big" / "disk" / "lake"
+    assert settings.lake_path == tmp_path / "big" / "disk" / "lake"
     assert settings.dagster_home == tmp_path / "big" / "disk" / "dagster"
 
 
@@ -77,7 +77,7 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     settings = current({"MRV_PROGRAM": "~/p.yaml", "MRV_LAKE": "~/lake"}, tmp_path)
 
     assert settings.program_path == tmp_path / "me" / "p.yaml"
-    assert settings.lake == tmp_path / "me" / "lake"
+    assert settings.lake_path == tmp_path / "me" / "lake"
 
 
 def test_the_other_variables_are_kept(tmp_path: Path) -> None:
@@ -157,14 +157,14 @@ def test_the_demo_stays_out_of_another_programmes_lake(tmp_path: Path) -> None:
     settings = demo_settings(None, environ, tmp_path)
 
     assert settings.program_path == DEMO_PROGRAM
-    assert settings.lake == tmp_path / "mrv-demo" / "lake"
+    assert settings.lake_path == tmp_path / "mrv-demo" / "lake"
 
 
 def test_the_demo_goes_where_it_is_told(tmp_path: Path) -> None:
     """Lake and Dagster home below the folder, whatever the environment says of the lake."""
     settings = demo_settings(Path("there"), {"MRV_LAKE": "/data/mine"}, tmp_path)
 
-    assert settings.lake == tmp_path / "there" / "lake"
+    assert settings.lake_path == tmp_path / "there" / "lake"
     assert settings.dagster_home == tmp_path / "there" / "dagster"
 
 
@@ -175,7 +175,7 @@ def test_the_simulated_programme_is_beside_the_demos_lake_with_a_dagster_home_of
 
         folder = tmp_path / "there" / "simulated"
         assert settings.program_path == folder / "program.yaml"
-        assert settings.lake == folder / "lake"
+        assert settings.lake_path == folder / "lake"
         assert settings.dagster_home == folder / "dagster"
 
 
@@ -201,7 +201,7 @@ def test_commands_get_the_variables_they_need_and_no_others(environ: dict[str, s
 
 def some_settings(home: Path) -> Settings:
     """Settings with a Dagster home."""
-    return Settings(program_path=DEMO_PROGRAM, lake=home.parent / "lake", dagster_home=home)
+    return Settings(program_path=DEMO_PROGRAM, lake_path=home.parent / "lake", dagster_home=home)
 
 
 def test_a_new_dagster_home_gets_our_instance_settings(tmp_path: Path) -> None:

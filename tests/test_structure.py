@@ -7,12 +7,15 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from demo_lake import a_program
+from packaging.utils import canonicalize_name
 
 import mrv_assets
 from mrv_assets.audit.code import HASHED_FOLDERS
@@ -89,8 +92,10 @@ def imports(tree: ast.Module) -> Iterator[str]:
             case ast.ImportFrom(level=level) if level:
                 yield "a relative import"
             case ast.ImportFrom(module=str(name), names=aliases):
-                # Of the package itself, what is imported is the module named after it.
-                yield from (f"{name}.{alias.name}" for alias in aliases) if name == "mrv_assets" else (name,)
+                # An imported name may be a module of the package it is imported from.
+                yield from (f"{name}.{alias.name}" for alias in aliases)
+                if name != "mrv_assets":
+                    yield name
 
 
 def violations(look: Callable[[str, ast.Module], Iterator[str]]) -> list[str]:
@@ -228,6 +233,26 @@ def test_packages_export_nothing_again() -> None:
             yield from (name for name in imports(tree) if name.startswith("mrv_assets"))
 
     assert violations(exports) == []
+
+
+# Started as programs, or the use comes with the cluster; nothing imports them.
+NOT_IMPORTED = {"dagster-webserver", "dagster-dask"}
+
+
+def test_what_is_imported_is_declared_and_nothing_else() -> None:
+    """A package that comes in only with another may go with it; one that nothing imports is somebody else's risk."""
+    stated = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = {canonicalize_name(re.split(r"[\[<>=]", requirement)[0]) for requirement in stated}
+    names = {name.partition(".")[0] for _, tree in modules() for name in imports(tree)} - {"mrv_assets"}
+    providers = packages_distributions()
+    used = [
+        {canonicalize_name(distribution) for distribution in providers.get(name, [name])}
+        for name in names - sys.stdlib_module_names
+    ]
+
+    # A namespace, such as pystac's, may come from several distributions; dask[distributed] states both.
+    assert [sorted(found) for found in used if not found & {*declared, "distributed"}] == []
+    assert declared - {name for found in used for name in found} == NOT_IMPORTED
 
 
 def test_annotations_are_not_postponed() -> None:

@@ -51,14 +51,6 @@ def proof(leaves: Sequence[Digest], index: int) -> list[Sibling]:
     return [*proof(leaves[cut:], index - cut), Sibling(left=True, digest=root(leaves[:cut]))]
 
 
-def climbed(start: Digest, siblings: Sequence[Sibling]) -> Digest:
-    """The root that a leaf and its inclusion proof lead to."""
-    found = start
-    for sibling in siblings:
-        found = _node(sibling.digest, found) if sibling.left else _node(found, sibling.digest)
-    return found
-
-
 def _cut(count: int) -> int:
     """The largest power of two below ``count``: where RFC 6962 cuts a list in two."""
     return 1 << ((count - 1).bit_length() - 1)

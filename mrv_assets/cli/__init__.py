@@ -1,5 +1,5 @@
-"""The `mrv` command: options, exit codes, progress. What a verb answers is in ``reports``.
+"""The `mrv` command: options, exit codes and progress.
 
-Belongs here: click. Does not belong here: anything that a test of an answer would want without a command line. Imports
-everything; nothing imports it.
+Belongs here: click's commands, each file named by its verbs. Does not belong here: answers (``reports``), and the work
+itself. Imports everything below; nothing imports it.
 """

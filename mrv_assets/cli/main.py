@@ -1,4 +1,4 @@
-"""The `mrv` command: what Dagster has no word for. Results on stdout, logs on stderr; exit codes 0, 1, 2."""
+"""The `mrv` command: its verbs, and the exit code of every error. Results on stdout, logs on stderr."""
 
 import gc
 import logging
@@ -7,15 +7,19 @@ import sys
 import click
 
 from mrv_assets import __version__
-from mrv_assets.cli import looking, reviewing, working
+from mrv_assets.cli.demo_ui import demo, ui
+from mrv_assets.cli.explain_verify_drift import drift, explain, verify
+from mrv_assets.cli.export import export
+from mrv_assets.cli.keys_qa import keys, qa
 from mrv_assets.cli.shared import DONE, FINDING, MISUSE
+from mrv_assets.cli.tiles_plan_run import plan, run, tiles
 from mrv_assets.errors import BadInputError, MrvError, NotMaterialized
-from mrv_assets.reports.terminal import plain_lines
+from mrv_assets.reports.terminal import escape_lines
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mrv")
-@click.option("-v", "--verbose", is_flag=True, help="Say what each stage does, on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Log the work of each stage on stderr.")
 def verbs(verbose: bool) -> None:
     """Satellite MRV: from scenes to monthly proxies with an audit trail.
 
@@ -27,8 +31,8 @@ def verbs(verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run a verb; every known error is one message and its exit code, never a stack trace."""
-    # Imports make millions of objects that live to the end: a sixth of a month's CPU went into looking through them.
+    """Run a verb. Every error raised on purpose is printed as one message and ends with its exit code."""
+    # Imports make millions of objects that live to the end: scanning them took a sixth of a month's CPU time.
     gc.set_threshold(50_000, 20, 50)
     try:
         # Without standalone mode click returns the exit code that a verb, --help or --version asks for.
@@ -39,20 +43,17 @@ def main() -> None:
         misuse.show()
         sys.exit(MISUSE)
     except (BadInputError, NotMaterialized) as bad:
-        click.echo(plain_lines(str(bad)), err=True)
+        click.echo(escape_lines(str(bad)), err=True)
         sys.exit(MISUSE)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
+        file = f"{error.filename}: " if error.filename else ""
         cure = "Check that the folder is writable, has space, and is on a file system with hard links."
-        click.echo(plain_lines(f"{place}{error.strerror or error}. {cure}"), err=True)
+        click.echo(escape_lines(f"{file}{error.strerror or error}. {cure}"), err=True)
         sys.exit(MISUSE)
     except MrvError as finding:
-        click.echo(plain_lines(str(finding)), err=True)
+        click.echo(escape_lines(str(finding)), err=True)
         sys.exit(FINDING)
 
 
-for verb in (
-    *(working.tiles, working.plan, working.run, working.demo, working.ui),
-    *(looking.explain, looking.verify, looking.drift, looking.export, reviewing.keys, reviewing.qa),
-):
+for verb in (tiles, plan, run, demo, ui, explain, verify, drift, export, keys, qa):
     verbs.add_command(verb)

@@ -1,9 +1,9 @@
-"""What the verbs share: exit codes, the deployment's settings and programme, answers and progress."""
+"""Parts that the verbs share: exit codes, options, the opened deployment, JSON and progress."""
 
 import json
 import shlex
 import time
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -18,27 +18,33 @@ DONE, FINDING, MISUSE = 0, 1, 2
 """Exit codes."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+tile_option = click.option("--tile", help="Only this tile.")
+month_option = click.option("--month", help="Only this month, YYYY-MM.")
 
 
 class Progress:
-    """Says on stderr what is done, at most once a second, so that a log stays readable."""
+    """Finished steps on stderr, at most one line a second, so that a log stays readable."""
 
     def __init__(self) -> None:
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
 
-    def __call__(self, name: str, done: int, of: int) -> None:
-        if time.monotonic() - self._said >= 1 or (done == of and of > 1):
-            self._said = time.monotonic()
-            click.echo(f"[{done}/{of}] {name}", err=True)
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if time.monotonic() - self._printed >= 1 or (done == total and total > 1):
+            self._printed = time.monotonic()
+            click.echo(f"[{done}/{total}] {name}", err=True)
 
 
 def prefix(settings: Settings) -> str:
-    """What to write before a command so that it works on these settings, in this folder."""
+    """Assignments of variables to write before a command, so that it works on these settings in this folder."""
     return "".join(f"{name}={shlex.quote(value)} " for name, value in variables_for(settings).items())
 
 
 def checked_settings() -> Settings:
-    """The deployment's settings, its programme checked whole: every problem in one answer."""
+    """The current settings, after the whole programme was checked.
+
+    Raises:
+        ProgramError: With every problem of the programme and its parcels.
+    """
     from mrv_assets.programme.file import check_program
 
     settings = current()
@@ -46,19 +52,23 @@ def checked_settings() -> Settings:
     return settings
 
 
-def open_deployment(settings: Settings) -> "Deployment":
+def open_deployment() -> "Deployment":
+    """The current programme and its lake.
+
+    Raises:
+        ProgramError: With every problem of the programme and its parcels.
+    """
+    # Importing it brings the numerical stack, which `mrv --help` does not need.
     from mrv_assets.deployment import Deployment
 
-    return Deployment(
-        program_path=settings.program_path,
-        lake_path=Path(settings.lake),
-        workers=settings.workers,
-        dask_address=settings.dask_address,
-        hosts=settings.hosts,
-        buckets=settings.buckets,
-        loopback=settings.loopback,
-    )
+    return Deployment.of(checked_settings())
 
 
-def print_json(answer: Json) -> None:
-    click.echo(json.dumps(answer, indent=2, sort_keys=False, allow_nan=False))
+def chosen(deployment: "Deployment", tile: str | None, month: str | None) -> tuple[Sequence[str], Sequence[str]]:
+    """Tiles and months that the options choose: the given one, or all of the programme."""
+    return (tile,) if tile else deployment.tiles, (month,) if month else deployment.months
+
+
+def print_answer(answer: Json, text: Callable[[Json], str], as_json: bool) -> None:
+    """Print an answer on stdout, as its JSON document or as its terminal page."""
+    click.echo(json.dumps(answer, indent=2, sort_keys=False, allow_nan=False) if as_json else text(answer))

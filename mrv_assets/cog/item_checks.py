@@ -7,7 +7,7 @@ from typing import Any
 
 from mrv_assets.cog.georeference import bounds_of
 from mrv_assets.errors import HeaderRefused
-from mrv_assets.scenes.bbox import bbox_of, touches_place
+from mrv_assets.scenes.bbox import bbox_of, touches_bbox
 from mrv_assets.scenes.item import recordable
 from mrv_assets.science.grid import Grid
 
@@ -32,7 +32,7 @@ def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
         return
     west, south, east, north = own
     around = (west - APART_DEG, max(south - APART_DEG, -90.0), east + APART_DEG, min(north + APART_DEG, 90.0))
-    if not touches_place(item, around):
+    if not touches_bbox(item, around):
         lies = _short([round(degrees, 4) for degrees in own])
         raise HeaderRefused(
             "place_conflict",

@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from mrv_assets.audit.canonical import Json
 from mrv_assets.cog.header import (
     DEFLATE,
     DEFLATE_OLD,
@@ -140,6 +141,10 @@ class SparseTiff:
 
     def __reduce__(self) -> tuple[type["SparseTiff"], tuple[Path | bytes, frozenset[int], TileCache | None]]:
         return SparseTiff, (self.source, self.fetched, self.cache)
+
+    def leaf(self) -> Json:
+        """What a graph that reads this file depends on: its name, its type and its tiles' shape."""
+        return {"geotiff": self.name, "dtype": self.header.dtype, "chunks": list(self.header.block)}
 
     @property
     def name(self) -> str:

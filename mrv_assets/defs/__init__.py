@@ -1,5 +1,5 @@
-"""Dagster: assets, checks, partitions, jobs, sensors, schedules, resources and what a materialization shows.
+"""Dagster definitions, one concept a file: assets, checks, partitions, jobs, sensors, schedules, resources, metadata.
 
-Belongs here: everything that imports Dagster when it is loaded. Does not belong here: work; an asset's body calls its
-stage. Imports ``reports`` and lower.
+Belongs here: everything that imports Dagster when it is loaded. Does not belong here: the work itself; an asset's body
+calls its stage. Imports ``reports`` and lower.
 """

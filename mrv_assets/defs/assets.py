@@ -1,154 +1,90 @@
-"""The asset factory: a mission's five assets and the monthly proxies, from the programme alone."""
+"""Assets: the five of each mission and the monthly proxies, from the programme alone."""
 
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from mrv_assets.defs.checks import gate_check, gate_check_result
 from mrv_assets.defs.partitions import MONTH, TILE, tile_months
 from mrv_assets.defs.resources import MrvResource
 from mrv_assets.missions.mission import Mission
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.programme.model import Program
 from mrv_assets.stages.materialize import Materialized
+from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.source_code import stage_code
+from mrv_assets.stages.table import BY_NAME, GATED_TILES, MISSION_STAGES, STAGES, Stage
 
 if TYPE_CHECKING:
     from mrv_assets.deployment import Deployment
-    from mrv_assets.stages.plan import Plan
 
 OWNERS = ["team:mrv"]
-GATE_CHECK = "gate"
 FORCE_TAG = "mrv/force"
-"""A run with this tag set to "true" computes even what is known; a backfill's runs take its tags."""
-
-_STAGES: dict[str, tuple[str, set[str]]] = {
-    "raw_tiles": (
-        "The publisher's own compressed COG tiles, byte for byte, for the blocks that touch a parcel; "
-        "searched, deduplicated, and past the header gate.",
-        {"stac", "geotiff"},
-    ),
-    "aligned_tiles": (
-        "Every observation of the month on the tile's analysis grid, as digital numbers of one convention; "
-        "quality bands undecoded.",
-        {"zarr", "numba"},
-    ),
-    "masked_tiles": (
-        "Why each pixel of each observation is unclear, by the product's own quality bits, dilated around "
-        "cloud and shadow.",
-        {"zarr", "numba"},
-    ),
-    "indices": ("NDVI, EVI, NBR and NDMI where the ground was seen.", {"zarr", "numba"}),
-    "gated_tiles": (
-        "The decision whether the tile-month was seen well enough to count, with every number it rests on. "
-        "A rejected tile-month materializes too: the decision is the asset.",
-        {"zarr", "json"},
-    ),
-}
+"""A run with this tag set to "true" computes known requests again; a backfill hands its tags to its runs."""
 
 
-def mission_assets(mission: Mission, program: Program) -> list[dg.AssetsDefinition]:
-    """The five assets of one mission, upstream first."""
-    return [_mission_asset(mission, stage, program) for stage in _STAGES]
+def stage_assets(program: Program) -> list[dg.AssetsDefinition]:
+    """Every asset of a programme: each mission's, upstream first, in the order of substitution, then the products."""
+    missions = [MISSIONS[name] for name in program.substitution]
+    of_missions = [_asset(stage, mission, program) for mission in missions for stage in MISSION_STAGES]
+    return of_missions + [_asset(stage, None, program) for stage in STAGES if not stage.of_mission]
 
 
-def _mission_asset(mission: Mission, stage: str, program: Program) -> dg.AssetsDefinition:
-    description, kinds = _STAGES[stage]
-    names = list(_STAGES)
-    upstream = names[: names.index(stage)][-1:]
-    key = dg.AssetKey([mission.name, stage])
-    # A mission is searched only when the gate of the one before it is closed: that has to be decided first. With fusion
-    # none waits for another.
-    waits = not upstream and not program.fusion
-    earlier = program.substitution[: program.substitution.index(mission.name)][-1:] if waits else ()
+def _asset(stage: Stage, mission: Mission | None, program: Program) -> dg.AssetsDefinition:
+    key = _key(stage.asset("" if mission is None else mission.name))
 
     @dg.asset(
         key=key,
-        deps=[
-            *(dg.AssetKey([mission.name, name]) for name in upstream),
-            *(dg.AssetKey([name, "gated_tiles"]) for name in earlier),
-        ],
+        deps=[_key(asset) for asset in _upstream(stage, mission, program)],
         partitions_def=tile_months(program),
-        group_name=mission.name,
-        description=f"{mission.title}. {description}",
-        kinds=kinds,
+        group_name="products" if mission is None else mission.name,
+        description=stage.description if mission is None else f"{mission.title}. {stage.description}",
+        kinds=set(stage.kinds),
         owners=OWNERS,
-        code_version=stage_code(f"mrv_assets.stages.{stage}")[:16],
-        check_specs=[gate_check(key)] if stage == "gated_tiles" else None,
+        code_version=stage_code(stage.module)[:16],
+        check_specs=[gate_check(key)] if stage is GATED_TILES else None,
     )
     def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        deployment = mrv.deployment()
-        return result_of(
-            deployment, deployment.materialize(stage, _plan(deployment, context, MISSIONS[mission.name])), key
+        deployment, keys = mrv.deployment(), context.partition_key.keys_by_dimension
+        options = RunOptions(force=context.run.tags.get(FORCE_TAG) == "true", dagster_run_id=context.run.run_id)
+        tile, month = keys[TILE], keys[MONTH]
+        plan = (
+            deployment.plan(tile, month, options=options)
+            if mission is None
+            else deployment.plan(tile, month, mission, options)
         )
+        return result_of(deployment, deployment.materialize(stage.name, plan), key)
 
     return asset
 
 
-def _plan(deployment: "Deployment", context: dg.AssetExecutionContext, mission: Mission | None) -> "Plan":
-    """The plan of the tile and month that a run is of."""
-    keys = context.partition_key.keys_by_dimension
-    return deployment.plan(
-        keys[TILE],
-        keys[MONTH],
-        mission,
-        force=context.run.tags.get(FORCE_TAG) == "true",
-        dagster_run_id=context.run.run_id,
-    )
+def _upstream(stage: Stage, mission: Mission | None, program: Program) -> list[str]:
+    """Paths of the assets that an asset depends on."""
+    order = program.substitution
+    if mission is None:
+        upstream = BY_NAME[stage.upstream or GATED_TILES.name]
+        return [upstream.asset(name) for name in order] if upstream.of_mission else [upstream.name]
+    if stage.upstream is not None:
+        return [f"{mission.name}/{stage.upstream}"]
+    # A mission is searched only when the gate of the mission before it is closed, so that has to be decided first.
+    # With fusion no mission waits for another.
+    before = [] if program.fusion else order[: order.index(mission.name)][-1:]
+    return [GATED_TILES.asset(name) for name in before]
 
 
-def monthly_proxies_asset(program: Program) -> dg.AssetsDefinition:
-    """The monthly proxies, from the gated tiles of all missions."""
-    key = dg.AssetKey(["monthly_proxies"])
-
-    @dg.asset(
-        key=key,
-        deps=[dg.AssetKey([name, "gated_tiles"]) for name in program.substitution],
-        partitions_def=tile_months(program),
-        group_name="products",
-        description="Monthly composite of each index and one row per parcel, from the first mission whose gate "
-        "is open; with fusion its gaps are filled from the next. What the gate rejected is null here.",
-        kinds={"parquet", "zarr"},
-        owners=OWNERS,
-        code_version=stage_code("mrv_assets.stages.monthly_proxies")[:16],
-    )
-    def asset(context: dg.AssetExecutionContext, mrv: MrvResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        deployment = mrv.deployment()
-        return result_of(deployment, deployment.materialize("monthly_proxies", _plan(deployment, context, None)), key)
-
-    return asset
-
-
-def gate_check(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check that shows a decision; it blocks nothing, because the science itself refuses rejected data."""
-    return dg.AssetCheckSpec(
-        GATE_CHECK,
-        asset=key,
-        description="Clear area over the parcels reaches the programme's threshold.",
-        blocking=False,
-    )
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey(asset.split("/"))
 
 
 def result_of(deployment: "Deployment", done: Materialized, key: dg.AssetKey) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What Dagster is told of a materialization: its audit hash as data version, metadata, and the gate's check."""
+    """The result of a materialization: its audit hash as data version, its metadata, and the gate's check."""
     from mrv_assets.defs.metadata import metadata_of
 
     metadata = metadata_of(done, deployment.lake.reproductions(done.record))
-    checks = []
-    if key.path[-1] == "gated_tiles":
-        shown = ("gate_status", "reasons", "coverage", "min_coverage", "parcels_passed", "audit_hash")
-        checks = [
-            dg.AssetCheckResult(
-                check_name=GATE_CHECK,
-                # A mission that was not needed fails nobody.
-                passed=metadata["gate_status"] in ("PASSED", "APPROVED_MANUAL", "NOT_EVALUATED"),
-                severity=dg.AssetCheckSeverity.ERROR,
-                # Its tab shows the newest evaluation of all partitions, and does not say of which.
-                metadata={
-                    "tile_month": f"{done.record.document['tile']} {done.record.document['month']}",
-                    **{name: metadata[name] for name in shown if name in metadata},
-                },
-            )
-        ]
+    _, tile, month = done.record.partition.names
     return dg.MaterializeResult(
-        asset_key=key, metadata=metadata, data_version=dg.DataVersion(done.audit_hash), check_results=checks
+        asset_key=key,
+        metadata=metadata,
+        data_version=dg.DataVersion(done.audit_hash),
+        check_results=[gate_check_result(tile, month, metadata)] if key.path[-1] == GATED_TILES.name else [],
     )

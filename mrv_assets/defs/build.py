@@ -1,12 +1,12 @@
-"""The whole of a programme in Dagster's terms: its assets, jobs, resources and executor."""
+"""The definitions of a programme: its assets, jobs, sensors, schedules, resource and executor."""
 
 import dagster as dg
 
-from mrv_assets.defs.assets import mission_assets, monthly_proxies_asset
-from mrv_assets.defs.automation import JOB, monthly_schedule, new_scenes_sensor
-from mrv_assets.defs.jobs import record_qa_decision_job, register_tiles_job
+from mrv_assets.defs.assets import stage_assets
+from mrv_assets.defs.jobs import record_qa_decision_job, register_tiles_job, tile_month_job
 from mrv_assets.defs.resources import MrvResource
-from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.defs.schedules import monthly_schedule
+from mrv_assets.defs.sensors import new_scenes_sensor
 from mrv_assets.programme.file import load_program
 from mrv_assets.settings import Settings
 
@@ -18,21 +18,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ProgramError: With every problem of the programme file.
     """
     program = load_program(settings.program_path)
-    assets = [asset for name in program.substitution for asset in mission_assets(MISSIONS[name], program)]
     return dg.Definitions(
-        assets=[*assets, monthly_proxies_asset(program)],
-        jobs=[
-            register_tiles_job,
-            record_qa_decision_job,
-            dg.define_asset_job(
-                JOB,
-                selection=dg.AssetSelection.all(),
-                description="Every asset of one tile and month.",
-            ),
-        ],
+        assets=stage_assets(program),
+        jobs=[register_tiles_job, record_qa_decision_job, tile_month_job],
         sensors=[new_scenes_sensor(program)],
         schedules=[monthly_schedule(program)],
         resources={"mrv": MrvResource.of(settings)},
-        # Steps in processes of their own would each import the numerical stack again: 8 s of CPU a step.
+        # A process for each step would import the numerical stack each time: 8 s of CPU a step.
         executor=dg.in_process_executor,
     )

@@ -1,4 +1,4 @@
-"""Metadata: what a compliance officer sees on a materialization, most important first."""
+"""Metadata of a materialization, as a compliance officer reads it in the UI: most important first."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.stages.materialize import Materialized
 
 THUMBNAIL_BYTES = 6000
-"""Metadata is an event in Dagster's database: the whole picture is in the lake."""
+"""Most bytes of a picture in metadata, which is stored as an event in Dagster's database; the lake has it in full."""
 
 Metadata = dict[str, Any]
 
@@ -22,13 +22,12 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
 
     Args:
         done: The materialization.
-        reproductions: How often its request was computed again, with the same output.
+        reproductions: Number of times its request was computed again with the same output.
     """
     document = done.record.document
-    stage = document["asset"].rpartition("/")[2]
     first: Metadata = {}
     last: Metadata = {}
-    match stage:
+    match done.record.partition.stage:
         case _ if not done.record.evaluated:
             reasons = ", ".join(document["output"]["reasons"])
             first = {"gate_status": document["output"]["status"], "reasons": reasons}
@@ -62,12 +61,12 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
     }
 
 
-def _fusion(said: Json | None) -> Metadata:
-    """Of a month with fusion: what each mission gave of the parcels' area, and the radar beside."""
-    if said is None:
+def _fusion(fusion: Json | None) -> Metadata:
+    """Share of the parcels' area from each mission, and the radar beside; empty without fusion."""
+    if fusion is None:
         return {}
-    shares = {f"{one['mission']}_share": one["share"] for one in said["sources"]}
-    return {**shares, "beside": said["beside"] or "none"}
+    shares = {f"{source['mission']}_share": source["share"] for source in fusion["sources"]}
+    return {**shares, "beside": fusion["beside"] or "none"}
 
 
 def _gate(decision: Json) -> tuple[Metadata, Metadata]:
@@ -121,7 +120,7 @@ def _scenes(observations: list[Json], refused: list[Json]) -> Metadata:
 
 def _upstream(inputs: Json) -> dg.TableMetadataValue:
     hashes = [dg.TableRecord({"asset": name, "audit_hash": value}) for name, value in inputs.items() if "/" in name]
-    # raw_tiles comes from scenes; their items' digests are what an outside catalogue can be compared with.
+    # raw_tiles comes from scenes; the digests of their items can be compared with the catalogue.
     items = [
         dg.TableRecord({"asset": f"STAC item {item['id']}", "audit_hash": item["item_sha256"]})
         for item in inputs.get("items", [])
@@ -134,7 +133,7 @@ def _schema(*names: str) -> dg.TableSchema:
 
 
 def _short(manifest: Json) -> Json:
-    """The parameter manifest with what is long as its digest; the record has it whole."""
+    """The parameter manifest with long values as their digests; the record has them in full."""
 
     def short(key: str, value: Any) -> Any:
         if key == "mission":
@@ -147,7 +146,7 @@ def _short(manifest: Json) -> Json:
 
 
 def thumbnail(picture: Path) -> dg.MarkdownMetadataValue:
-    """A picture small enough for an event, inline: halved until it fits."""
+    """A picture inline in Markdown, halved in size until it fits ``THUMBNAIL_BYTES``."""
     from PIL import Image
 
     with Image.open(picture) as opened:

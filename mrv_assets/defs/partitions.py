@@ -1,4 +1,4 @@
-"""Partitions: one tile of the programme and one month."""
+"""Partitions: a tile of the programme times a month."""
 
 import dagster as dg
 
@@ -9,12 +9,12 @@ MONTH = "month"
 
 
 def tile_partitions_name(program: Program) -> str:
-    """The dynamic set that `mrv tiles` registers the programme's tiles in."""
+    """Name of the dynamic partition set in which `mrv tiles` registers the programme's tiles."""
     return f"{program.program}_tile"
 
 
 def tile_months(program: Program) -> dg.MultiPartitionsDefinition:
-    """Every tile of the programme times every month that is over."""
+    """The partitions of all assets: every tile of the programme times every month that is over."""
     end = program.last_month
     year, month = (int(part) for part in end.split("-"))
     after = f"{year + month // 12:04d}-{month % 12 + 1:02d}"
@@ -29,12 +29,12 @@ def tile_months(program: Program) -> dg.MultiPartitionsDefinition:
 
 
 def partition_key(tile: str, month: str) -> dg.MultiPartitionKey:
-    """The key of one tile and month."""
+    """The partition key of a tile and month."""
     return dg.MultiPartitionKey({TILE: tile, MONTH: month})
 
 
 def register_tiles(instance: dg.DagsterInstance, program: Program, tiles: tuple[str, ...]) -> tuple[str, ...]:
-    """Register the programme's tiles as partitions, once; gives those that were new."""
+    """Register the programme's tiles as partitions. Returns the tiles that were not registered before."""
     name = tile_partitions_name(program)
     new = tuple(tile for tile in tiles if not instance.has_dynamic_partition(name, tile))
     if new:

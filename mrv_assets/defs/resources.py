@@ -1,10 +1,9 @@
-"""Resources: the programme and lake a run works on."""
+"""The Dagster resource: the deployment settings that a run works on."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, TypeAdapter
 
 from mrv_assets.settings import Settings
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where the programme file and its lake are, and how many blocks a run works on at once."""
+    """The settings of a deployment in types that Dagster can configure. Each field is the setting of its name."""
 
     program_path: str
     lake_path: str
@@ -26,33 +25,14 @@ class MrvResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @classmethod
     def of(cls, settings: Settings) -> "MrvResource":
-        """The resource that deployment settings describe."""
-        return cls(
-            program_path=str(settings.program_path),
-            lake_path=str(settings.lake),
-            workers=settings.workers,
-            dask_address=settings.dask_address,
-            hosts=list(settings.hosts),
-            buckets=list(settings.buckets),
-            loopback=settings.loopback,
-        )
+        """The resource of a deployment's settings."""
+        return cls(**TypeAdapter(Settings).dump_python(settings, mode="json", include=set(cls.model_fields)))
 
     def deployment(self) -> "Deployment":
-        """The programme and its lake, opened once a run: parcels are read and put into tiles for all its steps."""
+        """The programme and its lake, opened once a run: all steps share the parcels and their tiles."""
         if self._deployment is None:
-            self._deployment = self._opened()
+            # Definitions load without the numerical stack; a run needs it.
+            from mrv_assets.deployment import Deployment
+
+            self._deployment = TypeAdapter(Deployment).validate_python(self.model_dump())
         return self._deployment
-
-    def _opened(self) -> "Deployment":
-        # Definitions load without the numerical stack; a run needs it.
-        from mrv_assets.deployment import Deployment
-
-        return Deployment(
-            program_path=Path(self.program_path),
-            lake_path=Path(self.lake_path),
-            workers=self.workers,
-            dask_address=self.dask_address,
-            hosts=tuple(self.hosts),
-            buckets=tuple(self.buckets),
-            loopback=self.loopback,
-        )

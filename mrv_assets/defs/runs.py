@@ -1,4 +1,4 @@
-"""Runs started from the command line: Dagster's own in-process materialize, on the configured instance."""
+"""Runs from the command line: Dagster's own in-process materialize, on the configured instance."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from mrv_assets.settings import Settings, ensure_dagster_home
 
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance that plain ``dagster`` commands use too; its home is made on first use."""
+    """The Dagster instance that plain ``dagster`` commands use too; its home is made on first use."""
     ensure_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
@@ -34,12 +34,12 @@ def materialize_tile_month(
     """Materialize every asset of a tile and month, or some of them, in this process.
 
     Args:
-        instance: Told of what is done.
+        instance: The instance that records the run.
         settings: The deployment.
-        tile: Which tile.
-        month: Which month.
-        force: Compute even what is known.
-        only: Paths of the assets; all of them unless given.
+        tile: The tile.
+        month: The month.
+        force: Compute known requests again.
+        only: Paths of the assets to materialize; None means all.
 
     Raises:
         MrvError: As the stages raise them.
@@ -52,27 +52,32 @@ def materialize_tile_month(
         instance=instance,
         resources=dict(definitions.resources or {}),
         tags={FORCE_TAG: "true"} if force else None,
-        # The verb says itself what was done; a known error is one message, not a log.
+        # The verb prints the outcomes itself; a known error is one message, not a log.
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     ran = []
     for event in result.get_asset_materialization_events():
-        shown = event.step_materialization_data.materialization
-        name = shown.asset_key.to_user_string()
-        ran.append(Ran(asset=name, outcome=_text(shown, "outcome"), audit_hash=_text(shown, "audit_hash")))
+        materialization = event.step_materialization_data.materialization
+        ran.append(
+            Ran(
+                asset=materialization.asset_key.to_user_string(),
+                outcome=_text(materialization, "outcome"),
+                audit_hash=_text(materialization, "audit_hash"),
+            )
+        )
     return ran
 
 
 def materialize_all(settings: Settings, say: Callable[[str], None], note: str = "") -> int:
-    """Materialize every tile and month of a programme, but those that are as they would be made now.
+    """Materialize every tile and month of a programme that is not current.
 
     Args:
         settings: The programme and its lake.
-        say: Told of each tile and month when it is done.
-        note: What to say of all of them.
+        say: Called with a line for each finished tile and month.
+        note: A remark for every line.
 
     Returns:
-        How many were there already.
+        The number of tile-months that were current already.
 
     Raises:
         MrvError: As the stages raise them.
@@ -84,30 +89,30 @@ def materialize_all(settings: Settings, say: Callable[[str], None], note: str = 
         register_tiles(instance, deployment.program, deployment.tiles)
         for number, (tile, month) in enumerate(todo, 1):
             began = time.monotonic()
-            known = _is_current(instance, deployment, tile, month)
-            if not known:
+            current = _is_current(instance, deployment, tile, month)
+            if not current:
                 materialize_tile_month(instance, settings, tile, month)
-            reused += known
-            outcome = "reused" if known else "done"
+            reused += current
+            outcome = "reused" if current else "done"
             say(f"[{number:2}/{len(todo)}] {tile} {month} {note}{outcome} ({time.monotonic() - began:.1f} s)")
     return reused
 
 
 def _is_current(instance: dg.DagsterInstance, deployment: Deployment, tile: str, month: str) -> bool:
-    """True when every asset's request is answered in the lake and Dagster has heard of it."""
+    """True when the lake has a current record for every asset's request, and Dagster shows these records."""
     hashes = deployment.current_hashes(tile, month)
     return hashes is not None and all(
-        has_heard_of(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
+        shows_record(instance, asset, tile, month, audit_hash) for asset, audit_hash in hashes.items()
     )
 
 
-def has_heard_of(instance: dg.DagsterInstance, asset: str, tile: str, month: str, audit_hash: str) -> bool:
-    """True when the newest materialization Dagster knows of a partition is this record."""
+def shows_record(instance: dg.DagsterInstance, asset: str, tile: str, month: str, audit_hash: str) -> bool:
+    """True when Dagster's newest materialization of a partition is this record."""
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(dg.AssetKey(asset.split("/")), asset_partitions=[partition_key(tile, month)]), limit=1
     ).records
-    shown = records[0].asset_materialization if records else None
-    return shown is not None and _text(shown, "audit_hash") == audit_hash
+    newest = records[0].asset_materialization if records else None
+    return newest is not None and _text(newest, "audit_hash") == audit_hash
 
 
 def _text(materialization: dg.AssetMaterialization, name: str) -> str:

@@ -26,11 +26,11 @@ SUBSTITUTED = Case(month="2023-06", sentinel2=0.9, landsat=0.05)
 APPROVED = Case(month="2023-07", sentinel2=0.4, landsat=0.9)
 REFUSED = Case(month="2023-08", sentinel2=1.0, landsat=0.9)
 CASES = (PASSED, SUBSTITUTED, APPROVED, REFUSED)
-"""Each by what becomes of it, in the order of time."""
+"""One month for each outcome, in the order of time."""
 
 
 def ground() -> tuple[Archive, Json]:
-    """The archive to simulate, and its parcels as GeoJSON. The same every time."""
+    """The archive to simulate, and its parcels as GeoJSON. Deterministic."""
     clear = Archive(tile=TILE, months=tuple(case.month for case in CASES), window=_PATCH)
     stands = outlines_of(parcels_of(clear, PARCELS), clear.frame)
     outlines = {f"simulated-{name}": outline for name, outline in stands.items()}

@@ -1,4 +1,4 @@
-"""The folder of the demo's simulated programme: made once and whole, held against what this version would make."""
+"""The folder of the demo's simulated programme: made once and whole, and compared with this version's own."""
 
 import fcntl
 import json
@@ -23,11 +23,11 @@ from mrv_assets.stages.source_code import source
 PROGRAM, PARCELS, CATALOGUE = "program.yaml", "parcels.geojson", "catalogue"
 TRUTH, MADE_BY = "truth.json", "made_by.json"
 KEYS = {"Simulated reviewer A": "keys/simulated-a.pem", "Simulated reviewer B": "keys/simulated-b.pem"}
-"""By the reviewer's name: the private key's file."""
+"""File of the private key, by the reviewer's name."""
 ROLE = "the demo's own, no person"
 INDICES = ("ndvi", "evi", "nbr", "ndmi")
-SAID = "SIMULATED: `mrv demo` made this. No satellite saw this ground, which does not exist."
-_ABOUT_KEYS = f"""{SAID}
+NOTICE = "SIMULATED: `mrv demo` made this. No satellite saw this ground, which does not exist."
+_ABOUT_KEYS = f"""{NOTICE}
 
 These are the private keys of two reviewers who do not exist: the demo's own, made with it, for this folder alone.
 Whoever can read this folder can sign with them, so their signatures prove nothing about any other programme.
@@ -36,36 +36,36 @@ Whoever can read this folder can sign with them, so their signatures prove nothi
 
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Waits until no other demo works on the folder, and keeps others waiting: nobody decides twice."""
+    """Exclusive use of the folder: waits for another demo, and keeps others waiting, so that nobody decides twice."""
     make_folder(folder.parent)
     with folder.with_name(f".{folder.name}.lock").open("ab") as lock:
-        # Given back by the system when its owner ends, however it ends.
+        # The system releases it when its owner ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def check_inputs(folder: Path) -> None:
-    """Hold the folder against what this version makes; one that is not there, or empty, is fine.
+    """Compare the folder with what this version would make. A missing or empty folder is accepted.
 
     Raises:
-        DemoFolderError: When another version made it, somebody changed it, or it is something else.
+        DemoFolderError: When another version made it, somebody changed it, or it is not the demo's.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     expected = {MADE_BY: _made_by(), PARCELS: _text(ground()[1]), PROGRAM: _program_text(_reviewers(folder))}
     for name, text in expected.items():
         try:
-            found = (folder / name).read_bytes()
+            content = (folder / name).read_bytes()
         except OSError as error:
             raise DemoFolderError(str(folder), name, error.strerror or "it cannot be read") from None
-        if found != text.encode():
-            raise DemoFolderError(str(folder), name, "it is not what this version of the demo writes")
+        if content != text.encode():
+            raise DemoFolderError(str(folder), name, "it differs from the file that this version of the demo writes")
 
 
 def make_inputs(folder: Path) -> None:
-    """Make the folder with all that is in it, where there is none: it appears whole or not at all.
+    """Make the folder and its files, unless it is there: it appears whole or not at all.
 
-    Its user is alone, as :func:`sole_user` sees to; what a killed one left half made is begun again.
+    The caller is its sole user, by :func:`sole_user`. A folder that a killed process left unfinished is made anew.
     """
     if folder.exists() and any(folder.iterdir()):
         return
@@ -80,32 +80,32 @@ def make_inputs(folder: Path) -> None:
     (making / "keys" / "ABOUT.txt").write_text(_ABOUT_KEYS)
     reviewers = tuple(new_key(making / file, name, ROLE) for name, file in KEYS.items())
     (making / PARCELS).write_text(_text(parcels))
-    (making / TRUTH).write_text(_text({"about": SAID, "rows": rows}))
+    (making / TRUTH).write_text(_text({"about": NOTICE, "rows": rows}))
     (making / PROGRAM).write_text(_program_text(reviewers))
     (making / MADE_BY).write_text(_made_by())
     publish(making, folder)
 
 
 def truth_of(folder: Path) -> dict[tuple[str, str], Json]:
-    """What is true of each parcel and month of the simulated ground, by index."""
+    """True index values of each parcel and month of the simulated ground."""
     return {(row["parcel_id"], row["month"]): row for row in json.loads((folder / TRUTH).read_bytes())["rows"]}
 
 
 def _reviewers(folder: Path) -> tuple[Reviewer, ...]:
     """The reviewers whose private keys are in the folder."""
-    found = []
+    reviewers = []
     for name, file in KEYS.items():
         try:
             key = read_key(folder / file).public_key()
         except DecisionRefused as error:
             raise DemoFolderError(str(folder), file, error.reason) from None
-        found.append(Reviewer(name=name, role=ROLE, public_key=public_pem(key)))
-    return tuple(found)
+        reviewers.append(Reviewer(name=name, role=ROLE, public_key=public_pem(key)))
+    return tuple(reviewers)
 
 
 def _program_text(reviewers: tuple[Reviewer, ...]) -> str:
-    lines = "".join(programme_lines(one).removeprefix("reviewers:\n") for one in reviewers)
-    return f"""# {SAID}
+    lines = "".join(programme_lines(reviewer).removeprefix("reviewers:\n") for reviewer in reviewers)
+    return f"""# {NOTICE}
 # Two missions look at three stands of forest: Sentinel-2, and where it saw too little, Landsat.
 program: demo-simulated
 parcels: {PARCELS}
@@ -123,11 +123,11 @@ reviewers:
 
 
 def _made_by() -> str:
-    """Which code made the folder."""
+    """Digests of the code that made the folder."""
     folders = (*HASHED_FOLDERS, "simulated", "demo")
     names = ("demo.ground", "simulated.publish", "simulated.truth")
     code = {name: code_digest(f"mrv_assets.{name}", source, folders) for name in names}
-    return _text({"about": SAID, "code": code})
+    return _text({"about": NOTICE, "code": code})
 
 
 def _text(document: Json) -> str:

@@ -1,4 +1,4 @@
-"""A picture of the demo's simulated months side by side: NDVI where it counts, grey where it does not."""
+"""A picture of the demo's simulated months side by side: NDVI where the gate is open, grey elsewhere."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.demo.simulated_text import decides
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.demo.simulated_report import decides
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW
+from mrv_assets.stages.table import PRODUCT
 
 FILE = "months.png"
 SIDE_PX, GAP_PX, TITLE_PX = 208, 8, 34
@@ -16,7 +18,7 @@ _WHITE, _BLACK = (255, 255, 255), (24, 24, 24)
 
 
 def store_picture(deployment: Deployment, months: Sequence[Json], folder: Path, *, again: bool) -> Path:
-    """Put the picture into a folder; one that is there is drawn anew only when asked for. Gives its path."""
+    """Store the picture in a folder and return its path. An existing picture is drawn again only when asked for."""
     path = folder / FILE
     if again or not path.exists():
         making = folder / f".{FILE}"
@@ -26,11 +28,11 @@ def store_picture(deployment: Deployment, months: Sequence[Json], folder: Path, 
 
 
 def picture(deployment: Deployment, months: Sequence[Json]) -> Image.Image:
-    """The months' pictures in a row, each under what decided it; RGB. North is up.
+    """The months' pictures in a row, each below the mission or reviewers that decided it; RGB. North is up.
 
     Args:
-        place: The simulated programme and its lake.
-        months: As `mrv demo` answers them.
+        deployment: The simulated programme and its lake.
+        months: The months of the answer of `mrv demo`.
     """
     size = (GAP_PX + len(months) * (SIDE_PX + GAP_PX), GAP_PX + TITLE_PX + SIDE_PX + GAP_PX)
     canvas = Image.new("RGB", size, _WHITE)
@@ -39,7 +41,7 @@ def picture(deployment: Deployment, months: Sequence[Json]) -> Image.Image:
         left = GAP_PX + number * (SIDE_PX + GAP_PX)
         title = f"SIMULATED {month['month']}, {month['gate_status']}\n{decides(month)}"
         draw.multiline_text((left, GAP_PX), title, fill=_BLACK)
-        record = deployment.lake.record(PRODUCT, month["tile"], month["month"], month["audit_hash"])
+        record = deployment.lake.record(Partition(PRODUCT, month["tile"], month["month"]), month["audit_hash"])
         with Image.open(record.data / PREVIEW) as preview:
             square = preview.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST)
         canvas.paste(square, (left, GAP_PX + TITLE_PX))

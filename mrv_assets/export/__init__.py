@@ -1,5 +1,5 @@
-"""Months that may leave the lake, in formats of others: one file a format.
+"""Exports: verified months in file formats of others, one file a format.
 
-Belongs here: GeoTIFF, GeoParquet, CSV, Excel, STAC. Does not belong here: what a month is worth (``stages``), the
-verb's page (``reports``). Imports ``verify`` and lower.
+Belongs here: GeoTIFF, GeoParquet, CSV, Excel and STAC; ``formats`` lists them. Does not belong here: the computation of
+a month (``stages``), the JSON document and page of `mrv export` (``reports``). Imports ``verify`` and lower.
 """

@@ -1,27 +1,21 @@
-"""What whoever publishes an export has to say with it: whose data it was made of."""
+"""Attributions: the credits to publish with an export, as the owners of the satellite data ask."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mrv_assets.missions.registry import CREDITS
+
 if TYPE_CHECKING:
     from mrv_assets.export.months import SourceScene
 
-# The wording that the Copernicus Sentinel data legal notice and the USGS ask for, of data that were worked on.
-_COPERNICUS = "Contains modified Copernicus Sentinel data {years}"
-CREDITS = {
-    "sentinel2": _COPERNICUS,
-    "sentinel1": _COPERNICUS,
-    "landsat": "Contains modified Landsat Level-2 data {years} courtesy of the U.S. Geological Survey",
-}
-"""By mission."""
 SIMULATED = "Contains simulated scenes, which show no real ground"
-"""Of scenes whose items say so: they are nobody's data, and must not pass for somebody's."""
+"""Credit of simulated scenes, which must not be taken for a publisher's data."""
 
 
 def attributions(scenes: Iterable["SourceScene"]) -> list[str]:
-    """The credits that scenes ask for, sorted, each with the years of its scenes; none for no scene."""
+    """The credits that scenes ask for, sorted, each with the years of its scenes; empty without scenes."""
     years: dict[str, set[int]] = {}
     for scene in scenes:
         text = SIMULATED if scene.simulated else CREDITS[scene.mission]
         years.setdefault(text, set()).add(scene.year)
-    return sorted(text.format(years=", ".join(map(str, sorted(found)))) for text, found in years.items())
+    return sorted(text.format(years=", ".join(map(str, sorted(of_text)))) for text, of_text in years.items())

@@ -1,4 +1,4 @@
-"""Grids in longitude and latitude. An output only: no number of the lake is made on one."""
+"""Grids in longitude and latitude, for exports only: no number of the lake is computed on one."""
 
 import math
 
@@ -13,9 +13,9 @@ from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.projection import transformed
 
 MOST_PIXELS = 1 << 32
-"""Of one raster; more was not meant."""
+"""Most pixels of one exported raster; beyond that the resolution is taken for a typing error."""
 _ALONG_EDGE = 64
-"""Places along an edge that are looked at: it is a curve in the other CRS."""
+"""Straight lines of each edge of a window, which is a curve in the other CRS."""
 _DECIMALS = 9
 _WGS84 = Geod(ellps="WGS84")
 
@@ -23,18 +23,18 @@ _WGS84 = Geod(ellps="WGS84")
 def degrees_grid(grid: Grid, window: Window, step: float) -> Grid:
     """The grid in degrees that covers a window of another grid.
 
-    Its lines lie on multiples of the step, so that neighbours share theirs. East of the antimeridian longitudes go on
-    beyond 180.
+    Its lines lie on multiples of the step, so that neighbouring grids share them. East of the antimeridian longitudes
+    continue beyond 180.
 
     Raises:
-        ExportError: When it would have more pixels than anybody can have meant.
+        ExportError: When it would have more than ``MOST_PIXELS`` pixels.
     """
     west, south, east, north = lonlat_bounds(grid, window)
     col, end_col = math.floor(west / step), math.ceil(east / step)
     row, end_row = math.ceil(north / step), math.floor(south / step)
-    made = Grid(
+    degrees = Grid(
         crs=DEGREES,
-        # Without the last digit that a product of decimals leaves.
+        # Rounded, because a product of decimals has an error in its last digits.
         x0=round(col * step, 12),
         y0=round(row * step, 12),
         dx=step,
@@ -42,14 +42,14 @@ def degrees_grid(grid: Grid, window: Window, step: float) -> Grid:
         width=end_col - col,
         height=row - end_row,
     )
-    if made.width * made.height > MOST_PIXELS:
-        reason = f"it gives {made.width} x {made.height} pixels"
+    if degrees.width * degrees.height > MOST_PIXELS:
+        reason = f"it gives {degrees.width} x {degrees.height} pixels"
         raise ExportError("--resolution", f"{step:g}", reason, "Give larger pixels, or leave --crs out")
-    return made
+    return degrees
 
 
 def lonlat_bounds(grid: Grid, window: Window) -> tuple[float, float, float, float]:
-    """West, south, east, north of a window, WGS84 degrees; east is beyond 180 where the antimeridian is crossed."""
+    """West, south, east, north of a window, WGS84 degrees; east is beyond 180 where it crosses the antimeridian."""
     (west, south), (east, north) = (edge(outline(grid, window), axis=0) for edge in (np.min, np.max))
     return float(west), float(south), float(east), float(north)
 
@@ -57,25 +57,25 @@ def lonlat_bounds(grid: Grid, window: Window) -> tuple[float, float, float, floa
 def outline(grid: Grid, window: Window, pieces: int = _ALONG_EDGE) -> NDArray[np.float64]:
     """Longitude and latitude along a window's edge, WGS84 degrees, closed, counter-clockwise.
 
-    East of the antimeridian longitudes go on beyond 180.
+    East of the antimeridian longitudes continue beyond 180.
 
     Args:
         grid: Any grid.
-        window: Of it.
-        pieces: Into how many straight lines its longer edges are cut: they are curves in degrees.
+        window: A window of the grid.
+        pieces: Straight lines of each longer edge, which is a curve in degrees.
     """
     west, south, east, north = grid.bounds(window)
     edge = shapely.segmentize(shapely.box(west, south, east, north), max(east - west, north - south) / pieces)
     x, y = shapely.get_coordinates(edge).T
     lon, lat = transformed(grid.crs, DEGREES, x, y)
-    # A tile is a degree or two wide: more than half the Earth apart is on the other side of the antimeridian.
+    # A tile is a degree or two wide, so longitudes more than 180 apart lie on both sides of the antimeridian.
     lon = np.where(lon < lon.max() - 180, lon + 360, lon)
-    # PROJ's last digits differ from version to version.
+    # The last digits of PROJ differ between its versions.
     return np.asarray(np.round(np.column_stack([lon, lat]), _DECIMALS), np.float64)
 
 
 def pixel_area_m2(grid: Grid) -> tuple[float, float]:
-    """Latitude of the middle of a grid in degrees, and the geodesic area of a pixel there, square metres."""
+    """Latitude of the middle of a grid in degrees, and the geodesic area of a pixel there in square metres."""
     middle = grid.y0 + grid.dy * (grid.height // 2)
     ring_lon, ring_lat = [0, grid.dx, grid.dx, 0], [middle, middle, middle - grid.dy, middle - grid.dy]
     area, _ = _WGS84.polygon_area_perimeter(ring_lon, ring_lat)

@@ -1,4 +1,4 @@
-"""A tile's month as it may leave the lake: held against its records before anything of it is used."""
+"""A tile's month to export: compared with its records before any of its data is used."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mrv_assets.audit.canonical import Json, sha256
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, index_names, read_schema
+from mrv_assets.lake.layout import LakePath, path_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Grid, Window
+from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.walk import partition_at
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ STD = "_std"
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """What a mission's gate decided on the month."""
+    """The decision of a mission's gate on the month."""
 
     mission: str
     status: GateStatus
     reasons: tuple[str, ...]
-    """Reason codes; none when it passed."""
+    """Reason codes; empty when it passed."""
     unavailable: Mapping[str, str]
-    """Per index that cannot be computed, why."""
+    """Reason of each index that cannot be computed."""
 
     def __str__(self) -> str:
         because = f" ({', '.join(self.reasons)})" if self.reasons else ""
@@ -55,42 +56,42 @@ class SourceScene:
     mission: str
     collection: str
     year: int
-    """In which it was taken, UTC."""
+    """Year in which it was acquired, UTC."""
     href: str | None
-    """Its item's address; None where its catalogue gave it none on the network."""
+    """Address of its item; None where the item has no public address on the network."""
     simulated: bool
-    """Whether its item says that nobody looked at anything."""
+    """Whether its item says that it was simulated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Month:
-    """One tile and month of the lake. All of it is what its records say."""
+    """One tile and month of the lake, equal to its records."""
 
     lake: Lake
     record: Record
-    """Of monthly_proxies, the current one."""
+    """Current record of monthly_proxies."""
     decided: tuple[Decided, ...]
-    """In the order of substitution."""
+    """Decision on each mission, in the order of substitution."""
     used: Decided
-    """Of the month's mission, which the values come from; where there are none, of the first."""
+    """Decision on the month's mission, which the values come from; without values, on the first mission."""
     others: tuple[Decided, ...]
-    """Of those that fill its gaps, and of a radar beside it; with fusion."""
+    """Decisions on missions that fill its gaps, and on a radar beside it; with fusion only."""
     scenes: tuple[SourceScene, ...]
-    """Of the observations that count, by mission and in order of time."""
+    """Scenes of the observations that count, by mission and in order of time."""
 
     @property
     def tile(self) -> str:
         """MGRS tile."""
-        return str(self.record.document["tile"])
+        return self.record.partition.tile
 
     @property
     def month(self) -> str:
         """UTC calendar month, ``YYYY-MM``."""
-        return str(self.record.document["month"])
+        return self.record.partition.month
 
     @property
     def name(self) -> str:
-        """What its files are called."""
+        """Beginning of the names of its files."""
         return f"{self.tile}_{self.month}"
 
     @property
@@ -105,23 +106,23 @@ class Month:
 
     @property
     def substituted(self) -> bool:
-        """True where the values come from another mission than the programme's first."""
+        """True where the values come from a mission that is not the programme's first."""
         return self.has_values and self.used != self.decided[0]
 
     @property
     def missions(self) -> tuple[str, ...]:
-        """All that it has values of, the month's mission first."""
-        return (self.used.mission, *(one.mission for one in self.others)) if self.has_values else ()
+        """Missions that it has values of, the month's mission first."""
+        return (self.used.mission, *(decided.mission for decided in self.others)) if self.has_values else ()
 
     @property
     def has_source(self) -> bool:
-        """Whether it says of each pixel which mission it is from."""
+        """Whether it has a raster that names the mission of each pixel."""
         return self.has_values and SOURCE in self.record.output["rasters"]["arrays"]
 
     @property
     def source_meaning(self) -> str:
-        """What the numbers in that raster mean: a mission's place in the order of substitution."""
-        return ", ".join(f"{number} {one.mission}" for number, one in enumerate(self.decided, 1))
+        """Meaning of the numbers in that raster: a mission's position in the order of substitution."""
+        return ", ".join(f"{number} {decided.mission}" for number, decided in enumerate(self.decided, 1))
 
     @property
     def resolution_m(self) -> float:
@@ -139,7 +140,7 @@ class Month:
 
     @cached_property
     def window(self) -> Window:
-        """The smallest rectangle of whole blocks that holds all active ones."""
+        """The smallest rectangle of whole blocks that contains all active blocks."""
         rows, cols = zip(*self.record.document["plan"]["active_blocks"], strict=True)
         row, col = min(rows) * BLOCK, min(cols) * BLOCK
         end_row = min(self.grid.height, (max(rows) + 1) * BLOCK)
@@ -148,26 +149,26 @@ class Month:
 
     @cached_property
     def arrays(self) -> tuple[str, ...]:
-        """Names of the rasters that hold pixels of an index, means before their standard deviations."""
+        """Names of the rasters of indices, each mean before its standard deviation."""
         names = [name for name in self.record.output["rasters"]["arrays"] if name not in (N_OBS, SOURCE)]
         return tuple(name for name in names if self.has_values)
 
     @cached_property
     def indices(self) -> tuple[str, ...]:
-        """Indices of all missions, whether or not this month has them; the table's order."""
+        """Indices of all missions, whether or not this month has them, in the table's order."""
         return index_names(read_schema(self.record.data / TABLE).names)
 
     @property
     def missing_indices(self) -> dict[str, str]:
-        """Indices of its missions that the month has no raster of although their gates are open, with the reason."""
+        """Reason of each index that the month has no raster of although the gate of a mission with it is open."""
         if not self.has_values:
             return {}
         stated = self.record.document["plan"]["missions"]
-        # Of the first that could have it, if several lack one.
+        # Reversed, so that the first mission's reason stays where several lack the index.
         return {
-            name: one.unavailable.get(name, "no raster")
-            for one in reversed((self.used, *self.others))
-            for name in stated[one.mission]["indices"]
+            name: decided.unavailable.get(name, "no raster")
+            for decided in reversed((self.used, *self.others))
+            for name in stated[decided.mission]["indices"]
             if name not in self.arrays
         }
 
@@ -182,39 +183,37 @@ class Month:
         return BlockArrays(self.record.data / RASTERS)
 
     def opened(self) -> "xr.Dataset":
-        """The same as :meth:`Lake.open` gives them, lazy."""
+        """The month's rasters as :meth:`Lake.open` gives them, lazy."""
         return self.lake.open(PRODUCT, self.tile, self.month)
 
 
 def read_month(lake: Lake, tile: str, month: str) -> Month:
-    """A tile's month, after it was held against its records.
+    """A tile's month, after comparing it with its records.
 
     Record, heads, stored bytes and every decoded value are compared as `mrv verify` compares them; the decision of
     each gate is the one that its record names.
 
     Raises:
         NotMaterialized: When the month is not in the lake.
-        DamagedLake: When anything of it is not as its record says; with the first thing that is not.
-        StaleUpstream: When a decision that it follows from has since been replaced.
+        DamagedLake: When any of its data is not as its record says; with the first difference.
+        StaleUpstream: When a decision that it was made from has been replaced since.
     """
-    record = lake.current(PRODUCT, tile, month)
+    record = lake.current(Partition(PRODUCT, tile, month))
     lake.require_current_upstream(record)
     _require_verified(lake, record)
     try:
         return _read(lake, record)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        # Every digest is right and its parts do not fit together: no run of ours wrote such records.
-        name = f"{PRODUCT}/{tile}/{month}"
-        raise DamagedLake(name, f"its records do not fit together ({type(error).__name__})") from error
+        # Every digest is right, but the records do not fit together: no run of this package wrote them.
+        reason = f"its records do not fit together ({type(error).__name__})"
+        raise DamagedLake(path_of(record.partition), reason) from error
 
 
 def _read(lake: Lake, record: Record) -> Month:
     output, plan = record.output, record.document["plan"]
-    gates = {asset.partition("/")[0]: (asset, audit_hash) for asset, audit_hash in record.upstream.items()}
-    decided, chains = [], {}
+    decided, gates = [], {}
     for mission in plan["substitution"]:
-        asset, audit_hash = gates[mission]
-        gated = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+        gated = lake.upstream(record, f"{mission}/gated_tiles")
         _require_verified(lake, gated)
         decision = decision_of(gated)
         decided.append(
@@ -225,21 +224,20 @@ def _read(lake: Lake, record: Record) -> Month:
                 unavailable=dict(decision["unavailable"]),
             )
         )
-        chains[mission] = decision, gated
-    found = {one.mission: one.status.value for one in decided}
+        gates[mission] = decision, gated
+    statuses = {decision.mission: decision.status.value for decision in decided}
     choice = choose(
-        [MISSIONS[one.mission] for one in decided],
-        {one.mission: one.status for one in decided},
+        [MISSIONS[decision.mission] for decision in decided],
+        {decision.mission: decision.status for decision in decided},
         fusion=plan.get("fusion", False),
         allow_sar=plan["allow_sar"],
     )
     used = tuple(mission.name for mission in choice.used)
     stated = record.missions_used, output["decisions"]
-    if stated != (used, found) or plan["block_px"] != BLOCK:
-        # The gate's word counts, whatever the monthly record says of it.
-        where = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
-        raise DamagedLake(where, f"it says {stated}, and the gates decided {found}")
-    first, *others = [one for name in used for one in decided if one.mission == name] or decided[:1]
+    if stated != (used, statuses) or plan["block_px"] != BLOCK:
+        # The gates' own records count, whatever the monthly record says of them.
+        raise DamagedLake(path_of(record.partition), f"it says {stated}, and the gates decided {statuses}")
+    first, *others = [decision for name in used for decision in decided if decision.mission == name] or decided[:1]
     return Month(
         lake=lake,
         record=record,
@@ -248,62 +246,54 @@ def _read(lake: Lake, record: Record) -> Month:
         others=tuple(others),
         scenes=tuple(
             scene
-            for one in (first, *others)
-            for scene in _scenes(one.mission, chains[one.mission][0], _raw(lake, chains[one.mission][1]))
+            for mission in (first.mission, *(decision.mission for decision in others))
+            for decision, gated in [gates[mission]]
+            for scene in _scenes(mission, decision, lake.upstream(gated, f"{mission}/raw_tiles"))
         ),
     )
 
 
-def _raw(lake: Lake, record: Record) -> Record:
-    """The raw tiles that a mission's record was made from."""
-    while not record.document["asset"].endswith("/raw_tiles"):
-        [(asset, audit_hash)] = record.upstream.items()
-        record = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
-    return record
-
-
 def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
-    known = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
+    stored = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
     for observation in decision["observations"]:
         if observation["used"]:
             for name in observation["scenes"]:
-                item = _item(raw, known[name])
+                item = _item(raw, stored[name])
                 yield SourceScene(
                     id=name,
                     mission=mission,
-                    collection=known[name]["collection"],
-                    year=datetime.fromisoformat(known[name]["datetime"]).year,
+                    collection=stored[name]["collection"],
+                    year=datetime.fromisoformat(stored[name]["datetime"]).year,
                     href=_address(item),
                     simulated=item["properties"].get("mrv:simulated") is True,
                 )
 
 
 def _item(raw: Record, scene: Json) -> Json:
-    """A scene's item, as its catalogue had it.
+    """A scene's STAC item, as its catalogue published it.
 
     Raises:
-        DamagedLake: When its bytes are not the ones that its record speaks of.
+        DamagedLake: When its bytes do not have the digest in its record.
     """
     folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
     path = f"{folders[0]}/item.json"
     data = (raw.data / path).read_bytes()
     if sha256(data) != raw.output["files"][path]["sha256"]:
-        document = raw.document
-        name = f"{document['asset']}/{document['tile']}/{document['month']}/data/{raw.data.name}/{path}"
-        raise DamagedLake(name, "its bytes are not the ones its record speaks of")
+        name = LakePath(raw.partition, "data", raw.data.name, path)
+        raise DamagedLake(str(name), "its bytes are not the ones its record speaks of")
     item: Json = json.loads(data)
     return item
 
 
 def _address(item: Json) -> str | None:
-    """Where an item is published, by its own word."""
+    """The public address that an item states of itself; None where it states none."""
     links = item.get("links") or []
     hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "self"]
     return next((href for href in hrefs if isinstance(href, str) and _is_public(href)), None)
 
 
 def _is_public(href: str) -> bool:
-    """Whether a link is an address on the network that holds no password or signature."""
+    """Whether a link is an address on the network without user, password or query."""
     try:
         parts = urlsplit(href)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.username or parts.query)
@@ -312,13 +302,12 @@ def _is_public(href: str) -> bool:
 
 
 def _require_verified(lake: Lake, record: Record) -> None:
-    """Refuse what `mrv verify` would have a finding for.
+    """Refuse data that `mrv verify` would have a finding for.
 
     Raises:
         DamagedLake: With the first finding.
     """
-    document = record.document
-    partition = partition_at(lake.slot(document["asset"], document["tile"], document["month"]))
+    partition = partition_at(lake.slot(record.partition))
     for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
         for finding in partition.check(kind, name):
             reason = f"{finding.check}: it must be {finding.expected} and is {finding.found}"

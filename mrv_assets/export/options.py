@@ -1,4 +1,4 @@
-"""What an export was asked for, checked before anything is read."""
+"""The options of an export, checked before anything is read."""
 
 import math
 from collections.abc import Sequence
@@ -6,32 +6,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mrv_assets.errors import ExportError
+from mrv_assets.export.formats import FORMATS, Format, format_named
 
 DEGREES = "EPSG:4326"
 UTM = "utm"
 STEP_DEG = 1e-4
-"""Pixel size of a grid in degrees unless told otherwise: 11.1 m from north to south."""
+"""Default pixel size of a grid in degrees: 11.1 m from north to south."""
 FINEST_DEG, COARSEST_DEG = 1e-5, 0.1
-
-
-class Format(Enum):
-    """What an export is written as."""
-
-    COG = "cog"
-    GEOPARQUET = "geoparquet"
-    CSV = "csv"
-    XLSX = "xlsx"
-    STAC = "stac"
-
-    @property
-    def has_rasters(self) -> bool:
-        """True where pixels are written."""
-        return self in (Format.COG, Format.STAC)
-
-    @property
-    def is_one_table(self) -> bool:
-        """True where all parcels and months are in one table."""
-        return self in (Format.GEOPARQUET, Format.CSV, Format.XLSX)
 
 
 class Resampling(Enum):
@@ -42,8 +23,8 @@ class Resampling(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be exported, and how."""
+class Options:
+    """The partitions, indices, format and grid of an export."""
 
     format: Format
     tile: str | None = None
@@ -51,11 +32,11 @@ class Wanted:
     month: str | None = None
     """Only this month; None means all."""
     indices: Sequence[str] = field(default=())
-    """Only these, in this order; none means all there are."""
+    """Only these indices, in this order; empty means all that the months have."""
     crs: str = UTM
     """``utm``, the tile's own grid, or ``EPSG:4326``."""
     step_deg: float = STEP_DEG
-    """Pixel size in degrees, of ``EPSG:4326``."""
+    """Pixel size of ``EPSG:4326``, degrees."""
     resampling: Resampling = Resampling.NEAREST
 
     @property
@@ -64,7 +45,7 @@ class Wanted:
         return self.format.has_rasters and self.crs == DEGREES
 
 
-def wanted(
+def checked_options(
     format: str,
     *,
     tile: str | None,
@@ -73,28 +54,30 @@ def wanted(
     crs: str | None,
     step_deg: float | None,
     resampling: str | None,
-) -> Wanted:
-    """What the options of `mrv export` ask for; None where one was not given.
+) -> Options:
+    """The options of `mrv export`, where None is an option that was not given.
 
     Raises:
-        ExportError: When options contradict each other, or a pixel size is none.
+        ExportError: When options contradict each other, or a pixel size cannot be used.
     """
-    asked = Format(format)
+    chosen = format_named(format)
     for option, value in (("--crs", crs), ("--resolution", step_deg), ("--resampling", resampling)):
         if value is None:
             continue
-        if not asked.has_rasters:
-            raise ExportError(option, str(value), f"{format} has no pixels", "Leave it out, or export as cog or stac")
+        if not chosen.has_rasters:
+            raster_formats = " or ".join(row.name for row in FORMATS if row.has_rasters)
+            cure = f"Leave it out, or export as {raster_formats}"
+            raise ExportError(option, str(value), f"{format} has no pixels", cure)
         if option != "--crs" and crs != DEGREES:
-            reason = "on the tile's own grid no pixel changes"
+            reason = "pixels on the tile's own grid are not resampled"
             raise ExportError(option, str(value), reason, f"Leave it out, or add --crs {DEGREES}")
     # Written so that NaN fails.
     if step_deg is not None and not FINEST_DEG <= step_deg <= COARSEST_DEG:
         near = f", {step_deg / 111_320:.2g} for {step_deg:g} m" if step_deg >= 1 and math.isfinite(step_deg) else ""
         cure = f"Give degrees from {FINEST_DEG:g} to {COARSEST_DEG:g}{near}"
-        raise ExportError("--resolution", str(step_deg), "it is no pixel size in degrees", cure)
-    return Wanted(
-        format=asked,
+        raise ExportError("--resolution", str(step_deg), "it is not a pixel size in degrees", cure)
+    return Options(
+        format=chosen,
         tile=tile,
         month=month,
         indices=tuple(dict.fromkeys(indices)),

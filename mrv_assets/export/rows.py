@@ -1,8 +1,7 @@
-"""All parcels and months as one table, and as GeoParquet. Values are the lake's, and each row says of which record."""
+"""All parcels and months as one table. Values are the lake's, and each row names its record."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,16 +16,16 @@ GEOMETRY = "geometry"
 ORDER = ("parcel_id", "month", "part")
 """Rows are in this order, so that a parcel's months stand below one another."""
 ATTRIBUTIONS = b"mrv_attributions"
-"""Of the file's metadata: whose data it was made of, a JSON list."""
+"""Key in the file's metadata: the attributions, a JSON list."""
 _GEO = b"geo"
-"""GeoParquet's own metadata."""
+"""Key of GeoParquet's own metadata."""
 
 
 def meaning(column: str) -> tuple[pa.DataType, str, str]:
     """Type, unit and source of a column of an exported table.
 
     Raises:
-        KeyError: For a column it does not have.
+        KeyError: When the table has no such column.
     """
     if column == AUDIT_HASH:
         return pa.string(), "", "audit hash of the record of monthly_proxies that the row is of"
@@ -37,62 +36,57 @@ def all_rows(months: Sequence[Month], indices: Sequence[str]) -> pa.Table:
     """Every parcel's row of every month, sorted.
 
     Args:
-        months: At least one.
-        indices: Of which to keep columns.
+        months: Verified months; at least one.
+        indices: Indices whose columns are kept, in this order.
 
     Returns:
         The columns of the lake's tables, ``mrv_audit_hash``, and ``geometry`` in WKB, longitude and latitude; each
-        column's metadata says unit and source, the table's whose data it was made of. A column that a month's table
-        does not have is null there.
+        column's metadata says unit and source, the table's metadata the attributions. A column that a month's table
+        does not have is null in its rows.
     """
-    tables = [_of_month(month) for month in months]
+    tables = [_month_table(month) for month in months]
     names = _columns([table.column_names for table in tables], indices)
-    whole = pa.concat_tables([_with_all(table, names) for table in tables])
-    whole = whole.sort_by([(name, "ascending") for name in ORDER])
-    fields = [_field(name, whole.schema.field(name)) for name in names]
+    rows = pa.concat_tables([_with_all(table, names) for table in tables])
+    rows = rows.sort_by([(name, "ascending") for name in ORDER])
+    fields = [_field(name, rows.schema.field(name)) for name in names]
     metadata = {
         _GEO: _geo([table.schema.metadata[_GEO] for table in tables]),
         ATTRIBUTIONS: json.dumps(attributions(scene for month in months for scene in month.scenes)).encode(),
     }
-    return whole.cast(pa.schema(fields, metadata=metadata))
+    return rows.cast(pa.schema(fields, metadata=metadata))
 
 
 def counts_by_status(table: pa.Table) -> dict[str, int]:
-    """How many rows there are of each ``value_status``."""
-    found = table.column("value_status").value_counts().to_pylist()
-    return dict(sorted((one["values"], one["counts"]) for one in found))
-
-
-def write_geoparquet(table: pa.Table, path: Path) -> None:
-    """Write a table of :func:`all_rows` as GeoParquet 1.1."""
-    pq.write_table(table, path)
+    """The number of rows of each ``value_status``."""
+    counts = table.column("value_status").value_counts().to_pylist()
+    return dict(sorted((count["values"], count["counts"]) for count in counts))
 
 
 def without_geometry(table: pa.Table) -> pa.Table:
-    """The same rows for formats that have no geometry."""
+    """A table's rows without their outlines, for formats that have no geometry."""
     return table.drop_columns([GEOMETRY])
 
 
-def _of_month(month: Month) -> pa.Table:
+def _month_table(month: Month) -> pa.Table:
     table = pq.read_table(month.record.data / TABLE)
     return table.append_column(AUDIT_HASH, pa.array([month.record.audit_hash] * table.num_rows, pa.string()))
 
 
 def _columns(tables: Sequence[Sequence[str]], indices: Sequence[str]) -> list[str]:
-    """Columns of all tables in the order of the lake's: what is of an index stands together, geometry last."""
+    """Columns of all tables in the order of the lake's: an index's columns stand together, geometry last."""
     names = list(dict.fromkeys(name for table in tables for name in table))
-    of = {name: _index_of(name, index_names(names)) for name in names}
-    first = next((at for at, name in enumerate(names) if of[name]), len(names))
-    before = [name for name in names[:first] if not of[name]]
-    after = [name for name in names[first:] if not of[name] and name not in (GEOMETRY, AUDIT_HASH)]
-    kept = [name for index in indices for name in names if of[name] == index]
+    index_of = {name: _index_of(name, index_names(names)) for name in names}
+    first = next((position for position, name in enumerate(names) if index_of[name]), len(names))
+    before = [name for name in names[:first] if not index_of[name]]
+    after = [name for name in names[first:] if not index_of[name] and name not in (GEOMETRY, AUDIT_HASH)]
+    kept = [name for index in indices for name in names if index_of[name] == index]
     return [*before, *kept, *after, AUDIT_HASH, GEOMETRY]
 
 
 def _index_of(column: str, indices: Sequence[str]) -> str | None:
-    """The index that a column is of; the longest name counts where one begins with another."""
-    of = [name for name in indices if column in (f"{name}_mean", f"{name}_std", f"{name}_valid_area_ha")]
-    return max(of, key=len, default=None)
+    """The index whose value a column holds, None for other columns; of several names that fit, the longest."""
+    fitting = [name for name in indices if column in (f"{name}_mean", f"{name}_std", f"{name}_valid_area_ha")]
+    return max(fitting, key=len, default=None)
 
 
 def _with_all(table: pa.Table, names: Sequence[str]) -> pa.Table:
@@ -103,16 +97,16 @@ def _with_all(table: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table(columns)
 
 
-def _field(name: str, found: pa.Field) -> pa.Field:
+def _field(name: str, field: pa.Field) -> pa.Field:
     if name == GEOMETRY:
-        return pa.field(name, found.type)
+        return pa.field(name, field.type)
     kind, unit, source = meaning(name)
     return pa.field(name, kind, metadata={"unit": unit, "source": source})
 
 
 def _geo(stated: Sequence[bytes]) -> bytes:
-    """GeoParquet's metadata of several files that are one now: the same, with the box around all."""
-    documents: list[dict[str, Any]] = [json.loads(one) for one in stated]
+    """GeoParquet's metadata of several tables joined into one: the first one's, with the box around all."""
+    documents: list[dict[str, Any]] = [json.loads(metadata) for metadata in stated]
     columns = [document["columns"][GEOMETRY] for document in documents]
     boxes = list(zip(*(column["bbox"] for column in columns), strict=True))
     first = documents[0]

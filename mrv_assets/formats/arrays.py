@@ -46,37 +46,64 @@ class ArraySpec:
         return (observations, *plane) if self.timed else plane
 
 
-def create_group(
-    folder: Path, grid: Grid, times_us: Sequence[int], specs: Sequence[ArraySpec], attrs: Mapping[str, object]
-) -> None:
-    """Create a CF group with its coordinates and its still empty variables.
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One stored group: its grid, its observations, its variables and its attributes, before anything is written."""
 
-    Args:
-        folder: Where the group goes.
-        grid: The tile's analysis grid.
-        times_us: Instants of the observations, microseconds since 1970 UTC, ascending.
-        specs: The variables.
-        attrs: Attributes of the group.
-    """
-    group = zarr.create_group(folder, zarr_format=3, attributes=_group_attrs(attrs))
-    for name, (values, coordinate_attrs) in _coordinates(grid, times_us).items():
-        _write_coordinate(group, name, values, coordinate_attrs)
-    reference = group.create_array("spatial_ref", shape=(), dtype="int64", dimension_names=(), fill_value=0)
-    # PROJ words the same CRS anew from version to version: it is compared by meaning and is in no digest.
-    reference.attrs.update({"crs_wkt": CRS.from_user_input(grid.crs).to_wkt(), "GeoTransform": geo_transform(grid)})
-    for spec in specs:
-        shape = spec.shape(grid, len(times_us))
-        group.create_array(
-            spec.name,
-            shape=shape,
-            # Every reduction over the month sees all observations at once, in order.
-            chunks=(max(1, len(times_us)), BLOCK, BLOCK) if spec.timed else (BLOCK, BLOCK),
-            dtype=spec.dtype,
-            fill_value=spec.fill,
-            compressors=[_CODEC],
-            dimension_names=("time", "y", "x") if spec.timed else ("y", "x"),
-            attributes=_array_attrs(spec),
-        )
+    grid: Grid
+    """The tile's analysis grid."""
+    times_us: tuple[int, ...]
+    """Instants of the observations, microseconds since 1970 UTC, ascending; none where no variable is timed."""
+    specs: tuple[ArraySpec, ...]
+    attrs: Mapping[str, object] = field(default_factory=dict)
+
+    def create(self, folder: Path) -> None:
+        """Create a CF group in a folder, with its coordinates and its still empty variables."""
+        group = zarr.create_group(folder, zarr_format=3, attributes=_group_attrs(self.attrs))
+        for name, (values, coordinate_attrs) in _coordinates(self.grid, self.times_us).items():
+            _write_coordinate(group, name, values, coordinate_attrs)
+        reference = group.create_array("spatial_ref", shape=(), dtype="int64", dimension_names=(), fill_value=0)
+        # PROJ words the same CRS anew from version to version: it is compared by meaning and is in no digest.
+        wkt = CRS.from_user_input(self.grid.crs).to_wkt()
+        reference.attrs.update({"crs_wkt": wkt, "GeoTransform": geo_transform(self.grid)})
+        observations = len(self.times_us)
+        for spec in self.specs:
+            group.create_array(
+                spec.name,
+                shape=spec.shape(self.grid, observations),
+                # Every reduction over the month sees all observations at once, in order.
+                chunks=(max(1, observations), BLOCK, BLOCK) if spec.timed else (BLOCK, BLOCK),
+                dtype=spec.dtype,
+                fill_value=spec.fill,
+                compressors=[_CODEC],
+                dimension_names=("time", "y", "x") if spec.timed else ("y", "x"),
+                attributes=_array_attrs(spec),
+            )
+
+    def content(self, written: Mapping[str, Leaves]) -> Json:
+        """What a record says of the group: attributes, instants, coordinates, and each variable's tree of leaves.
+
+        Args:
+            written: By variable, the leaves that :meth:`BlockArrays.write` gave.
+        """
+        return {
+            "attrs": _group_attrs(self.attrs),
+            "times_us": list(self.times_us),
+            "coordinates": {
+                name: _coordinate_digest(values, coordinate_attrs)
+                for name, (values, coordinate_attrs) in _coordinates(self.grid, self.times_us).items()
+            },
+            "arrays": {
+                spec.name: array_content(
+                    dtype=spec.dtype,
+                    shape=spec.shape(self.grid, len(self.times_us)),
+                    fill=spec.fill,
+                    written=written.get(spec.name, {}),
+                    attrs=_array_attrs(spec),
+                )
+                for spec in self.specs
+            },
+        }
 
 
 def _array_attrs(spec: ArraySpec) -> Json:
@@ -193,8 +220,12 @@ class BlockArrays:
             array[..., window.rows, window.cols] = values
         return found
 
+    def leaf(self) -> Json:
+        """What a graph that reads this group depends on: type and chunk shape of each variable."""
+        return {"arrays": self.chunking()}
+
     def chunking(self) -> Json:
-        """Type and chunk shape of each variable: what a graph that reads this group depends on."""
+        """Type and chunk shape of each variable."""
         return {
             name: {"dtype": str(array.dtype), "chunks": list(array.chunks)}
             for name, array in sorted(self._group.arrays())
@@ -202,7 +233,7 @@ class BlockArrays:
         }
 
     def content(self) -> Json:
-        """What is stored, read back, as :func:`group_content` says it."""
+        """What is stored, read back, as :meth:`Group.content` says it."""
         coordinates: Json = {}
         contents: Json = {}
         for name, array in sorted(self._group.arrays()):
@@ -277,42 +308,6 @@ def fill_of(array: "zarr.Array[Any]") -> float | int:
     """What an array reads as where nothing is written, as a plain number."""
     fill: float | int = np.asarray(array.fill_value).item()
     return fill
-
-
-def group_content(
-    grid: Grid,
-    times_us: Sequence[int],
-    specs: Sequence[ArraySpec],
-    attrs: Mapping[str, object],
-    written: Mapping[str, Leaves],
-) -> Json:
-    """What a record says of a group: attributes, instants, coordinates, and each variable's tree of leaves.
-
-    Args:
-        grid: The tile's analysis grid.
-        times_us: Instants of the observations.
-        specs: The variables.
-        attrs: Attributes of the group.
-        written: Per variable, the leaves that :meth:`BlockArrays.write` gave.
-    """
-    return {
-        "attrs": _group_attrs(attrs),
-        "times_us": list(times_us),
-        "coordinates": {
-            name: _coordinate_digest(values, coordinate_attrs)
-            for name, (values, coordinate_attrs) in _coordinates(grid, times_us).items()
-        },
-        "arrays": {
-            spec.name: array_content(
-                dtype=spec.dtype,
-                shape=spec.shape(grid, len(times_us)),
-                fill=spec.fill,
-                written=written.get(spec.name, {}),
-                attrs=_array_attrs(spec),
-            )
-            for spec in specs
-        },
-    }
 
 
 def _coordinate_digest(values: NDArray[np.generic], attrs: Json) -> str:

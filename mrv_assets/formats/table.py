@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.missions.optical import OPTICAL
 
 TABLE = "parcels.parquet"
 """Of monthly_proxies: one row per parcel."""
@@ -39,20 +38,14 @@ _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
         "by how much to widen the uncertainty of a mean: native pixel size over the first mission's, 1 at least",
     ),
     "fused": (pa.bool_(), "", "true when another than the month's mission gave the parcel pixels"),
-    **{
-        f"{name}_share": (
-            pa.float64(),
-            "1",
-            f"area whose pixels are from {name} / parcel area; null where its pixels could not be taken",
-        )
-        for name in OPTICAL
-    },
     "gate_status": (pa.string(), "", "decision on the tile-month"),
     "value_status": (pa.string(), "", "ok, below_coverage, below_native_pixels, no_data, pending or unavailable"),
     "method_version": (pa.string(), "", "changes when a column's meaning does"),
     "qa_decision_id": (pa.string(), "", "manual decision that let the values in; null without one"),
 }
 
+_SHARE = "_share"
+"""End of the columns that say how much of a parcel each optical mission gave."""
 _INDEX_SUFFIXES: dict[str, tuple[str, str]] = {
     "_mean": ("1", "mean of the month's composite over the parcel, weighted by exact pixel fractions"),
     "_std": ("1", "population standard deviation of the month's composite over the parcel, same weights"),
@@ -68,6 +61,10 @@ def column_meaning(name: str) -> tuple[pa.DataType, str, str]:
     """
     if name in _FIXED:
         return _FIXED[name]
+    if name.endswith(_SHARE):
+        mission = name.removesuffix(_SHARE)
+        meaning = f"area whose pixels are from {mission} / parcel area; null where its pixels could not be taken"
+        return pa.float64(), "1", meaning
     for suffix, (unit, source) in _INDEX_SUFFIXES.items():
         if name.endswith(suffix):
             return pa.float64(), unit, source

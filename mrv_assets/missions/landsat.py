@@ -43,7 +43,6 @@ LANDSAT = Mission(
             required=True,
         ),
     },
-    indices=("ndvi", "evi", "nbr", "ndmi"),
     resolution_m=30,
     # Its one near infrared is as narrow as Sentinel-2's B8A.
     stand_ins={"nir": "nir08"},

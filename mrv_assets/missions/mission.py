@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
 
 
 class Resample(Enum):
@@ -193,8 +194,6 @@ class Mission:
     radiometry: Radiometry
     quality: Mapping[str, Quality]
     """Quality bands by the name they have in the lake."""
-    indices: tuple[str, ...]
-    """Indices computed, in the order they are stored."""
     resolution_m: int
     """The finest native pixel size, in metres."""
     stand_ins: Mapping[str, str] = field(default_factory=dict)
@@ -212,6 +211,16 @@ class Mission:
     def radar(self) -> bool:
         """Whether it measures the echo of its own waves: its indices compare with no optical one."""
         return isinstance(self.radiometry, Power)
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """Names of the indices whose bands it measures, in the order they are stored."""
+        kind = RadarIndex if self.radar else SpectralIndex
+        return tuple(
+            name
+            for name, index in INDICES.items()
+            if isinstance(index, kind) and all(self.stand_ins.get(band, band) in self.bands for band in index.bands)
+        )
 
     @property
     def offset_evidence(self) -> OffsetEvidence | None:

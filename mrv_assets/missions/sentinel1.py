@@ -28,7 +28,6 @@ SENTINEL1 = Mission(
             required=False,
         ),
     },
-    indices=("vh_vv", "rvi"),
     resolution_m=10,
     # Slopes that face the radar are bright: the same forest from the other side is another number.
     one_orbit_direction=True,

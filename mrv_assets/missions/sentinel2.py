@@ -78,6 +78,5 @@ SENTINEL2 = Mission(
             names=("cloud", "CLD_20m", "cloud_probability"), scale=0.01, flag=Flag.LOW_PROBABILITY
         ),
     },
-    indices=("ndvi", "evi", "nbr", "ndmi"),
     resolution_m=10,
 )

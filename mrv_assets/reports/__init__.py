@@ -1,5 +1,7 @@
-"""What each verb of `mrv` answers: one file a verb, as a JSON document and as a page for a terminal.
+"""Reports: the answer of each verb of `mrv`, one file a verb.
 
-Belongs here: wording and layout of answers. Does not belong here: options of the command line (``cli``), work
-(everything below). Imports ``export``, ``verify``, ``review`` and lower.
+Belongs here: in each file ``answer``, which gives the JSON document that ``--json`` prints, and ``text``, which lays
+it out for a terminal. Does not belong here: options of the command line (``cli``), and the work itself (everything
+below). Imports ``export``, ``verify``, ``review`` and lower. The page of `mrv demo` stands in ``demo``, because it
+describes a run through Dagster.
 """

@@ -1,102 +1,255 @@
-"""`mrv explain` as one screen: the number, the gate, the scenes, the records."""
+"""`mrv explain`: a parcel's number of a month, back to its scenes: values, gate, scenes and records."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
+from mrv_assets.errors import BadInputError, StaleUpstream
+from mrv_assets.formats.artifacts import decision_of, observations_of
+from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
-from mrv_assets.reports.terminal import plain
+from mrv_assets.reports.left_out import left_out
+from mrv_assets.reports.terminal import counted, escape
 from mrv_assets.science.gate import reaches
+from mrv_assets.stages.table import PRODUCT
 
 
-def explained(answer: Json) -> str:
-    """The explanation of a parcel's month, for a terminal."""
-    return "\n\n".join(_part(answer, part) for part in answer["parts"])
+class UnknownParcel(BadInputError):
+    """A parcel id is not in the programme."""
+
+    def __init__(self, parcel_id: str, near: tuple[str, ...]) -> None:
+        super().__init__(parcel_id, near)
+        self.parcel_id, self.near = parcel_id, near
+
+    def __str__(self) -> str:
+        hint = f"Did you mean {' or '.join(self.near)}?" if self.near else "`mrv tiles --json` lists its parcels."
+        return f"Parcel {self.parcel_id!r} is not in this programme. {hint}"
 
 
-def _part(answer: Json, part: Json) -> str:
-    row, gate = part["row"], part["gate"]
-    missions = part["missions"]
-    used = [one for one in missions if one["used"]] or [one for one in missions if one["mission"] == gate["mission"]]
+def answer(deployment: Deployment, parcel_id: str, month: str) -> Json:
+    """The JSON document of `mrv explain`.
+
+    Raises:
+        UnknownParcel: When the programme has no such parcel.
+        UnknownPartition: When the programme has no such month.
+        NotMaterialized: When the month is not in the lake.
+        StaleUpstream: When the month was made before the parcel was added.
+    """
+    assigned = deployment.assigned
+    tiles = [tile for owned, tile in zip(assigned.parcel_id, assigned.tile, strict=True) if owned == parcel_id]
+    if not tiles:
+        raise UnknownParcel(parcel_id, tuple(difflib.get_close_matches(parcel_id, assigned.parcel_id, 3)))
+    return {
+        "parcel_id": parcel_id,
+        "month": month,
+        "parts": [_part(deployment, parcel_id, tile, month) for tile in tiles],
+    }
+
+
+def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json:
+    """The explanation of the part of a parcel that one tile owns."""
+    deployment.plan(tile, month)
+    lineage = _lineage(deployment.lake, tile, month)
+    monthly, row = lineage.monthly, _row(lineage.monthly, parcel_id)
+    # The order in which the month was made, which may not be the programme's any more.
+    order = monthly.document["plan"]["substitution"]
+    name = monthly.output["mission"] or order[0]
+    used = monthly.missions_used or (name,)
+    decisions = {mission: decision_of(chain[0]) for mission, chain in lineage.chains.items()}
+    return {
+        "tile": tile,
+        "row": row,
+        "gate": {
+            "mission": name,
+            **{field: decisions[name][field] for field in ("status", "reasons", "coverage", "min_coverage")},
+            "audit_hash": lineage.chains[name][0].audit_hash,
+        },
+        "missions": [
+            {
+                "mission": mission,
+                "status": decisions[mission]["status"],
+                "reasons": decisions[mission]["reasons"],
+                "coverage": decisions[mission]["coverage"],
+                "approved_by": decisions[mission].get("manual", []),
+                "used": mission in monthly.missions_used,
+                "share": row.get(f"{mission}_share"),
+                "audit_hash": lineage.chains[mission][0].audit_hash,
+            }
+            for mission in order
+        ],
+        "unavailable": _unavailable({mission: decisions[mission] for mission in used}),
+        "scenes": [
+            scene for mission in used for scene in _scenes(mission, decisions[mission], lineage.chains[mission][-1])
+        ],
+        "left_out": [scene for mission in used for scene in left_out(lineage.chains[mission][-1])],
+        "records": [
+            {
+                "asset": record.partition.asset,
+                "audit_hash": record.audit_hash,
+                "reproduced": deployment.lake.reproductions(record),
+            }
+            for record in [monthly, *(record for mission in used for record in lineage.chains[mission])]
+        ],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lineage:
+    """The records that a month's numbers rest on."""
+
+    monthly: Record
+    chains: dict[str, list[Record]]
+    """Per mission, gated_tiles back to raw_tiles."""
+
+
+def _lineage(lake: Lake, tile: str, month: str) -> _Lineage:
+    monthly = lake.current(Partition(PRODUCT, tile, month))
+    missions = [monthly.partition.of(asset).mission for asset in monthly.upstream]
+    return _Lineage(
+        monthly=monthly, chains={mission: list(lake.lineage(monthly, mission=mission)) for mission in missions}
+    )
+
+
+def _row(monthly: Record, parcel_id: str) -> Json:
+    """A parcel's row of a month's table, without its geometry."""
+    for row in read_rows(monthly.data / TABLE):
+        if row["parcel_id"] == parcel_id:
+            return row
+    raise StaleUpstream(*monthly.partition.names, f"it was made before parcel {parcel_id!r} was added")
+
+
+def _unavailable(decisions: Mapping[str, Json]) -> Json:
+    """Indices that none of some missions could compute, each with the reason of the first mission."""
+    lacking = {mission: decision["unavailable"] for mission, decision in decisions.items()}
+    computed = {
+        index for mission, reasons in lacking.items() for index in MISSIONS[mission].indices if index not in reasons
+    }
+    unavailable: Json = {}
+    for reasons in lacking.values():
+        unavailable = {**{index: reason for index, reason in reasons.items() if index not in computed}, **unavailable}
+    return unavailable
+
+
+def _scenes(mission: str, decision: Json, raw: Record) -> list[Json]:
+    """The scenes of a mission's month, in order of time."""
+    stored = {scene["id"]: scene for observation in observations_of(raw) for scene in observation["scenes"]}
+    return [
+        {
+            "mission": mission,
+            "id": scene,
+            "datetime": observation["datetime"],
+            "clear_of_parcels": observation["clear_of_parcels"],
+            "used": observation["used"],
+            "offset_rule": stored[scene]["offset_rule"],
+            "files": {
+                band: {"href": file["href"], "checksum": file["checksum"], "cog_tiles": file["fetched"]}
+                for band, file in stored[scene]["bands"].items()
+            },
+        }
+        for observation in decision["observations"]
+        for scene in observation["scenes"]
+    ]
+
+
+def text(answer: Json) -> str:
+    """The terminal page: one screen for each tile that owns a part of the parcel."""
+    return "\n\n".join(_part_text(answer, part) for part in answer["parts"])
+
+
+def _part_text(answer: Json, part: Json) -> str:
+    row, gate, missions = part["row"], part["gate"], part["missions"]
+    used = [mission for mission in missions if mission["used"]] or [
+        mission for mission in missions if mission["mission"] == gate["mission"]
+    ]
     return "\n\n".join(
         [
             f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
-            _values(row, [one["mission"] for one in used], part["unavailable"]),
+            _values_text(row, [mission["mission"] for mission in used], part["unavailable"]),
             f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
-            f"{_shares(used)}"
+            f"{_shares_text(used)}"
             f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
-            f"needed {gate['min_coverage']:.2f}\n" + "\n".join(_gate(one, gate["min_coverage"]) for one in used),
-            _scenes(part),
-            "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n" + _records(part),
+            f"needed {gate['min_coverage']:.2f}\n"
+            + "\n".join(_gate_text(mission, gate["min_coverage"]) for mission in used),
+            _scenes_text(part),
+            "Records (each names the next in its inputs; sha256 of the record is its audit hash)\n"
+            + _records_text(part),
         ]
     )
 
 
-def _gate(one: Json, min_coverage: float) -> str:
-    reasons = f" ({', '.join(one['reasons'])})" if one["reasons"] else ""
+def _gate_text(mission: Json, min_coverage: float) -> str:
+    reasons = f" ({', '.join(mission['reasons'])})" if mission["reasons"] else ""
     measured = (
-        f"Tile gate: {one['status']} on {one['mission']}, clear {one['coverage']:.4f} of the parcels' area, "
-        f"needed {min_coverage:.2f}{reasons}"
+        f"Tile gate: {mission['status']} on {mission['mission']}, clear {mission['coverage']:.4f} of the parcels' "
+        f"area, needed {min_coverage:.2f}{reasons}"
     )
-    return "\n".join([measured, *(_approval(manual) for manual in one["approved_by"])])
+    return "\n".join([measured, *(_approval_text(manual) for manual in mission["approved_by"])])
 
 
-def _approval(manual: Json) -> str:
-    """Who approved it, and why; the reviewers' own words."""
+def _approval_text(manual: Json) -> str:
+    """The reviewer who approved, and the reason in the reviewer's own words."""
     evidence = f" (evidence: {'; '.join(manual['evidence'])})" if manual["evidence"] else ""
-    return plain(f"  approved by {manual['reviewer']}, {manual['role']}: {manual['reason']}{evidence}")
+    return escape(f"  approved by {manual['reviewer']}, {manual['role']}: {manual['reason']}{evidence}")
 
 
-def _shares(used: Sequence[Json]) -> str:
-    """What each mission gave, where there are several."""
-    given = [f"{one['mission']} {one['share']:.4f}" for one in used if one["share"] is not None]
+def _shares_text(used: Sequence[Json]) -> str:
+    """The share of pixels from each mission, where there are several."""
+    given = [f"{mission['mission']} {mission['share']:.4f}" for mission in used if mission["share"] is not None]
     return f"Pixels of the parcel's area from {', '.join(given)}\n" if len(used) > 1 else ""
 
 
-def _records(part: Json) -> str:
-    rows = [[record["asset"], record["audit_hash"], _reproduced(record["reproduced"])] for record in part["records"]]
+def _records_text(part: Json) -> str:
+    rows = [
+        [record["asset"], record["audit_hash"], _reproduced_text(record["reproduced"])] for record in part["records"]
+    ]
     return tabulate(rows, tablefmt="plain", disable_numparse=True)
 
 
-def _reproduced(count: int) -> str:
-    return "" if count == 0 else f"reproduced {count} time{'' if count == 1 else 's'}"
+def _reproduced_text(count: int) -> str:
+    return "" if count == 0 else f"reproduced {counted(count, 'time')}"
 
 
 def _passed(fraction: float, threshold: float) -> str:
     return "passed" if reaches(fraction, threshold) else "below"
 
 
-def _values(row: Json, missions: Sequence[str], unavailable: Json) -> str:
+def _values_text(row: Json, missions: Sequence[str], unavailable: Json) -> str:
     lines = []
     for name in dict.fromkeys(name for mission in missions for name in MISSIONS[mission].indices):
         mean = row.get(f"{name}_mean")
         if mean is not None:
-            shown = f"{mean:.4f}, spatial std {row[f'{name}_std']:.4f}, over {row[f'{name}_valid_area_ha']:.4f} ha"
+            value = f"{mean:.4f}, spatial std {row[f'{name}_std']:.4f}, over {row[f'{name}_valid_area_ha']:.4f} ha"
         else:
             status = "no valid pixel" if row["value_status"] == "ok" else row["value_status"]
-            shown = f"null ({unavailable.get(name, status)})"
-        lines.append(f"{name.upper():<5} {shown}")
+            value = f"null ({unavailable.get(name, status)})"
+        lines.append(f"{name.upper():<5} {value}")
     return "\n".join(lines)
 
 
-def _scenes(part: Json) -> str:
-    if not part["scenes"] and not part["left_out"]:
+def _scenes_text(part: Json) -> str:
+    scenes = part["scenes"]
+    if not scenes and not part["left_out"]:
         return "Scenes: none this month"
-    several = len({scene["mission"] for scene in part["scenes"]}) > 1
-    shown = [
+    several = len({scene["mission"] for scene in scenes}) > 1
+    rows = [
         [
-            *([s["mission"]] if several else []),
-            plain(s["datetime"]),
-            plain(s["id"]),
-            f"{s['clear_of_parcels']:.3f}",
-            len(s["files"]),
+            *([scene["mission"]] if several else []),
+            escape(scene["datetime"]),
+            escape(scene["id"]),
+            f"{scene['clear_of_parcels']:.3f}",
+            len(scene["files"]),
         ]
-        for s in part["scenes"]
+        for scene in scenes
     ]
     headers = [*(["mission"] if several else []), "time", "scene", "clear", "files"]
-    table = tabulate(shown, headers=headers, disable_numparse=True)
-    unused = [f"not used {plain(s['id'])}: below min_scene_clear" for s in part["scenes"] if not s["used"]]
-    left_out = [plain(f"left out {item['id']}: {item['code']}, {item['detail']}") for item in part["left_out"]]
-    return "\n".join([table, *unused, *left_out])
+    table = tabulate(rows, headers=headers, disable_numparse=True)
+    unused = [f"not used {escape(scene['id'])}: below min_scene_clear" for scene in scenes if not scene["used"]]
+    excluded = [escape(f"left out {scene['id']}: {scene['code']}, {scene['detail']}") for scene in part["left_out"]]
+    return "\n".join([table, *unused, *excluded])

@@ -1,17 +1,70 @@
-"""`mrv qa list` for a terminal."""
+"""`mrv qa list`: the tile-months that wait, their decisions so far, and what would make each pass."""
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.reports.terminal import plain
+from mrv_assets.deployment import Deployment
+from mrv_assets.reports.terminal import escape
+from mrv_assets.review.queue import ClosedMission, StoredDecision, WaitingMonth, queue
 
 
-def shown(answer: Json) -> str:
-    """What waits, each tile-month with its missions, decisions and ways out."""
+def answer(deployment: Deployment) -> Json:
+    """The JSON document of `mrv qa list`.
+
+    Raises:
+        DamagedLake: When a record or a decision cannot be read.
+    """
+    return {
+        "programme": deployment.program.program,
+        "reviewers": [
+            {"name": reviewer.name, "role": reviewer.role, "key_id": reviewer.key_id}
+            for reviewer in deployment.program.the_reviewers
+        ],
+        "waiting": [_waiting(item) for item in queue(deployment)],
+    }
+
+
+def _waiting(item: WaitingMonth) -> Json:
+    return {
+        "tile": item.tile,
+        "month": item.month,
+        "age_days": item.age_days,
+        "missions": [_mission(mission) for mission in item.missions],
+        "would_pass": item.would_pass,
+    }
+
+
+def _mission(mission: ClosedMission) -> Json:
+    return {
+        "mission": mission.mission,
+        "status": mission.status,
+        "reasons": list(mission.reasons),
+        "coverage": mission.coverage,
+        "min_coverage": mission.min_coverage,
+        "record": mission.record,
+        "current": mission.current,
+        "quick_look": None if mission.quick_look is None else str(mission.quick_look),
+        "decisions": [_decision(decision) for decision in mission.decisions],
+        "coverage_missing_points": mission.coverage_missing_points,
+        "approvals_missing": mission.approvals_missing,
+    }
+
+
+def _decision(decision: StoredDecision) -> Json:
+    fields = ("verdict", "reviewer", "role", "reason", "evidence", "decided_at")
+    return {
+        "decision": decision.id,
+        **{field: decision.statement[field] for field in fields},
+        "authenticated": decision.authenticated,
+    }
+
+
+def text(answer: Json) -> str:
+    """The terminal page: each tile-month with its missions, decisions and ways to pass."""
     if not answer["waiting"]:
         return "Nothing waits: every month in the lake has a mission whose gate is open."
-    return "\n\n".join(_item(item) for item in answer["waiting"])
+    return "\n\n".join(_item_text(item) for item in answer["waiting"])
 
 
-def _item(item: Json) -> str:
+def _item_text(item: Json) -> str:
     lines = [f"{item['tile']} {item['month']}, {item['age_days']} days since the month ended"]
     for mission in item["missions"]:
         coverage = "" if mission["coverage"] is None else f", clear {mission['coverage']:.4f} of the parcels' area"
@@ -22,11 +75,11 @@ def _item(item: Json) -> str:
         lines.append(f"    record {mission['record']}")
         if mission["quick_look"]:
             lines.append(f"    quick-look {mission['quick_look']}")
-        lines += [f"    {plain(_decision(decision))}" for decision in mission["decisions"]]
+        lines += [f"    {escape(_decision_text(decision))}" for decision in mission["decisions"]]
     return "\n".join([*lines, *(f"  would pass: {way}" for way in item["would_pass"])])
 
 
-def _decision(decision: Json) -> str:
+def _decision_text(decision: Json) -> str:
     how = "signed" if decision["authenticated"] else "asserted, not authenticated"
     return (
         f"{decision['verdict']} by {decision['reviewer']}, {decision['role']} ({how}), {decision['decided_at']}: "

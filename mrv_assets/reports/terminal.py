@@ -1,11 +1,16 @@
-"""Text that someone else may have written, as it may be shown on a terminal."""
+"""Text for a terminal: quoted text escaped, nouns counted."""
 
 
-def plain(text: str) -> str:
-    """On one line, so that it can say nothing to a terminal and nothing in our name, such as VERIFIED."""
+def escape(text: str) -> str:
+    """Escape non-printable characters, so that quoted text cannot move the cursor or forge our own lines."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def plain_lines(text: str) -> str:
-    """The same of a text of ours that quotes: its lines stay."""
-    return "\n".join(map(plain, text.split("\n")))
+def escape_lines(text: str) -> str:
+    """Escape a text of our own that quotes others: its line breaks stay."""
+    return "\n".join(map(escape, text.split("\n")))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is 1."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,50 +1,97 @@
-"""`mrv verify` for a terminal: findings with their cures, or that there is none."""
+"""`mrv verify`: findings with their cures, the objects that were checked, and the outputs computed again."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.reports.terminal import plain
+from mrv_assets.reports.terminal import escape
+from mrv_assets.verify.partition import StoredPartition
+from mrv_assets.verify.verification import Options, Progress, verify
+
+NOT_PRESENT = ("log", "signatures")
+"""Parts of a lake that this version does not write yet, so that none of them was checked."""
+_DETAIL_CHARACTERS = 80
+"""Characters of a difference's detail on the page; --json has all."""
 
 
-def verified(answer: Json) -> str:
-    """The answer of `mrv verify`, worst first."""
-    return "\n\n".join(part for part in (_findings(answer), _again(answer), _summary(answer)) if part)
+def answer(root: Path, options: Options, *, again: bool, progress: Progress) -> Json:
+    """The JSON document of `mrv verify`.
+
+    Args:
+        root: The lake's folder.
+        options: The partitions to verify.
+        again: Compute again from the raw tiles, and compare.
+        progress: Called after each partition.
+
+    Raises:
+        NotALake: When there is no lake, or none of the partitions asked for in it.
+    """
+    verification = verify(root, options, again=again, progress=progress)
+    compared = verification.compared
+    return {
+        "lake": str(root),
+        "verified": verification.verified,
+        "checked": _checked(verification.partitions),
+        "findings": [asdict(finding) for finding in verification.findings],
+        "not_present": list(NOT_PRESENT),
+        "hidden": list(verification.hidden),
+        "rerun": None if compared is None else [asdict(output) for output in compared],
+    }
+
+
+def _checked(partitions: Sequence[StoredPartition]) -> Json:
+    counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "decisions", "data"), 0))
+    for partition in partitions:
+        counts.update({kind: len(names) for kind, names in partition.names.items()})
+    return {
+        "partitions": len(partitions),
+        **counts,
+        "files": sum(partition.files for partition in partitions),
+        "bytes": sum(partition.bytes for partition in partitions),
+    }
+
+
+def text(answer: Json) -> str:
+    """The terminal page: findings, outputs computed again, and the verdict last."""
+    return "\n\n".join(part for part in (_findings(answer), _rerun(answer), _summary(answer)) if part)
 
 
 def _findings(answer: Json) -> str:
     return "\n".join(
-        f"{plain(finding['object'])}\n"
-        f"  {finding['check']}: expected {plain(finding['expected'])}\n"
-        f"  {'found:':>{len(finding['check']) + 1}} {plain(finding['found'])}\n"
+        f"{escape(finding['object'])}\n"
+        f"  {finding['check']}: expected {escape(finding['expected'])}\n"
+        f"  {'found:':>{len(finding['check']) + 1}} {escape(finding['found'])}\n"
         f"  {finding['cure']}"
         for finding in answer["findings"]
     )
 
 
-def _again(answer: Json) -> str:
+def _rerun(answer: Json) -> str:
     if answer["rerun"] is None:
         return ""
     rows = []
-    for (tile, month), found in groupby(answer["rerun"], key=lambda one: (one["tile"], one["month"])):
-        compared = list(found)
-        worst = [one for one in compared if one["answer"] != "IDENTICAL"]
-        rows.append([tile, month, _answers(compared), "; ".join(_difference(one) for one in worst)])
+    for (tile, month), group in groupby(answer["rerun"], key=lambda output: (output["tile"], output["month"])):
+        outputs = list(group)
+        unequal = [output for output in outputs if output["answer"] != "IDENTICAL"]
+        rows.append([tile, month, _answers(outputs), "; ".join(_difference(output) for output in unequal)])
     return tabulate(rows, headers=["tile", "month", "computed again", "difference"], disable_numparse=True)
 
 
-def _answers(compared: Sequence[Json]) -> str:
-    answers = [one["answer"] for one in compared]
-    return ", ".join(f"{answers.count(answer)} {answer}" for answer in dict.fromkeys(answers))
+def _answers(outputs: Sequence[Json]) -> str:
+    counts = Counter(output["answer"] for output in outputs)
+    return ", ".join(f"{count} {answer}" for answer, count in counts.items())
 
 
-def _difference(one: Json) -> str:
-    if one["answer"] == "NOT_RERUN":
-        return plain(one["detail"])
-    shown = f"{one['values_that_differ']} values, by at most {one['largest_difference']:g}"
-    return f"{one['asset']}: {shown} ({plain(one['detail'][:80])})"
+def _difference(output: Json) -> str:
+    if output["answer"] == "NOT_RERUN":
+        return escape(output["detail"])
+    size = f"{output['values_that_differ']} values, by at most {output['largest_difference']:g}"
+    return f"{output['asset']}: {size} ({escape(output['detail'][:_DETAIL_CHARACTERS])})"
 
 
 def _summary(answer: Json) -> str:
@@ -56,14 +103,14 @@ def _summary(answer: Json) -> str:
         f"Not present: {', '.join(answer['not_present'])}.",
     ]
     if answer["hidden"]:
-        count, first = len(answer["hidden"]), plain(answer["hidden"][0])
+        count, first = len(answer["hidden"]), escape(answer["hidden"][0])
         lines.append(f"Not looked at: {count} hidden files, unfinished or set aside, such as {first}.")
-    again = [one for one in answer["rerun"] or () if one["answer"] != "NOT_RERUN"]
-    if any(not one["same_request"] for one in again):
+    compared = [output for output in answer["rerun"] or () if output["answer"] != "NOT_RERUN"]
+    if any(not output["same_request"] for output in compared):
         lines.append("Computed again by other code or from other inputs than the records name; see --json.")
-    if len(again) < len(answer["rerun"] or ()):
+    if len(compared) < len(answer["rerun"] or ()):
         lines.append("Not every month was computed again: see NOT_RERUN above.")
-    findings, different = len(answer["findings"]), sum(one["answer"] == "DIFFERENT" for one in again)
+    findings, different = len(answer["findings"]), sum(output["answer"] == "DIFFERENT" for output in compared)
     if answer["verified"]:
         lines.append("VERIFIED: everything that was looked at is what its record says.")
     else:

@@ -1,5 +1,5 @@
-"""Manual review: what waits for a person, the person's signed decision, and reviewers' keys.
+"""Manual review: the queue of rejected tile-months, signed decisions on them, and reviewers' keys.
 
-Belongs here: who may decide on what, and what follows from it. Does not belong here: checking decisions that are stored
-(``verify``). Imports ``deployment`` and lower.
+Belongs here: the rules of who may decide on what, and what a decision changes. Does not belong here: checking stored
+decisions (``verify``), and the answers of `mrv qa` and `mrv keys` (``reports``). Imports ``deployment`` and lower.
 """

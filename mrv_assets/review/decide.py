@@ -1,7 +1,7 @@
-"""Deciding by hand on what the gate rejected: who may, on what, and what follows."""
+"""Manual decisions on tile-months that the gate rejected: who may decide, on which record, with which effect."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,31 +16,33 @@ from mrv_assets.audit.manual_decisions import (
     public_pem,
     signed,
 )
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.manual_decisions import counted_approvals
-from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.mission_plan import MissionPlan
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.table import MISSION_STAGES, PRODUCT
 
 LONGEST = 2_000
-"""Characters of a reason, and of each piece of evidence."""
+"""Most characters of a reason, and of each piece of evidence."""
 MOST = 20
-"""Pieces of evidence."""
+"""Most pieces of evidence."""
 _LINK_WITH_MORE = re.compile(r"[a-z][a-z0-9+.-]*://\S*[?@]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a reviewer wants to be recorded of one rejected tile-month."""
+    """The verdict that a reviewer wants recorded on one rejected tile-month."""
 
     tile: str
     month: str
     mission: str | None
-    """None for the first one that the gate rejected."""
+    """None for the first mission that the gate rejected."""
     verdict: str
     """``approve`` or ``reject``."""
     reason: str
@@ -51,31 +53,31 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A decision that is in the lake now."""
+    """A decision that was recorded in the lake."""
 
     decision: str
-    """Its id."""
+    """Id of the decision."""
     statement: Statement
     mission: str
     authenticated: bool
-    """Whether a reviewer's key signed it; else it is asserted only."""
+    """Whether a reviewer's key signed it; without a signature it is only asserted."""
     approved: bool
-    """Whether the tile-month is approved now."""
+    """Whether the tile-month is approved with this decision."""
     approvals_missing: int | None
-    """How many more reviewers have to approve; None where one has rejected."""
+    """Number of reviewers who still have to approve; None where one has rejected."""
 
 
-def decide_signed(deployment: Deployment, wanted: Verdict, key_file: Path) -> Recorded:
-    """Record a decision with a reviewer's signature. Materializes nothing.
+def decide_signed(deployment: Deployment, verdict: Verdict, key_file: Path) -> Recorded:
+    """Record a decision that a reviewer's key signs. Materializes nothing.
 
     Raises:
-        DecisionRefused: When there is nothing to decide on, or it is not this reviewer's to decide.
+        DecisionRefused: When there is nothing to decide on, or this reviewer may not decide on it.
         UnknownPartition: When the programme has no such tile or month.
         NotMaterialized: When the month is not in the lake.
     """
     key = read_key(key_file)
     public = Reviewer(name="", role="", public_key=public_pem(key.public_key())).key_id
-    reviewer = next((who for who in deployment.program.the_reviewers if who.key_id == public), None)
+    reviewer = next((known for known in deployment.program.the_reviewers if known.key_id == public), None)
     if reviewer is None:
         raise DecisionRefused(
             "Key file",
@@ -83,16 +85,16 @@ def decide_signed(deployment: Deployment, wanted: Verdict, key_file: Path) -> Re
             f"its public key {public[:12]} is not among the programme's reviewers",
             "Add the lines that `mrv keys new` printed to the programme file, or use a reviewer's key",
         )
-    plan, record = _on(deployment, wanted)
+    plan, record = _rejected(deployment, verdict)
     for decision in decisions_on(deployment.lake, record):
         if is_signed_by(decision, reviewer):
             raise _decided_before(reviewer.name, decision)
-    statement = _statement(deployment, wanted, record, reviewer.name, reviewer.role)
+    statement = _statement(deployment, verdict, record, reviewer.name, reviewer.role)
     return _recorded(deployment, plan, record, statement, signed(statement, key))
 
 
-def decide_asserted(deployment: Deployment, wanted: Verdict, reviewer: str, role: str) -> Recorded:
-    """Record a decision that nobody signed: it is shown, and counts for nothing.
+def decide_asserted(deployment: Deployment, verdict: Verdict, reviewer: str, role: str) -> Recorded:
+    """Record a decision without a signature: it is shown, and approves nothing.
 
     Raises:
         DecisionRefused: When there is nothing to decide on.
@@ -101,87 +103,93 @@ def decide_asserted(deployment: Deployment, wanted: Verdict, reviewer: str, role
     """
     _checked_text("Reviewer", reviewer)
     _checked_text("Role", role)
-    plan, record = _on(deployment, wanted)
+    plan, record = _rejected(deployment, verdict)
     for decision in decisions_on(deployment.lake, record):
         if decision["statement"]["reviewer"] == reviewer:
             raise _decided_before(reviewer, decision)
-    statement = _statement(deployment, wanted, record, reviewer, role)
+    statement = _statement(deployment, verdict, record, reviewer, role)
     return _recorded(deployment, plan, record, statement, asserted(statement))
 
 
 def follows(deployment: Deployment, recorded: Recorded) -> list[str]:
     """The assets to materialize after a decision: its mission's gate, all of later missions, and the product.
 
-    With fusion later missions were needed before and are needed still.
+    With fusion later missions are needed whatever is decided on this one.
     """
     if not recorded.approved:
         return []
     names = [mission.name for mission in deployment.missions]
     later = [] if deployment.program.fusion else names[names.index(recorded.mission) + 1 :]
     return [
-        f"{recorded.mission}/{STAGES[-1]}",
-        *(f"{name}/{stage}" for name in later for stage in STAGES),
+        f"{recorded.mission}/{MISSION_STAGES[-1].name}",
+        *(f"{name}/{stage.name}" for name in later for stage in MISSION_STAGES),
         PRODUCT,
     ]
 
 
-def _on(deployment: Deployment, wanted: Verdict) -> tuple[Plan, Record]:
-    """The rejected record to decide on, and its plan: the current one, made as the programme would make it today."""
-    _checked_text("Reason", wanted.reason)
-    for text in wanted.evidence:
+def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[MissionPlan, Record]:
+    """The current rejected record to decide on, and its plan; refused where the programme would make another now."""
+    _checked_text("Reason", verdict.reason)
+    for text in verdict.evidence:
         _checked_text("Evidence", text)
-    if len(wanted.evidence) > MOST:
-        raise DecisionRefused("Evidence", str(len(wanted.evidence)), "it is too much", f"Name {MOST} pieces at most")
-    deployment.plan(wanted.tile, wanted.month)
-    mission = wanted.mission or _first_rejected(deployment, wanted)
+    if len(verdict.evidence) > MOST:
+        raise DecisionRefused(
+            "Evidence", str(len(verdict.evidence)), "these are too many pieces", f"Name {MOST} pieces at most"
+        )
+    deployment.plan(verdict.tile, verdict.month)
+    mission = verdict.mission or _first_rejected(deployment, verdict)
     if mission not in deployment.program.substitution:
         known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
-    plan = deployment.plan(wanted.tile, wanted.month, MISSIONS[mission])
-    asset = plan.asset("gated_tiles")
-    what = f"{asset} {wanted.tile} {wanted.month}"
-    current = deployment.lake.current(asset, wanted.tile, wanted.month)
+    plan = deployment.plan(verdict.tile, verdict.month, MISSIONS[mission], RunOptions(known_only=True))
+    partition = plan.at.partition(plan.asset("gated_tiles"))
+    name = str(partition)
+    current = deployment.lake.current(partition)
     if current.output["status"] != GateStatus.REJECTED.value:
-        reason = f"it is {current.output['status']}, and only what is REJECTED is decided on"
-        raise DecisionRefused("Partition", what, reason, "`mrv qa list` lists what can be decided")
-    again = f"Run `mrv run --tile {wanted.tile} --month {wanted.month}`, and look at the month as it is then"
-    if wanted.record is not None and not current.audit_hash.startswith(wanted.record):
-        reason = f"it has been superseded, or is none: {current.audit_hash} is current"
-        raise DecisionRefused("Record", wanted.record, reason, "Look at the month as it is now, then decide on that")
+        reason = f"it is {current.output['status']}, and only REJECTED ones are decided on"
+        raise DecisionRefused("Partition", name, reason, "`mrv qa list` lists what can be decided")
+    again = f"Run `mrv run --tile {verdict.tile} --month {verdict.month}`, and look at the month as it is then"
+    if verdict.record is not None and not current.audit_hash.startswith(verdict.record):
+        reason = f"it has been superseded, or there is no such record: {current.audit_hash} is current"
+        raise DecisionRefused("Record", verdict.record, reason, "Look at the month as it is now, then decide on that")
     try:
-        deployment.materialize("gated_tiles", replace(plan, known_only=True))
+        deployment.materialize("gated_tiles", plan)
     except (NotAnswered, StaleUpstream):
-        reason = "its decision has been superseded: the programme, the code or the indices are others by now"
-        raise DecisionRefused("Partition", what, reason, again) from None
-    if wanted.verdict == APPROVE and current.output["coverage"] == 0:
-        raise DecisionRefused("Partition", what, "nothing was seen, so there is nothing to approve", again)
+        reason = "its decision has been superseded: the programme, the code or the indices have changed"
+        raise DecisionRefused("Partition", name, reason, again) from None
+    if verdict.verdict == APPROVE and current.output["coverage"] == 0:
+        raise DecisionRefused("Partition", name, "nothing was seen, so there is nothing to approve", again)
     return plan, current
 
 
-def _first_rejected(deployment: Deployment, wanted: Verdict) -> str:
+def _first_rejected(deployment: Deployment, verdict: Verdict) -> str:
     names = [mission.name for mission in deployment.missions]
-    current = {name: deployment.lake.current(f"{name}/gated_tiles", wanted.tile, wanted.month) for name in names}
+    current = {
+        name: deployment.lake.current(Partition(f"{name}/gated_tiles", verdict.tile, verdict.month)) for name in names
+    }
     rejected = [name for name in names if current[name].output["status"] == GateStatus.REJECTED.value]
     if not rejected:
         statuses = ", ".join(f"{name} {record.output['status']}" for name, record in current.items())
         raise DecisionRefused(
             "Partition",
-            f"{wanted.tile} {wanted.month}",
-            f"no mission of it is REJECTED ({statuses})",
+            f"{verdict.tile} {verdict.month}",
+            f"none of its missions is REJECTED ({statuses})",
             "`mrv qa list` lists what can be decided",
         )
     return rejected[0]
 
 
-def _checked_text(what: str, text: str) -> None:
+def _checked_text(field: str, text: str) -> None:
     if not text.strip():
-        raise DecisionRefused(what, text, "it is empty", "Write what an auditor will want to read")
+        raise DecisionRefused(field, text, "it is empty", "Write what an auditor will want to read")
     if len(text) > LONGEST or any(not (char.isprintable() or char in "\n\t") for char in text):
-        raise DecisionRefused(what, text, f"it is not plain text of up to {LONGEST} characters", "Write it so")
+        raise DecisionRefused(field, text, f"it is not plain text of up to {LONGEST} characters", "Write it so")
     if _LINK_WITH_MORE.search(text):
-        # Records are there for ever, and for everybody.
-        reason = "it has a link with a query or a user's name, which may be a secret"
-        raise DecisionRefused(what, "***", reason, "Write the link without what follows `?`, and without `...@`")
+        # Records stay for ever, and everybody may read them.
+        reason = "it has a link with a query or a user name, which may be a secret"
+        raise DecisionRefused(
+            field, "***", reason, "Write the link without `?` and the text after it, and without `...@`"
+        )
 
 
 def _decided_before(reviewer: str, decision: Json) -> DecisionRefused:
@@ -189,42 +197,47 @@ def _decided_before(reviewer: str, decision: Json) -> DecisionRefused:
     return DecisionRefused(
         "Reviewer",
         reviewer,
-        f"has decided on record {statement['record'][:12]} already: {statement['verdict']}, {statement['decided_at']}",
+        f"this reviewer has decided on record {statement['record'][:12]} already: {statement['verdict']}, "
+        f"{statement['decided_at']}",
         "Nobody decides twice; another reviewer has to",
     )
 
 
-def _statement(deployment: Deployment, wanted: Verdict, record: Record, reviewer: str, role: str) -> Statement:
+def _statement(deployment: Deployment, verdict: Verdict, record: Record, reviewer: str, role: str) -> Statement:
     return Statement(
         programme=deployment.program.program,
-        asset=record.document["asset"],
-        tile=wanted.tile,
-        month=wanted.month,
+        asset=record.partition.asset,
+        tile=verdict.tile,
+        month=verdict.month,
         record=record.audit_hash,
-        verdict=wanted.verdict,
+        verdict=verdict.verdict,
         reviewer=reviewer,
         role=role,
-        reason=wanted.reason,
-        evidence=wanted.evidence,
+        reason=verdict.reason,
+        evidence=verdict.evidence,
         decided_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     )
 
 
-def _recorded(deployment: Deployment, plan: Plan, record: Record, statement: Statement, decision: bytes) -> Recorded:
-    kept = keep_decision(deployment.lake, decision, record)
+def _recorded(
+    deployment: Deployment, plan: MissionPlan, record: Record, statement: Statement, decision: bytes
+) -> Recorded:
+    decision_id = keep_decision(deployment.lake, decision, record)
     return Recorded(
-        decision=kept,
+        decision=decision_id,
         statement=statement,
-        mission=plan.the_mission.name,
+        mission=plan.mission.name,
         authenticated=b'"signature":null' not in decision,
-        approved=bool(counted_approvals(deployment.lake, plan, record)),
+        approved=bool(counted_approvals(deployment.lake, record, plan.reviewers)),
         approvals_missing=approvals_missing(decisions_on(deployment.lake, record), plan.reviewers),
     )
 
 
 def approvals_missing(decisions: list[Json], reviewers: tuple[Reviewer, ...]) -> int | None:
-    """How many more reviewers have to approve a record; None where one has rejected it."""
-    counted = [(decision, who) for decision in decisions for who in reviewers if is_signed_by(decision, who)]
+    """Number of reviewers who still have to approve a record; None where one has rejected it."""
+    counted = [
+        (decision, reviewer) for decision in decisions for reviewer in reviewers if is_signed_by(decision, reviewer)
+    ]
     if any(decision["statement"]["verdict"] != APPROVE for decision, _ in counted):
         return None
-    return max(0, PERSONS - len({who.name for _, who in counted}))
+    return max(0, PERSONS - len({reviewer.name for _, reviewer in counted}))

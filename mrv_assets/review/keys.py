@@ -1,4 +1,4 @@
-"""Reviewers' keys: a private one in a file that only its owner reads, a public one for the programme file."""
+"""Reviewers' keys: the private key in a file that only its owner reads, the public key for the programme file."""
 
 import json
 import os
@@ -13,18 +13,18 @@ from mrv_assets.errors import DecisionRefused
 from mrv_assets.lake.files import sync
 
 MAX_BYTES = 10_000
-"""A private key's file is a few lines."""
+"""Most bytes read of a private key's file, which has a few lines."""
 
 
 def new_key(path: Path, name: str, role: str) -> Reviewer:
-    """Make a key pair: the private key goes to a new file that nobody else may read, the public one is given back.
+    """Make a key pair, write the private key to a new file that nobody else may read, and return the public key.
 
     Raises:
-        DecisionRefused: When the name or role is no plain line, or when there is a file already.
+        DecisionRefused: When the name or role is not one plain line, or the file exists.
     """
-    for what, text in (("Name", name), ("Role", role)):
+    for field, text in (("Name", name), ("Role", role)):
         if not text or not text.isprintable() or text != text.strip() or len(text) > 200:
-            raise DecisionRefused(what, text, "it is not one plain line of up to 200 characters", "Write it so")
+            raise DecisionRefused(field, text, "it is not one plain line of up to 200 characters", "Write it so")
     key = Ed25519PrivateKey.generate()
     data = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -32,7 +32,7 @@ def new_key(path: Path, name: str, role: str) -> Reviewer:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise DecisionRefused("Key file", str(path), "there is one already", "Name a new file") from None
+        raise DecisionRefused("Key file", str(path), "it exists already", "Name a new file") from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
@@ -45,7 +45,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     """A reviewer's private key.
 
     Raises:
-        DecisionRefused: When the file holds none. What it holds is not repeated.
+        DecisionRefused: When the file does not hold a private key. The message does not repeat its content.
     """
     cure = "Name the file that `mrv keys new` wrote"
     try:
@@ -56,15 +56,17 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise DecisionRefused("Key file", str(path), "it holds no private key without a password", cure) from None
+        raise DecisionRefused(
+            "Key file", str(path), "it does not hold a private key without a password", cure
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise DecisionRefused("Key file", str(path), "its key is of another kind than Ed25519", cure)
+        raise DecisionRefused("Key file", str(path), "its key is not an Ed25519 key", cure)
     return key
 
 
 def programme_lines(reviewer: Reviewer) -> str:
-    """The lines of the programme file that make a reviewer known."""
+    """The lines of the programme file that name a reviewer."""
     key = "".join(f"      {line}\n" for line in reviewer.public_key.splitlines())
-    # JSON's texts are YAML's, whatever is in them.
+    # Every JSON string is a YAML string.
     name, role = (json.dumps(text, ensure_ascii=False) for text in (reviewer.name, reviewer.role))
     return f"reviewers:\n  - name: {name}\n    role: {role}\n    public_key: |\n{key}"

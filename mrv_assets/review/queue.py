@@ -1,108 +1,145 @@
-"""The fallback queue: tile-months without an open mission, as their records say; it is kept nowhere."""
+"""The review queue: tile-months without an open mission, derived from their records and stored nowhere."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
 from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
 from mrv_assets.lake.store import Lake
 from mrv_assets.review.decide import approvals_missing
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.stages.tile_month import month_bounds
 
 
-def queue(deployment: Deployment) -> Json:
-    """`mrv qa list`: what waits, oldest month first.
+@dataclass(frozen=True, kw_only=True)
+class StoredDecision:
+    """A manual decision on a gate, as it is stored in the lake."""
+
+    id: str
+    statement: Json
+    """The reviewer's statement, as the decision has it."""
+    authenticated: bool
+    """Whether the key of one of the programme's reviewers signed it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedMission:
+    """A mission's gate on a month that waits."""
+
+    mission: str
+    status: str
+    reasons: tuple[str, ...]
+    """Reason codes of the gate."""
+    coverage: float | None
+    """Clear share of the parcels' area, in [0, 1]; None where the mission was not evaluated."""
+    min_coverage: float
+    """Share that the gate needs, in [0, 1]."""
+    record: str
+    """Audit hash of the mission's gated tiles."""
+    current: bool
+    """False where another record of them has become current since."""
+    quick_look: Path | None
+    decisions: tuple[StoredDecision, ...]
+    coverage_missing_points: float | None
+    """Percentage points of coverage below the threshold; None unless the gate rejected the month."""
+    approvals_missing: int | None
+    """Reviewers who still have to approve; None where nobody can, or one has rejected it."""
+
+    @property
+    def would_pass(self) -> list[str]:
+        """Ways to open the mission's gate, each as a sentence without its stop."""
+        if GateStatus(self.status).open:
+            # With fusion a radar is evaluated even where the programme does not let it stand in.
+            return [f"{self.mission}: its gate is open, and `allow_sar: true` in the programme lets it give the month"]
+        if self.status != GateStatus.REJECTED.value:
+            return []
+        ways = [f"{self.mission}: {self.coverage_missing_points:.1f} points more of the parcels' area seen clear"]
+        match self.approvals_missing:
+            case None if self.coverage:
+                ways.append(f"{self.mission}: no approval any more, a reviewer has rejected it")
+            case int(count) if count:
+                ways.append(f"{self.mission}: {count} more reviewer{'' if count == 1 else 's'} who approve")
+            case 0:
+                ways.append(f"{self.mission}: it is approved, and only has to be materialized again")
+        return ways
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingMonth:
+    """A tile-month that no mission's gate is open for."""
+
+    tile: str
+    month: str
+    age_days: int
+    """Days since the month ended."""
+    missions: tuple[ClosedMission, ...]
+    """In the order of substitution."""
+
+    @property
+    def would_pass(self) -> list[str]:
+        """Ways to give the month values, each as a sentence without its stop."""
+        if any(not mission.current for mission in self.missions):
+            return [f"materialize it again: mrv run --tile {self.tile} --month {self.month}"]
+        return [way for mission in self.missions for way in mission.would_pass]
+
+
+def queue(deployment: Deployment) -> list[WaitingMonth]:
+    """Tile-months of a lake that wait for a manual decision or for better data, oldest month first.
 
     Raises:
         DamagedLake: When a record or a decision cannot be read.
     """
     lake, reviewers = deployment.lake, deployment.program.the_reviewers
+    today = datetime.now(UTC).date()
     waiting = []
-    for tile, month in lake.partitions(PRODUCT):
-        monthly = lake.current(PRODUCT, tile, month)
+    for partition in lake.partitions(PRODUCT):
+        monthly = lake.current(partition)
         if monthly.output["mission"] is None:
-            waiting.append(_item(lake, monthly, reviewers, datetime.now(UTC).date()))
-    return {
-        "programme": deployment.program.program,
-        "reviewers": [{"name": who.name, "role": who.role, "key_id": who.key_id} for who in reviewers],
-        "waiting": sorted(waiting, key=lambda item: (item["month"], item["tile"])),
-    }
+            waiting.append(_waiting_month(lake, monthly, reviewers, today))
+    return sorted(waiting, key=lambda item: (item.month, item.tile))
 
 
-def _item(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: date) -> Json:
-    tile, month = monthly.document["tile"], monthly.document["month"]
-    missions = [
-        _mission(lake, lake.record(asset, tile, month, audit_hash), reviewers)
-        for mission in monthly.document["plan"]["substitution"]
-        for asset, audit_hash in monthly.upstream.items()
-        if asset == f"{mission}/gated_tiles"
-    ]
-    superseded = any(not mission["current"] for mission in missions)
-    return {
-        "tile": tile,
-        "month": month,
-        "age_days": (today - date.fromisoformat(month_bounds(month)[1][:10])).days,
-        "missions": missions,
-        "would_pass": [f"materialize it again: mrv run --tile {tile} --month {month}"]
-        if superseded
-        else [text for mission in missions for text in _would_pass(mission)],
-    }
+def _waiting_month(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: date) -> WaitingMonth:
+    tile, month = monthly.partition.tile, monthly.partition.month
+    return WaitingMonth(
+        tile=tile,
+        month=month,
+        age_days=(today - date.fromisoformat(month_bounds(month)[1][:10])).days,
+        missions=tuple(
+            _closed_mission(lake, lake.upstream(monthly, f"{mission}/gated_tiles"), reviewers)
+            for mission in monthly.document["plan"]["substitution"]
+        ),
+    )
 
 
-def _mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) -> Json:
-    decision, document = decision_of(gated), gated.document
+def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) -> ClosedMission:
+    decision = decision_of(gated)
     rejected = decision["status"] == GateStatus.REJECTED.value
-    decisions = decisions_on(lake, gated)
-    head = lake.head(document["asset"], document["tile"], document["month"])
+    stored = decisions_on(lake, gated)
     picture = gated.data / PREVIEW
-    missing = max(0.0, decision["min_coverage"] - decision["coverage"]) * 100 if rejected else None
-    return {
-        "mission": document["asset"].partition("/")[0],
-        "status": decision["status"],
-        "reasons": decision["reasons"],
-        "coverage": decision["coverage"],
-        "min_coverage": decision["min_coverage"],
-        "record": gated.audit_hash,
-        "current": head is not None and head.record == gated.audit_hash,
-        "quick_look": str(picture) if picture.is_file() else None,
-        "decisions": [_shown(one, reviewers) for one in decisions],
-        "coverage_missing_points": missing,
-        "approvals_missing": approvals_missing(decisions, reviewers) if rejected and decision["coverage"] else None,
-    }
-
-
-def _shown(decision: Json, reviewers: tuple[Reviewer, ...]) -> Json:
-    statement = decision["statement"]
-    return {
-        "decision": decision_id(decision),
-        "verdict": statement["verdict"],
-        "reviewer": statement["reviewer"],
-        "role": statement["role"],
-        "reason": statement["reason"],
-        "evidence": statement["evidence"],
-        "decided_at": statement["decided_at"],
-        "authenticated": any(is_signed_by(decision, who) for who in reviewers),
-    }
-
-
-def _would_pass(mission: Json) -> list[str]:
-    """What would open one mission's gate."""
-    name = mission["mission"]
-    if GateStatus(mission["status"]).open:
-        # With fusion a radar is decided on whatever the programme says.
-        return [f"{name}: its gate is open, and `allow_sar: true` in the programme lets it give the month"]
-    if mission["status"] != GateStatus.REJECTED.value:
-        return []
-    ways = [f"{name}: {mission['coverage_missing_points']:.1f} points more of the parcels' area seen clear"]
-    match mission["approvals_missing"]:
-        case None if mission["coverage"]:
-            ways.append(f"{name}: no approval any more, a reviewer has rejected it")
-        case int(count) if count:
-            ways.append(f"{name}: {count} more reviewer{'' if count == 1 else 's'} who approve")
-        case 0:
-            ways.append(f"{name}: it is approved, and only has to be materialized again")
-    return ways
+    return ClosedMission(
+        mission=gated.partition.mission,
+        status=decision["status"],
+        reasons=tuple(decision["reasons"]),
+        coverage=decision["coverage"],
+        min_coverage=decision["min_coverage"],
+        record=gated.audit_hash,
+        current=lake.is_current(gated),
+        quick_look=picture if picture.is_file() else None,
+        decisions=tuple(
+            StoredDecision(
+                id=decision_id(manual),
+                statement=manual["statement"],
+                authenticated=any(is_signed_by(manual, reviewer) for reviewer in reviewers),
+            )
+            for manual in stored
+        ),
+        coverage_missing_points=max(0.0, decision["min_coverage"] - decision["coverage"]) * 100 if rejected else None,
+        approvals_missing=approvals_missing(stored, reviewers) if rejected and decision["coverage"] else None,
+    )

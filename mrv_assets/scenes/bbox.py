@@ -22,7 +22,7 @@ def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def touches_place(item: Mapping[str, Any], bounds: Bounds) -> bool:
+def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
     """Whether an item's box touches another; STAC: an item without a geometry lies nowhere.
 
     One whose box is none may lie anywhere: selection leaves it out, and says why.

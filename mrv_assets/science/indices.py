@@ -1,7 +1,6 @@
 """Indices: of reflectance as scaled integers, of radar as floats; missing where they mean nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mrv_assets.missions.bandpass import UNCHANGED, Linear
-from mrv_assets.missions.mission import Power, Radiometry, Reflectance
+from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
+from mrv_assets.missions.mission import Mission, Power, Radiometry, Reflectance
 from mrv_assets.science.jit import kernel
 
 SCALE = 1e-4
@@ -18,92 +18,6 @@ FILL = -32768
 """The stored integer that means missing."""
 
 Counts = dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpectralIndex:
-    """One index: ``gain (first - second) / (sum of weight x band + constant)``, on reflectance."""
-
-    name: str
-    long_name: str
-    bands: tuple[str, ...]
-    """Two or three; the first two are those of the numerator."""
-    weights: tuple[float, ...] = (1.0, 1.0)
-    """Of each band in the denominator."""
-    constant: float = 0.0
-    """Added to the denominator, reflectance."""
-    gain: float = 1.0
-    limit: float = 1.0
-    """Beyond this in size a value is noise, not vegetation: invalid, counted, never clipped."""
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RadarIndex:
-    """One index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power."""
-
-    name: str
-    long_name: str
-    gain: float
-    weight: float
-    """Of VH in the denominator."""
-    source: str
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The bands it is made of."""
-        return "vh", "vv"
-
-
-Index = SpectralIndex | RadarIndex
-
-INDICES: dict[str, Index] = {
-    index.name: index
-    for index in (
-        SpectralIndex(
-            name="ndvi",
-            long_name="normalized difference vegetation index",
-            bands=("nir", "red"),
-            source="Rouse et al. 1974: (N - R) / (N + R)",
-        ),
-        SpectralIndex(
-            name="evi",
-            long_name="enhanced vegetation index",
-            bands=("nir", "red", "blue"),
-            weights=(1.0, 6.0, -7.5),
-            constant=1.0,
-            gain=2.5,
-            limit=2.0,
-            source="Huete et al. 2002: 2.5 (N - R) / (N + 6 R - 7.5 B + 1)",
-        ),
-        SpectralIndex(
-            name="nbr",
-            long_name="normalized burn ratio",
-            bands=("nir08", "swir22"),
-            source="Key and Benson 2006: (N2 - S2) / (N2 + S2)",
-        ),
-        SpectralIndex(
-            name="ndmi",
-            long_name="normalized difference moisture index",
-            bands=("nir08", "swir16"),
-            source="Gao 1996: (N2 - S1) / (N2 + S1)",
-        ),
-        RadarIndex(
-            name="vh_vv",
-            long_name="ratio of cross-polarized to co-polarized backscatter",
-            gain=1.0,
-            weight=0.0,
-            source="VH / VV, gamma0 in linear power",
-        ),
-        RadarIndex(
-            name="rvi",
-            long_name="radar vegetation index of two polarizations",
-            gain=4.0,
-            weight=1.0,
-            source="Nasirzadehdizaji et al. 2019: 4 VH / (VV + VH), gamma0 in linear power",
-        ),
-    )
-}
 
 
 def available(bands: Collection[str], stand_ins: Mapping[str, str] | None = None) -> dict[str, tuple[str, ...]]:
@@ -127,7 +41,7 @@ def index_block(
     """One index of a block.
 
     Args:
-        name: One of :data:`INDICES`.
+        name: One of :data:`mrv_assets.missions.indices.INDICES`.
         bands: Stored numbers by the band that the formula names, uint16 digital numbers or float32 power, dims
             (time, y, x).
         unclear_flags: Reasons a pixel is unclear, same dims; 0 = clear.
@@ -259,43 +173,52 @@ def _ratio(
     return denominators, values
 
 
-def spectral_indices(
-    stack: xr.Dataset, unclear_flags: xr.DataArray, names: Sequence[str], radiometry: Reflectance
-) -> xr.Dataset:
-    """Indices of a stack, lazy where the stack is.
+def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[str] | None = None) -> xr.Dataset:
+    """Indices of a stack of reflectance, as ``lake.open`` gives it for ``masked_tiles``. Lazy where the stack is.
+
+    The stored digital numbers are recovered from the reflectance, so that the values are those that the lake has in
+    ``indices``, unless its programme adjusts reflectance by a bandpass.
 
     Args:
-        stack: Stored digital numbers, uint16, dims ``(time, y, x)``, one variable a band.
-        unclear_flags: Reasons a pixel is unclear, uint16 bit field, same dims; 0 = clear.
-        names: Indices to compute; the stack has their bands (:func:`available`).
-        radiometry: The mission's stored convention.
+        reflectance: Surface reflectance, unitless, float32, dims ``(time, y, x)``, one variable a band; NaN where the
+            ground was not seen.
+        mission: The optical mission that measured it.
+        names: Indices to compute; those of the mission whose bands the stack has unless given.
 
     Returns:
-        int16, times :data:`SCALE`, :data:`FILL` where missing; one variable an index.
+        One variable an index, unitless, float32, same dims; NaN where missing or invalid.
+
+    Raises:
+        ValueError: For a radar, whose indices are of filtered power.
+        KeyError: For a band that the stack lacks.
     """
+    radiometry = mission.radiometry
+    if not isinstance(radiometry, Reflectance):
+        raise ValueError(f"{mission.name} measures power, not reflectance; open its indices in the lake")
+    bands = {
+        name: [mission.stand_ins.get(band, band) for band in INDICES[name].bands] for name in names or mission.indices
+    }
     return xr.Dataset(
         {
             name: xr.apply_ufunc(
                 _index_values,
-                unclear_flags,
-                *(stack[band] for band in INDICES[name].bands),
+                *(reflectance[band] for band in of_index),
                 kwargs={"name": name, "radiometry": radiometry},
                 dask="parallelized",
-                output_dtypes=[np.int16],
+                output_dtypes=[np.float32],
             ).assign_attrs(long_name=INDICES[name].long_name, units="1")
-            for name in names
+            for name, of_index in bands.items()
+            if names or all(band in reflectance for band in of_index)
         }
     )
 
 
-def _index_values(
-    unclear_flags: NDArray[np.uint16], *values: NDArray[np.generic], name: str, radiometry: Reflectance
-) -> NDArray[np.int16]:
-    bands = dict(zip(INDICES[name].bands, values, strict=True))
-    return np.asarray(index_block(name, bands, unclear_flags, radiometry)[0], np.int16)
-
-
-def decode_index(stored: xr.DataArray) -> xr.DataArray:
-    """An index as float32, unitless, NaN where missing, attributes kept; lazy."""
-    value = stored.astype(np.float32) * np.float32(SCALE)
-    return value.where(stored != FILL).assign_attrs(stored.attrs)
+def _index_values(*reflectances: NDArray[np.float32], name: str, radiometry: Reflectance) -> NDArray[np.float32]:
+    """An index of decoded reflectance: float32, unitless, NaN where missing."""
+    unseen = np.any([np.isnan(values) for values in reflectances], axis=0)
+    numbers = (np.rint((values - radiometry.offset) / radiometry.scale) for values in reflectances)
+    bands = [np.where(unseen, radiometry.fill, dn).astype(np.uint16) for dn in numbers]
+    stored, _ = index_block(
+        name, dict(zip(INDICES[name].bands, bands, strict=True)), unseen.astype(np.uint16), radiometry
+    )
+    return np.where(stored == FILL, np.float32(np.nan), stored.astype(np.float32) * np.float32(SCALE))

@@ -9,8 +9,6 @@ from mrv_assets.science.jit import kernel
 
 RADIUS_PX = 3
 """The window is 7 x 7 pixels of the analysis grid."""
-FILTERS = ("none", "lee7")
-"""Those that a programme may name."""
 
 
 def manifest(name: str, looks: float) -> dict[str, Any]:

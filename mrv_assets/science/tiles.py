@@ -111,12 +111,6 @@ def override_problems(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -
         yield Problem(field=f"tiles.{parcel_id}", value=tile, reason=reason, cure=cure)
 
 
-def candidate_tiles(bounds: Bounds) -> list[str]:
-    """Tiles whose footprint may meet some bounds in degrees, sorted; only the zones nearby are looked at."""
-    near = _candidates(np.array([bounds]))
-    return sorted(set(near["tile"][near.intersects(shapely.box(*bounds))]))
-
-
 def project(lonlat: Geometries, crs: str) -> Geometries:
     """Polygons in longitude and latitude (WGS84 degrees) in a CRS in metres, vertex by vertex.
 

@@ -1,5 +1,6 @@
-"""STAC catalogues, on disk or behind an API: opened by whatever name a programme gives them, and searched.
+"""STAC catalogues, on disk or behind an API: opened by the name that a programme gives them, and searched.
 
-Belongs here: presets of public catalogues, searches and their pages, links. Does not belong here: which of the items
-found count (``scenes``), reading what they link (``transport``). No code digest covers it. Imports ``transport``.
+Belongs here: presets of public catalogues, searches and their pages, links. Does not belong here: the choice of items
+that count (``scenes``), requests and reads of linked files (``transport``). No code digest covers it. Imports
+``transport`` and lower.
 """

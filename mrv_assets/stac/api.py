@@ -1,4 +1,4 @@
-"""A STAC API, searched by place and time: pystac-client turns the pages, and each is held against the others."""
+"""A STAC API, searched by bbox and time: pystac-client turns the pages, which come over our wire."""
 
 import time
 from collections.abc import Mapping
@@ -14,41 +14,42 @@ from mrv_assets.scenes.bbox import spans
 from mrv_assets.scenes.item import item_id as id_of
 from mrv_assets.scenes.links import without_query
 from mrv_assets.science.grid import Bounds
-from mrv_assets.stac.documents import LIMITS, Api, Unanswered
+from mrv_assets.stac.client import LIMITS, ApiClient
 from mrv_assets.stac.json_document import parsed
 from mrv_assets.stac.pages import Pages
 from mrv_assets.stac.presets import Preset
-from mrv_assets.stac.source import Found, Json
+from mrv_assets.stac.source import Json, SearchResult
 from mrv_assets.transport.hosts import HostRules, is_link, joined
 from mrv_assets.transport.limits import Limits
+from mrv_assets.transport.retry import Failure
 
 PAGE_ITEMS = 100
-"""Asked for in one page; many APIs give fewer. A hundred of the largest items are 6 MB."""
+"""Items asked for in one page; many APIs give fewer. A hundred of the largest items are 6 MB."""
 LISTED = 10
-"""Of an API's collections, in the error about one that it does not have."""
+"""Most collections that an error lists."""
 
 
 class ApiCatalogue:
-    """A STAC API. Safe to use from several threads; a search is made in the calling one."""
+    """A STAC API as a catalogue. Safe to use from several threads; a thread waits for its search."""
 
     def __init__(self, preset: Preset, rules: HostRules, limits: Limits = LIMITS) -> None:
-        """A catalogue by its preset; nothing is asked yet.
+        """A catalogue by its preset, which has not been asked yet.
 
         Args:
             preset: Where it is.
-            rules: Which machines may be asked: of the preset's hosts, and of those the deployment adds.
-            limits: Of each request; its deadline is that of a whole search.
+            rules: The machines that may be asked: the preset's hosts, and those that the deployment adds.
+            limits: Bounds on each request; the deadline is that of a whole search.
         """
         self._preset, self._limits = preset, limits
-        self._api = Api(preset.api, rules, limits)
+        self._client = ApiClient(preset.api, rules, limits)
         self._landing: Json | None = None
         self._selves: dict[tuple[str, str], str] = {}
 
-    def search(self, collection: str, bounds: Bounds, start: str, end: str) -> Found:
-        """Items of a collection that touch a place and a time, both ends included.
+    def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
+        """Items of a collection that touch a bbox and a time, both ends included.
 
-        Everything the API has, or an error: an answer that stops short, repeats itself, or is of another place, month
-        or collection than was asked for is none.
+        It is everything that the API has, or an error: pages that stop short, repeat themselves, or hold items of
+        another bbox, month or collection than was asked for are refused.
 
         Args:
             collection: Collection id.
@@ -57,11 +58,11 @@ class ApiCatalogue:
             end: Last instant, ISO 8601.
 
         Returns:
-            Items as published, in the order given; one that was given twice is there twice. ``matched`` is None where
-            the API does not count.
+            Items as published, in the order given; an item that was given twice is there twice. ``matched`` is None
+            where the API does not count.
 
         Raises:
-            CatalogueError: When it cannot be searched, or its answer is not whole.
+            CatalogueError: When it cannot be searched, or the result is not whole.
         """
         deadline = time.monotonic() + self._limits.deadline_s
         method, url = _search_link(self._root(deadline), self._preset.api)
@@ -69,7 +70,7 @@ class ApiCatalogue:
         search = ItemSearch(
             url=url,
             method=method,
-            stac_io=_PageReader(self._api, pages, deadline),
+            stac_io=_PageReader(self._client, pages, deadline),
             collections=[collection],
             intersects=_outline(bounds),
             datetime=f"{start}/{end}",
@@ -78,28 +79,28 @@ class ApiCatalogue:
         for _ in search.pages_as_dicts():
             # Each page was taken by its reader, which sees the empty ones too.
             continue
-        found = pages.found()
-        if not found.items:
+        result = pages.result()
+        if not result.items:
             self._check_collection(collection, deadline)
-        self._remember(found, collection)
-        return found
+        self._remember(result, collection)
+        return result
 
     def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
-        """The object that an item's link means, as the transport wants it named.
+        """The object that an item's link means, as the transport names it.
 
         Args:
-            item_id: The item the link stands in, of a search of this catalogue.
+            item_id: The item that has the link, of a search of this catalogue.
             href: The link, as published.
             collection: The item's collection; needed only where several hold this id.
 
         Raises:
-            HrefRefused: When the link is relative to nothing, or of a kind that is not read.
+            HrefRefused: When the link is relative and its item states no address, or it is of a kind that is not read.
         """
         for published, read in self._preset.moved.items():
             if href.startswith(published):
                 return read + href.removeprefix(published)
         if not is_link(href):
-            raise HrefRefused(without_query(href), "it is no well-formed link")
+            raise HrefRefused(without_query(href), "it is not a well-formed link")
         scheme = urlsplit(href).scheme
         if scheme in ("https", "http", "s3"):
             return href
@@ -109,61 +110,65 @@ class ApiCatalogue:
             )
         selves = {own for (name, of), own in self._selves.items() if name == item_id and collection in (None, of)}
         if len(selves) != 1:
-            raise HrefRefused(without_query(href), "it is relative, and its item does not say where it lies itself")
+            raise HrefRefused(without_query(href), "it is relative, and its item does not state its own address")
         return joined(selves.pop(), href)
 
     def _root(self, deadline: float) -> Json:
-        """The API's landing page, asked for until it is had."""
+        """The API's landing page, requested once."""
         landing = self._landing
         if landing is None:
-            # Threads that start together may each ask; none waits for another's attempts.
-            landing, _ = self._api.document("GET", self._preset.api, None, deadline)
+            # Threads that start together may each request it; none waits for another's attempts.
+            landing, _ = self._client.document(self._preset.api, None, deadline)
             if not isinstance(landing, dict) or not isinstance(landing.get("links"), list):
                 raise CatalogueError(
                     self._preset.api,
-                    "what lies at its address is no STAC API",
+                    "the document at its address is not the landing page of a STAC API",
                     "Write the address of the API's root, such as https://stac.example.org/v1",
                 )
             self._landing = landing
         return landing
 
     def _check_collection(self, collection: str, deadline: float) -> None:
-        """Tell a collection without items in this month from one that does not exist."""
+        """Tell a collection without items in this month from one that does not exist.
+
+        Raises:
+            CatalogueError: When it does not exist, or the API does not say.
+        """
         links = [link for link in _links(self._root(deadline), "data") if isinstance(link.get("href"), str)]
         if not links:
             return
         url = joined(f"{self._preset.api}/", links[0]["href"])
-        one = f"{url.rstrip('/')}/{quote(collection, safe='')}"
-        answer = self._api.answer("GET", one, None, deadline)
-        if not isinstance(answer, Unanswered):
+        address = f"{url.rstrip('/')}/{quote(collection, safe='')}"
+        body = self._client.body(address, None, deadline)
+        if not isinstance(body, Failure):
             return
-        if answer.status != 404:
-            raise self._api.error(one, answer)
+        if body.status != 404:
+            raise self._client.error(address, body)
         present = self._collections(url, deadline)
         if collection in present:
-            # Its name has a slash, say, and the API finds no collection by such an address.
+            # The name has a slash, say, and the API finds no collection by such an address.
             return
         close = get_close_matches(collection, present, LISTED, cutoff=0.5) or sorted(present)[:LISTED]
         raise CatalogueError(
             self._preset.api,
             f"it has no collection {collection!r}",
-            f"Of its {len(present)} the nearest are: {', '.join(close)}" if close else "Look its collections up there",
+            f"It has {len(present)}; the nearest are: {', '.join(close)}" if close else "Look its collections up there",
         )
 
     def _collections(self, url: str, deadline: float) -> list[str]:
         """Ids of the API's collections, as far as one page has them; none where it does not list them."""
-        answer = self._api.answer("GET", url, None, deadline)
+        body = self._client.body(url, None, deadline)
         try:
-            page = {} if isinstance(answer, Unanswered) else parsed(answer)
+            page = {} if isinstance(body, Failure) else parsed(body)
         except ValueError:
             page = {}
         listed = page.get("collections") if isinstance(page, dict) else None
-        ids = (one.get("id") for one in listed or [] if isinstance(one, dict)) if isinstance(listed, list) else ()
+        ids = (entry.get("id") for entry in listed if isinstance(entry, dict)) if isinstance(listed, list) else ()
         return [name for name in ids if isinstance(name, str) and name.isprintable() and len(name) <= 100]
 
-    def _remember(self, found: Found, collection: str) -> None:
-        """Where items with relative links lie. Few APIs publish such."""
-        for item in found.items:
+    def _remember(self, result: SearchResult, collection: str) -> None:
+        """Note the addresses of items with relative links, which few APIs publish."""
+        for item in result.items:
             if _is_relative(item):
                 hrefs = (link.get("href") for link in _links(item, "self"))
                 own = next((href for href in hrefs if isinstance(href, str) and is_link(href)), None)
@@ -172,11 +177,12 @@ class ApiCatalogue:
 
 
 class _PageReader(StacApiIO):
-    """pystac-client's way to an API, through ours: it follows the pages, we ask for them and look at each."""
+    """pystac-client's access to an API: it follows the pages, which are requested and checked here."""
 
-    def __init__(self, api: Api, pages: Pages, deadline: float) -> None:
+    def __init__(self, client: ApiClient, pages: Pages, deadline: float) -> None:
+        # The session of requests that pystac-client makes here never sends anything.
         super().__init__(max_retries=None)
-        self._api, self._pages, self._deadline = api, pages, deadline
+        self._client, self._pages, self._deadline = client, pages, deadline
         self._page: Json = {}
 
     def request(
@@ -186,28 +192,33 @@ class _PageReader(StacApiIO):
         headers: dict[str, str] | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> str:
-        """Ask for the page at an address; headers that a page asks to be sent with the next are not.
+        """Request the page at an address. Headers that a page wants to be sent with the next are left out.
+
+        Returns:
+            Nothing: the page is given by ``json_loads``, since it has been parsed and checked.
 
         Raises:
-            CatalogueError: When it cannot be had, or is none.
+            CatalogueError: When it cannot be had, or is not a page of this search.
         """
-        verb = (method or "GET").upper()
-        if verb != "POST":
-            href, parameters = _with_query(href, parameters or {}), None
-        self._pages.ask(verb, href, parameters)
-        self._page = self._pages.take(*self._api.document(verb, href, parameters, self._deadline))
+        posted: Json | None = None
+        if (method or "GET").upper() == "POST":
+            posted = parameters or {}
+        else:
+            href = _with_query(href, parameters or {})
+        self._pages.ask(href, posted)
+        self._page = self._pages.take(*self._client.document(href, posted, self._deadline))
         return ""
 
     def json_loads(self, txt: str, *args: Any, **kwargs: Any) -> Json:
-        """The page that was asked for last: it has been read and checked already."""
+        """The page that was requested last."""
         return self._page
 
 
 def _search_link(landing: Json, root: str) -> tuple[str, str]:
-    """How and where an API is searched.
+    """The method and the address by which an API is searched.
 
     Raises:
-        CatalogueError: When it is not.
+        CatalogueError: When it offers no search.
     """
     links = [link for link in _links(landing, "search") if isinstance(link.get("href"), str) and is_link(link["href"])]
     if not links:
@@ -217,7 +228,7 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
             "Write the address of a STAC API's root; a catalogue of files is read from disk",
         )
     by_method = {str(link.get("method", "")).upper(): link for link in reversed(links)}
-    # A long outline fits into no address, so POST where it is offered or nothing is said.
+    # A long outline does not fit into an address, so POST where it is offered or no method is stated.
     method = next((name for name in ("POST", "", "GET") if name in by_method), None)
     if method is None:
         raise CatalogueError(
@@ -228,11 +239,13 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
 
 def _links(document: Json, rel: str) -> list[Json]:
     links = document.get("links")
-    return [one for one in links if isinstance(one, dict) and one.get("rel") == rel] if isinstance(links, list) else []
+    if not isinstance(links, list):
+        return []
+    return [link for link in links if isinstance(link, dict) and link.get("rel") == rel]
 
 
 def _outline(bounds: Bounds) -> Json:
-    """A box as GeoJSON; two where it crosses the antimeridian, which boxes are not read alike across."""
+    """A bbox as GeoJSON: two polygons where it crosses the antimeridian, where APIs read bboxes in different ways."""
     south, north = bounds[1], bounds[3]
     rings = [
         [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -251,5 +264,7 @@ def _with_query(href: str, parameters: Mapping[str, Any]) -> str:
 
 def _is_relative(item: Json) -> bool:
     assets = item.get("assets")
-    hrefs = [one.get("href") for one in assets.values() if isinstance(one, dict)] if isinstance(assets, dict) else []
+    if not isinstance(assets, dict):
+        return False
+    hrefs = [asset.get("href") for asset in assets.values() if isinstance(asset, dict)]
     return any(isinstance(href, str) and "://" not in href for href in hrefs)

@@ -1,4 +1,4 @@
-"""JSON that someone else wrote: read only if it is finite, and nested no deeper than can be walked."""
+"""JSON from elsewhere, which is read only when its size, its numbers and its depth are within bounds."""
 
 import json
 import math
@@ -19,12 +19,12 @@ MAX_DEPTH = 64
 def parsed(data: bytes) -> Any:
     """The value of a JSON text.
 
-    Of a key that stands twice in an object the last counts, and the object says so under ``EXCESS``: readers differ on
+    Where an object has a key twice the last value counts, and the object says so under ``EXCESS``: readers differ on
     it, so that an item with such an object is left out.
 
     Raises:
-        ValueError: When it is none, has a number beyond all floats, NaN or Infinity, nests deeper than ``MAX_DEPTH``,
-            or may hold more than ``MAX_MARKS`` values; in words that complete "it ...".
+        ValueError: When it is not JSON, has NaN, Infinity or a number beyond all floats, nests deeper than
+            ``MAX_DEPTH``, or may hold more than ``MAX_MARKS`` values; in words that complete "it ...".
     """
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > MAX_MARKS:
         raise ValueError(f"holds more than {MAX_MARKS} values")
@@ -40,26 +40,26 @@ def parsed(data: bytes) -> Any:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(stated: str) -> float:
-    found = float(stated)
-    if math.isinf(found):
-        raise ValueError(f"{stated[:20]} is beyond all numbers")
-    return found
+    number = float(stated)
+    if math.isinf(number):
+        raise ValueError(f"{stated[:20]} is beyond all floats")
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        made[EXCESS] = f"it has the key {twice[:80]!r} twice"
-    return made
+        value[EXCESS] = f"it has the key {twice[:80]!r} twice"
+    return value
 
 
 def _deeper_than(document: Any, limit: int) -> bool:
-    # Exact types, which is what the parser makes: a page has a hundred thousand values.
+    # Exact types, which the parser makes and which are quicker to tell: a page has a hundred thousand values.
     level = [document] if type(document) in (dict, list) else []
     for _ in range(limit):
         if not level:

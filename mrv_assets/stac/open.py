@@ -1,4 +1,4 @@
-"""Opening what is published: a programme's catalogue, by whatever name it is written, with the transport that fits."""
+"""Opening a programme's catalogue by the name it is written with, together with the transport that fits it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,13 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+from mrv_assets.cog.tiff import other_than_tiff
 from mrv_assets.errors import SettingError
 from mrv_assets.settings import subscription_key
 from mrv_assets.stac.source import Published
 from mrv_assets.stac.static import StaticCatalogue
-from mrv_assets.transport.read_cache import KeptTransport
+from mrv_assets.transport.read_cache import ReadCache
+from mrv_assets.transport.retry import Failure
 from mrv_assets.transport.store import DiskTransport
 
 ON_DISK = "static STAC catalogue on disk"
@@ -19,7 +21,9 @@ ON_DISK = "static STAC catalogue on disk"
 def opened(
     catalogue: str, *, hosts: tuple[str, ...] = (), buckets: tuple[str, ...] = (), loopback: bool = False
 ) -> Published:
-    """Open a catalogue. A static one is read anew each time; connections to the network are shared by the process.
+    """A catalogue and its transport.
+
+    A static catalogue is read anew each time; connections to the network are shared by the process.
 
     Args:
         catalogue: A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk.
@@ -29,7 +33,7 @@ def opened(
 
     Raises:
         CatalogueError: When it cannot be used.
-        SettingError: For what is no bucket.
+        SettingError: For a text that does not name a bucket.
     """
     if Path(catalogue).is_absolute():
         static = StaticCatalogue.open(catalogue)
@@ -40,13 +44,11 @@ def opened(
 
 @cache
 def _over_network(catalogue: str, hosts: tuple[str, ...], buckets: tuple[str, ...], loopback: bool) -> Published:
-    # A programme on disk alone needs none of it.
+    # Imported here, since a programme whose catalogues are on disk needs none of it.
     from mrv_assets.stac.api import ApiCatalogue
-    from mrv_assets.stac.instead import no_file
-    from mrv_assets.stac.presets import check_link, preset_of, rules_of
-    from mrv_assets.transport.bucket import bucket_of
+    from mrv_assets.stac.presets import check_link, preset_of, rules_of, signer_of
     from mrv_assets.transport.http import HttpTransport
-    from mrv_assets.transport.signers import signer_for
+    from mrv_assets.transport.s3 import bucket_of
 
     preset = preset_of(catalogue)
     try:
@@ -55,32 +57,45 @@ def _over_network(catalogue: str, hosts: tuple[str, ...], buckets: tuple[str, ..
         raise SettingError("MRV_S3_BUCKETS", ", ".join(buckets), str(error), "Put commas between buckets") from None
     preset = replace(preset, buckets=(*added, *preset.buckets))
     rules = rules_of(preset, hosts, loopback=loopback)
-    signer = signer_for(preset.buckets, preset.sas, subscription_key=subscription_key(), loopback=loopback)
+    signer = signer_of(preset, subscription_key=subscription_key(), loopback=loopback)
     return Published(
         name=preset.name,
         catalogue=ApiCatalogue(preset, rules),
-        transport=HttpTransport(rules, signer=signer, doubt=no_file),
+        transport=HttpTransport(rules, signer=signer, doubt=not_a_file),
         named_by_bytes=False,
         check=partial(check_link, preset, rules),
     )
 
 
 def forget_connections() -> None:
-    """Open connections anew from now on; what is known of objects that were read goes with the old ones."""
+    """Open connections anew from now on. The versions of objects that were read are forgotten with the old ones."""
     _over_network.cache_clear()
 
 
 @contextmanager
 def resumed(published: Published, folder: Path) -> Iterator[Published]:
-    """Reads that are kept until the work is done: what a killed process had read, the next does not read again.
+    """The publisher with its reads cached until the work is done, so that a killed process's reads are not repeated.
 
     Args:
-        published: Where scenes are published.
-        folder: Where to keep them; removed when the work is done, and left as it is when it fails.
+        published: The publisher of the scenes.
+        folder: Where reads are cached; removed when the work is done, and left as it is when it fails.
     """
     if published.named_by_bytes:
         yield published
         return
-    kept = KeptTransport(published.transport, folder)
-    yield replace(published, transport=kept)
-    kept.forget()
+    read_cache = ReadCache(published.transport, folder)
+    yield replace(published, transport=read_cache)
+    read_cache.forget()
+
+
+def not_a_file(head: bytes | bytearray) -> Failure | None:
+    """The reason why an object's first bytes are not a scene's file, so that they are asked for again.
+
+    Servers send pages and messages in place of a file: they describe the server's state, not the file. JPEG 2000
+    passes, since catalogues really link to it, and asking again would bring the same.
+    """
+    refusal = other_than_tiff(bytes(head[:1024]))
+    if refusal is None or refusal.code == "jp2":
+        return None
+    reason, _, cure = refusal.detail.partition(". ")
+    return Failure(reason=f"{refusal.code}: {reason}", cure=cure)

@@ -1,4 +1,4 @@
-"""Public STAC catalogues as data: where each is searched, where its files lie, and how their links are signed."""
+"""Public STAC catalogues as data: the API of each, the hosts of its files, and how their links are signed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from mrv_assets.errors import CatalogueError, HostRefused
 from mrv_assets.scenes.links import without_query
-from mrv_assets.transport.bucket import Bucket
 from mrv_assets.transport.hosts import HostRules, is_name
-from mrv_assets.transport.sas import SasService
+from mrv_assets.transport.s3 import Bucket, S3Signer
+from mrv_assets.transport.sas import SasService, SasSigner
+from mrv_assets.transport.signing import Signer, Signers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,17 +17,17 @@ class Preset:
     """A catalogue on the network."""
 
     name: str
-    """What a programme calls it, and a record says of it."""
+    """Its name in programmes and records."""
     api: str
     """Root of its STAC API."""
     hosts: tuple[str, ...]
-    """Hosts that search and files may be asked of, besides those of its buckets; ``*.example.org`` is all beneath."""
+    """Hosts of its API and its files, besides those of its buckets; ``*.example.org`` means all beneath."""
     buckets: tuple[Bucket, ...] = ()
-    """Where its ``s3://`` links may lead."""
+    """Buckets that its ``s3://`` links may lead to, and those whose https links need a signature."""
     sas: SasService | None = None
-    """Who gives tokens for its links into Azure; None where there are none."""
+    """The service of tokens for its links into Azure; None where it has no such links."""
     moved: Mapping[str, str] = field(default_factory=dict)
-    """Beginnings of published links, and of those that are read instead."""
+    """Beginnings of published links, by which the links that are read instead begin."""
 
 
 # https://www.usgs.gov/landsat-missions/landsat-commercial-cloud-data-access: LandsatLook's own links ask people to log
@@ -69,12 +70,12 @@ PRESETS: Mapping[str, Preset] = {
 
 
 def preset_of(catalogue: str) -> Preset:
-    """The preset a programme names, or one for the STAC API whose address it gives.
+    """The preset that a programme names, or one for the STAC API whose address it gives.
 
-    An API that is no preset may link to its own host and to no other; who trusts more names them to the deployment.
+    An API that is not a preset may link to its own host and to no other; the deployment names further hosts.
 
     Raises:
-        CatalogueError: When it is neither.
+        CatalogueError: When the text is neither.
     """
     if catalogue in PRESETS:
         return PRESETS[catalogue]
@@ -84,32 +85,31 @@ def preset_of(catalogue: str) -> Preset:
     except ValueError:
         url, host, userinfo = urlsplit(""), "", None
     if url.scheme not in ("http", "https") or not host or userinfo:
-        shown = catalogue.rpartition("@")[2].partition("?")[0]
         raise CatalogueError(
-            shown,
+            catalogue.rpartition("@")[2].partition("?")[0],
             "it is neither a preset nor the address of a STAC API",
             f"Name one of {', '.join(sorted(PRESETS))}, or write an address like https://stac.example.org/v1",
         )
     if url.query or url.fragment:
         raise CatalogueError(
             f"{url.scheme}://{url.netloc}{url.path}",
-            "its address has a query or fragment, which is no part of a STAC API's",
+            "its address has a query or fragment, which is not part of a STAC API's address",
             "Write the address of the API's root alone; it is repeated in records",
         )
     root = f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")
-    # An address such as 127.0.0.1 is no name to allow; this machine is allowed by the deployment.
+    # An address such as 127.0.0.1 is not a name to allow; the deployment allows this machine.
     named = (host,) if host.rpartition(".")[2].isalpha() and "." in host else ()
     if named and not is_name(host):
         raise CatalogueError(
             root,
-            f"{host[:80]!r} is no name of a host",
-            "Write it like stac.example.org; a name of other letters than a to z as the xn--... that it stands for",
+            f"{host[:80]!r} is not the name of a host",
+            "Write it like stac.example.org; a name with other letters than a to z by its xn--... form",
         )
     return Preset(name=root, api=root, hosts=named)
 
 
 def check_link(preset: Preset, rules: HostRules, href: str) -> None:
-    """Hold a link against the rules before anything is asked: by its words alone, wherever it may redirect to.
+    """Hold a link against the rules before a request is sent: the link itself, not where it may redirect to.
 
     Raises:
         HostRefused: When it leads to a host or a bucket that nobody named.
@@ -122,11 +122,25 @@ def check_link(preset: Preset, rules: HostRules, href: str) -> None:
 
 
 def rules_of(preset: Preset, hosts: tuple[str, ...] = (), *, loopback: bool = False) -> HostRules:
-    """Which machines a catalogue's search and files may be asked of.
+    """The machines that a catalogue's API and files may be asked of.
 
     Args:
         preset: The catalogue.
-        hosts: Those the deployment adds.
+        hosts: Hosts that the deployment adds.
         loopback: Whether this machine itself may be asked.
     """
     return HostRules(hosts=(*preset.hosts, *(bucket.host for bucket in preset.buckets), *hosts), loopback=loopback)
+
+
+def signer_of(preset: Preset, *, subscription_key: str | None = None, loopback: bool = False) -> Signer:
+    """The signer of a catalogue's links.
+
+    Args:
+        preset: The catalogue.
+        subscription_key: For its service of tokens.
+        loopback: Whether that service may be on this machine.
+    """
+    buckets = S3Signer(preset.buckets)
+    if preset.sas is None:
+        return buckets
+    return Signers((buckets, SasSigner(preset.sas, subscription_key=subscription_key, loopback=loopback)))

@@ -1,4 +1,4 @@
-"""A static STAC catalogue on disk: its items, found by place and time."""
+"""A static STAC catalogue on disk, searched by bbox and time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from functools import cached_property
 from pathlib import Path
 
 from mrv_assets.errors import CatalogueError, HrefRefused
-from mrv_assets.scenes.bbox import touches_place
+from mrv_assets.scenes.bbox import touches_bbox
 from mrv_assets.scenes.item import instant, quoted, text
 from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.json_document import MAX_DOCUMENT_BYTES, parsed
-from mrv_assets.stac.source import Found, Json
+from mrv_assets.stac.source import Json, SearchResult
 from mrv_assets.transport.store import path_beneath
 
 MAX_DOCUMENTS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Placed:
-    """An item and where its document lies."""
+class _ItemFile:
+    """An item, and the folder of its document."""
 
     item: Json
     collection: str | None
@@ -27,25 +27,25 @@ class _Placed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Walked:
-    """Everything beneath a catalogue, read once."""
+class _Contents:
+    """All items and collections beneath a catalogue."""
 
-    items: tuple[_Placed, ...]
+    files: tuple[_ItemFile, ...]
     collections: frozenset[str]
 
 
 @dataclass(frozen=True)
 class StaticCatalogue:
-    """A catalogue of JSON documents on disk. What it reads, it reads once."""
+    """A catalogue of JSON documents on disk, each of which is read once."""
 
     root: Path
-    """Its folder, resolved; nothing outside is ever read."""
+    """Its folder, resolved; no file outside is ever read."""
     document: Path
     """The document the walk starts from."""
 
     @classmethod
     def open(cls, path: str | Path) -> "StaticCatalogue":
-        """Open a catalogue by its folder, or by its catalog.json or collection.json.
+        """The catalogue of a folder, or of its catalog.json or collection.json.
 
         Raises:
             CatalogueError: When there is none, or its first document cannot be used.
@@ -63,8 +63,8 @@ class StaticCatalogue:
         _document(document)
         return cls(document.parent, document)
 
-    def search(self, collection: str, bounds: Bounds, start: str, end: str) -> Found:
-        """Items of a collection that touch a place and a time, both ends included.
+    def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
+        """Items of a collection that touch a bbox and a time, both ends included.
 
         More than a month may come back, never less: an item whose time cannot be read is among them, so that
         selection can say why it is left out.
@@ -78,8 +78,8 @@ class StaticCatalogue:
         Raises:
             CatalogueError: When a document cannot be used, or there is no such collection.
         """
-        if collection not in self._walked.collections:
-            present = quoted(", ".join(sorted(self._walked.collections))) or "none"
+        if collection not in self._contents.collections:
+            present = quoted(", ".join(sorted(self._contents.collections))) or "none"
             raise CatalogueError(
                 str(self.document),
                 f"it has no collection {collection!r}",
@@ -89,19 +89,19 @@ class StaticCatalogue:
         if first is None or last is None:
             raise ValueError(f"a search needs two ISO 8601 instants, not {start!r} and {end!r}")
         items = tuple(
-            placed.item
-            for placed in self._walked.items
-            if placed.collection == collection
-            and _touches_time(placed.item, first, last)
-            and touches_place(placed.item, bounds)
+            file.item
+            for file in self._contents.files
+            if file.collection == collection
+            and _touches_time(file.item, first, last)
+            and touches_bbox(file.item, bounds)
         )
-        return Found(items=items, matched=len(items), returned=len(items))
+        return SearchResult(items=items, matched=len(items), returned=len(items))
 
     def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
         """The file that an item's link means, as an absolute path.
 
         Args:
-            item_id: The item the link stands in; of two with this id, the first.
+            item_id: The item that has the link; the first where two have this id.
             href: The link, as published.
             collection: The item's collection; needed only where several hold this id.
 
@@ -122,30 +122,30 @@ class StaticCatalogue:
         return str(path_beneath(self.root, folder, href))
 
     @cached_property
-    def _walked(self) -> _Walked:
-        items: list[_Placed] = []
+    def _contents(self) -> _Contents:
+        files: list[_ItemFile] = []
         collections: set[str] = set()
         for path, document, parent in _walk(self.root, self.document):
             if document.get("type") == "Feature":
-                named = document.get("collection")
-                collection = named if isinstance(named, str) else parent
-                items.append(_Placed(item=document, collection=collection, folder=path.parent))
+                stated = document.get("collection")
+                collection = stated if isinstance(stated, str) else parent
+                files.append(_ItemFile(item=document, collection=collection, folder=path.parent))
                 collections.update({collection} if collection else ())
             elif document.get("type") == "Collection":
                 collections.add(_text(path, document, "id"))
-        return _Walked(items=tuple(items), collections=frozenset(collections))
+        return _Contents(files=tuple(files), collections=frozenset(collections))
 
     @cached_property
     def _folders(self) -> Mapping[str, Mapping[str | None, Path]]:
-        """Folder by item id and collection; of two items with one id, the first."""
+        """Folder by item id and collection; that of the first item where two have one id."""
         folders: dict[str, dict[str | None, Path]] = {}
-        for placed in self._walked.items:
-            folders.setdefault(str(placed.item.get("id")), {}).setdefault(placed.collection, placed.folder)
+        for file in self._contents.files:
+            folders.setdefault(str(file.item.get("id")), {}).setdefault(file.collection, file.folder)
         return folders
 
 
 def _walk(root: Path, start: Path) -> Iterator[tuple[Path, Json, str | None]]:
-    """Every document once, loops or not, in the order linked, with the id of the collection above it."""
+    """Every document once, in the order linked, with the id of the collection above it. Links may form loops."""
     pending: list[tuple[Path, str | None]] = [(start, None)]
     seen: set[Path] = set()
     while pending:

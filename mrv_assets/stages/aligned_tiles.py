@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
@@ -24,38 +22,36 @@ from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.pixel_map import whole_shift
 from mrv_assets.science.radiometry import missing, power_of, to_convention
 from mrv_assets.science.resample import KERNEL, WorstOf, coarsen_quality, resample, source_window
-from mrv_assets.stages.blocks import as_node, computed, each, once, topology, written
-from mrv_assets.stages.materialize import Materialized, materialize, upstream
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.blocks import BlockWritten, group_graph, materialize_blocks
+from mrv_assets.stages.materialize import Materialized, upstream
+from mrv_assets.stages.mission_plan import MissionPlan
 
 CACHE_BYTES = 96_000_000
 """Decoded COG tiles kept for neighbouring blocks, per process."""
 
 
-def aligned_tiles(lake: Lake, plan: Plan) -> Materialized:
+def aligned_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Align the month's scenes: one observation a time step, chunked (all observations, block, block).
 
     Measured bands are the mission's stored convention; quality bands are undecoded. Around each active block, quality
     is stored ``HALO_PX`` further, so that dilation never depends on which blocks are active; radar's power too, so
     that no filter of speckle does.
     """
-    mission = plan.the_mission
     raw = upstream(lake, plan, plan.asset("raw_tiles"))
-    graph = partial(_graph, _Job.of(plan, raw))
-    return materialize(
+    job = _Job.of(plan, raw)
+    group = Group(grid=plan.at.grid, times_us=job.times_us, specs=_specs(job), attrs=_attrs(job))
+    return materialize_blocks(
         lake,
         plan,
-        plan.asset("aligned_tiles"),
-        stage=__name__,
-        manifest=plan.manifest(
+        __name__,
+        graph=group_graph(group, job, _align_block, sorted(job.windows)),
+        manifest=plan.at.manifest(
             halo_px=HALO_PX,
             resampling=KERNEL,
-            mission=described(mission),
+            mission=described(plan.mission),
         ),
-        graph=topology(graph),
-        inputs={plan.asset("raw_tiles"): raw.audit_hash},
+        made_from=[raw],
         reads=[raw],
-        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -71,27 +67,27 @@ class _Job:
     observations: tuple[tuple["_SceneFiles", ...], ...]
 
     @classmethod
-    def of(cls, plan: Plan, raw: Record) -> "_Job":
+    def of(cls, plan: MissionPlan, raw: Record) -> "_Job":
         observations = observations_of(raw)
         # Neighbouring blocks share the coarser bands' COG tiles.
         cache = TileCache(CACHE_BYTES)
         return cls(
-            mission=plan.the_mission,
-            grid=plan.grid,
+            mission=plan.mission,
+            grid=plan.at.grid,
             windows={
-                **{block: (block_window(plan.grid, block),) for block in plan.active},
-                **halo_blocks(plan.grid, plan.active, HALO_PX),
+                **{block: (block_window(plan.at.grid, block),) for block in plan.at.active},
+                **halo_blocks(plan.at.grid, plan.at.active, HALO_PX),
             },
-            active=frozenset(plan.active),
+            active=frozenset(plan.at.active),
             observations=tuple(
-                tuple(_SceneFiles.of(s, raw.data, plan.grid, cache) for s in o["scenes"]) for o in observations
+                tuple(_SceneFiles.of(s, raw.data, plan.at.grid, cache) for s in o["scenes"]) for o in observations
             ),
         )
 
     @property
-    def times_us(self) -> list[int]:
+    def times_us(self) -> tuple[int, ...]:
         """Instants of the observations, microseconds since 1970 UTC: of their first scene."""
-        return [_microseconds(min(scene.datetime for scene in scenes)) for scenes in self.observations]
+        return tuple(_microseconds(min(scene.datetime for scene in scenes)) for scenes in self.observations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,23 +110,7 @@ class _SceneFiles:
         return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
 
 
-def _graph(job: _Job, folder: Path) -> Delayed:
-    whole = as_node(job)
-    group = once(_create, whole, folder)
-    return once(_content, whole, each(_align_block, sorted(job.windows), whole, group))
-
-
-def _create(job: _Job, folder: Path) -> Path:
-    create_group(folder, job.grid, job.times_us, _specs(job), _attrs(job))
-    return folder
-
-
-def _content(job: _Job, blocks: list[dict[str, Leaves]]) -> Json:
-    specs = _specs(job)
-    return group_content(job.grid, job.times_us, specs, _attrs(job), written(specs, blocks))
-
-
-def _align_block(job: _Job, group: Path, block: Block) -> dict[str, Leaves]:
+def _align_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     """Align one block, band by band, and store it."""
     arrays = BlockArrays(group, "r+")
     full = block_window(job.grid, block)
@@ -145,7 +125,7 @@ def _align_block(job: _Job, group: Path, block: Block) -> dict[str, Leaves]:
             for step, scenes in enumerate(job.observations):
                 align_into(values[(step, *inside)], job.mission, job.grid, scenes, name, window)
         leaves[name] = arrays.write(name, full, values)
-    return leaves
+    return BlockWritten(leaves=leaves)
 
 
 def align_into(
@@ -238,7 +218,7 @@ def _align_quality(
     return coarsen_quality(pixels, needed, source, grid, window, mode=mode, nodata=quality.nodata or 0)
 
 
-def _specs(job: _Job) -> list[ArraySpec]:
+def _specs(job: _Job) -> tuple[ArraySpec, ...]:
     mission = job.mission
     present = {name for scenes in job.observations for scene in scenes for name in scene.files}
     bands = [
@@ -263,7 +243,7 @@ def _specs(job: _Job) -> list[ArraySpec]:
         for name, band in mission.quality.items()
         if name in present
     ]
-    return bands + quality
+    return (*bands, *quality)
 
 
 def _meaning(mission: Mission, name: str) -> Json:

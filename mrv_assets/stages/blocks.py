@@ -1,118 +1,86 @@
-"""The graph of a stage: one dask task is one block, and one more puts their results together.
+"""Stages of block tasks: their graphs, with one task a block, digested first and then computed.
 
-A stage writes its work down as a graph first. The graph's digest is part of the request, so it is known before anything
-is computed; then the same graph is computed, here or on a cluster.
+A graph is written down as nodes of :mod:`mrv_assets.audit.graph`, whose digest is known before anything is computed.
+The same nodes then become tasks of dask, in threads of this process or on a cluster.
 """
 
 import ctypes
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
-import shapely
 from dask.base import compute
 from dask.delayed import Delayed, delayed
 from dask.threaded import get as threads
 
-from mrv_assets.audit.canonical import Json, sha256
-from mrv_assets.audit.graph import graph_digest
-from mrv_assets.cog.sparse_tiff import SparseTiff
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves
+from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.graph import STAGING, Node, graph_digest, in_order, task
+from mrv_assets.audit.record import Record
+from mrv_assets.formats.arrays import Group, Leaves
+from mrv_assets.lake.store import Lake
 from mrv_assets.science.blocks import Block
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.materialize import Materialized, Plan, materialize
+from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.source_code import source
-
-Graph = Callable[[Path], Delayed]
-"""Folder to put data in, to the graph that puts it there; the graph's result is the record's output."""
 
 _M_ARENA_MAX = -8
 """glibc's name for it, from malloc.h."""
 
-_ANYWHERE = Path("the folder that data is put in")
+
+@dataclass(frozen=True, kw_only=True)
+class BlockWritten:
+    """What a block task stored of one block."""
+
+    leaves: Mapping[str, Leaves]
+    """By variable, the leaves that hold anything but fill."""
+    counts: Any = None
+    """Whole numbers in lists and dicts, to be summed over the blocks; None where nothing is counted."""
 
 
-def once(task: Callable[..., Any], *arguments: object) -> Delayed:
-    """One task of a graph. What other tasks give is passed on as their result; the rest as it is."""
-    made: Delayed = delayed(task, pure=False, traverse=False)(*(as_node(argument) for argument in arguments))
-    return made
-
-
-def each(task: Callable[..., Any], blocks: Iterable[Block], *arguments: object) -> list[Delayed]:
-    """One task per block, called with the arguments and the block; in the order of the blocks."""
-    # One node for all: what every block needs is sent to a worker once.
-    shared = [as_node(argument) for argument in arguments]
-    return [once(task, *shared, block) for block in blocks]
-
-
-def as_node(argument: object) -> object:
-    """A value as a node of its own, for several tasks to share; what is one already stays as it is."""
-    if isinstance(argument, Delayed) or (isinstance(argument, list) and argument and isinstance(argument[0], Delayed)):
-        return argument
-    # Left whole: dask would look for tasks inside, and take dataclasses to pieces. It quotes bare lists and dicts.
-    assert not isinstance(argument, list | dict)
-    return delayed(argument, pure=False, traverse=False)
-
-
-def topology(graph: Graph) -> str:
-    """The graph digest of a stage, before anything is computed.
-
-    Raises:
-        NotCanonical: When the graph holds something that has no one spelling.
-    """
-    work = graph(_ANYWHERE)
-    return graph_digest(work.dask, work.__dask_keys__(), source=source, cut=_leaf)
-
-
-def _leaf(value: object) -> Json | None:
-    """What stands for opened data: its variables and how they are chunked. Which data it is, the inputs say."""
-    match value:
-        case BlockArrays():
-            return {"arrays": value.chunking()}
-        case SparseTiff():
-            header = value.header
-            return {"geotiff": value.name, "dtype": header.dtype, "chunks": list(header.block)}
-        case shapely.Geometry():
-            return {"wkb_sha256": sha256(shapely.to_wkb(value, byte_order=1))}
-        case Path() if value == _ANYWHERE:
-            return {"folder": "staging"}
-    return None
-
-
-def computed(plan: Plan, work: Delayed) -> Any:
-    """Compute a graph.
+def group_graph(
+    group: Group,
+    job: object,
+    block_task: Callable[[Any, Path, Block], BlockWritten],
+    blocks: Iterable[Block],
+    *,
+    counts: str | None = None,
+) -> Node:
+    """The graph that creates a group, writes its blocks, and says what a record states of it.
 
     Args:
-        plan: Says how many blocks at once, and on which scheduler.
-        work: What :func:`once` gave.
+        group: What is stored.
+        job: What every block task is given; sent to a worker once.
+        block_task: Computes and stores one block, called with the job, the group's folder and the block.
+        blocks: Which blocks, in order.
+        counts: Under which name the record states the sum of the blocks' counts; None where they count nothing.
     """
-    if plan.dask_address is not None:
-        from distributed import Client
-
-        with Client(plan.dask_address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-            return client.compute(work, optimize_graph=False).result()
-    _keep_arenas_few()
-    with ThreadPool(plan.workers) as pool:
-        [result] = compute(work, scheduler=threads, pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
-        return result
+    folder = task(_create, group, STAGING)
+    written = [task(block_task, job, folder, block) for block in blocks]
+    return task(_content, group, written, counts)
 
 
-@cache
-def _keep_arenas_few() -> None:
-    """Let threads share two of glibc's memory arenas: one each keeps a hundred megabytes that nobody uses."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+def _create(group: Group, folder: Path) -> Path:
+    group.create(folder)
+    return folder
 
 
-def written(specs: Sequence[ArraySpec], blocks: Sequence[Mapping[str, Leaves]]) -> dict[str, dict[str, bytes]]:
-    """Per variable, the leaves that all blocks wrote."""
-    return {
-        spec.name: {name: leaf for found in blocks for name, leaf in found.get(spec.name, {}).items()} for spec in specs
-    }
+def _content(group: Group, blocks: Sequence[BlockWritten], counts: str | None) -> Json:
+    content = group.content(merged([block.leaves for block in blocks]))
+    return content if counts is None else {**content, counts: summed([block.counts for block in blocks])}
+
+
+def merged(blocks: Iterable[Mapping[str, Leaves]]) -> dict[str, Leaves]:
+    """By variable, the leaves that all blocks wrote."""
+    leaves: dict[str, dict[str, bytes]] = {}
+    for block in blocks:
+        for name, written in block.items():
+            leaves.setdefault(name, {}).update(written)
+    return dict(leaves)
 
 
 def summed(counts: Sequence[Any]) -> Any:
@@ -123,3 +91,92 @@ def summed(counts: Sequence[Any]) -> Any:
     if isinstance(first, list):
         return [summed(list(items)) for items in zip(*counts, strict=True)]
     return sum(counts)
+
+
+def materialize_blocks(
+    lake: Lake,
+    plan: Plan,
+    stage: str,
+    *,
+    graph: Node,
+    manifest: Json,
+    made_from: Sequence[Record],
+    reads: Sequence[Record],
+) -> Materialized:
+    """Answer the request of a stage that computes a graph of block tasks.
+
+    Args:
+        lake: Where records and data live.
+        plan: The tile and month, and how to run.
+        stage: Module of the stage, named after its asset.
+        graph: Gives the record's output; digested before it is computed.
+        manifest: The parameter manifest.
+        made_from: The upstream records that the record names as its inputs.
+        reads: Records whose data is read.
+
+    Raises:
+        NotReproducible: When computing again gives another output than before.
+        DamagedLake: When data that is read is not what its run wrote.
+    """
+    return materialize(
+        lake,
+        plan,
+        plan.asset(stage.rpartition(".")[2]),
+        stage=stage,
+        manifest=manifest,
+        graph=graph_digest(graph, source),
+        inputs={record.partition.asset: record.audit_hash for record in made_from},
+        reads=reads,
+        produce=lambda folder: computed(graph, folder, plan.options),
+    )
+
+
+def computed(output: Node, folder: Path, options: RunOptions) -> Any:
+    """Compute a graph and give its result.
+
+    Args:
+        output: The node whose result is wanted.
+        folder: Where the graph puts its data.
+        options: How many blocks at once, and on which scheduler.
+    """
+    work = _delayed(output, folder)
+    if options.dask_address is not None:
+        from distributed import Client
+
+        with Client(options.dask_address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            return client.compute(work, optimize_graph=False).result()
+    _keep_arenas_few()
+    with ThreadPool(options.workers) as pool:
+        [result] = compute(work, scheduler=threads, pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
+        return result
+
+
+def _delayed(output: Node, folder: Path) -> Delayed:
+    """A graph as dask's tasks; a value that several nodes are given is one task, so that it is sent once."""
+    tasks: dict[Node, Delayed] = {}
+    values: dict[int, Delayed] = {}
+
+    def argument(value: object) -> object:
+        match value:
+            case Node():
+                return tasks[value]
+            case list() if any(isinstance(part, Node) for part in value):
+                return [argument(part) for part in value]
+        if id(value) not in values:
+            # Not traversed: dask would look for tasks inside, and take dataclasses to pieces.
+            plain = folder if value is STAGING else value
+            values[id(value)] = delayed(plain, pure=False, traverse=False)
+        return values[id(value)]
+
+    for node in in_order(output):
+        function = delayed(node.function, pure=False, traverse=False)
+        tasks[node] = function(*(argument(value) for value in node.arguments))
+    return tasks[output]
+
+
+@cache
+def _keep_arenas_few() -> None:
+    """Let threads share two of glibc's memory arenas: one each keeps a hundred megabytes that nobody uses."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)

@@ -1,17 +1,16 @@
 """gated_tiles: the decision whether a tile-month was seen well enough, with every number it rests on."""
 
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from pathlib import Path
 
 import numpy as np
 import shapely
-from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.graph import STAGING, Node, task
 from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, observations_of
 from mrv_assets.lake.store import Lake
@@ -21,32 +20,33 @@ from mrv_assets.science.gate import reaches, tile_decision
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.preview import Canvas, Piece, coverage_picture
 from mrv_assets.science.zonal import coverage_fractions
-from mrv_assets.stages.blocks import as_node, computed, each, once, topology
+from mrv_assets.stages.blocks import materialize_blocks
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
-from mrv_assets.stages.plan import GateRules, Plan, month_bounds
+from mrv_assets.stages.materialize import Materialized, require, upstream
+from mrv_assets.stages.mission_plan import GateRules, MissionPlan
 from mrv_assets.stages.preview import store_preview
+from mrv_assets.stages.tile_month import month_bounds
 
 
-def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
+def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Measure coverage over the parcels and decide.
 
     The tile gate compares the area of the parcels' union that had at least one clear observation with its
     whole area; the parcel gate does the same for each parcel. The lake's data: ``decision.json``, and a
     picture of the coverage.
     """
-    asset = plan.asset("indices")
-    indices = upstream(lake, plan, asset)
-    masked, raw = chain(lake, plan, indices, "masked_tiles"), chain(lake, plan, indices, "raw_tiles")
+    indices = upstream(lake, plan, plan.asset("indices"))
+    masked, raw = (lake.upstream(indices, plan.asset(stage)) for stage in ("masked_tiles", "raw_tiles"))
     require(masked, **plan.mask_rules)
     require(indices, **index_rules(plan))
+    at, parcels = plan.at, plan.at.parcels
     job = _Job(
-        month=plan.month,
-        grid=plan.grid,
-        active=plan.active,
+        month=at.month,
+        grid=at.grid,
+        active=at.active,
         gate=plan.gate,
-        parcels=tuple(zip(plan.parcels.parcel_id, plan.parcels.part, strict=True)),
+        parcels=tuple(zip(parcels.parcel_id, parcels.part, strict=True)),
         observations=[
             {"datetime": o["datetime"], "rule": o["rule"], "scenes": [scene["id"] for scene in o["scenes"]]}
             for o in observations_of(raw)
@@ -56,37 +56,18 @@ def gated_tiles(lake: Lake, plan: Plan) -> Materialized:
         unavailable=indices.output["attrs"]["unavailable"],
         masked=BlockArrays(masked.data),
         # The tile gate looks at the parcels' union, so that an overlap counts once; it comes last.
-        geometries=np.array([*plan.parcels.projected, shapely.union_all(plan.parcels.projected)], dtype=object),
-        canvas=Canvas.over(plan.grid, plan.parcels.projected),
+        geometries=np.array([*parcels.projected, shapely.union_all(parcels.projected)], dtype=object),
+        canvas=Canvas.over(at.grid, parcels.projected),
     )
-    graph = partial(_graph, job)
-    return materialize(
+    return materialize_blocks(
         lake,
         plan,
-        plan.asset("gated_tiles"),
-        stage=__name__,
-        manifest=plan.manifest(**plan.decision_rules),
-        graph=topology(graph),
-        inputs={asset: indices.audit_hash},
+        __name__,
+        graph=_graph(job),
+        manifest=at.manifest(**plan.decision_rules),
+        made_from=[indices],
         reads=[masked],
-        produce=lambda folder: computed(plan, graph(folder)),
     )
-
-
-def chain(lake: Lake, plan: Plan, record: Record, stage: str) -> Record:
-    """The upstream record of this mission's stage that a record was really made from, not merely the newest.
-
-    Raises:
-        DamagedLake: When a record on the way is missing.
-        ValueError: When the stage is not upstream of the record.
-    """
-    wanted = plan.asset(stage)
-    while record.document["asset"] != wanted:
-        upstream = [name for name in record.inputs if name.startswith(f"{plan.the_mission.name}/")]
-        if len(upstream) != 1:
-            raise ValueError(f"{wanted} is not upstream of {record.document['asset']}")
-        record = lake.record(upstream[0], plan.tile, plan.month, record.inputs[upstream[0]])
-    return record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +96,13 @@ _Measured = tuple[Seen, int, Piece]
 """One block's share of the coverage, its pixels seen at least once, and its share of the picture."""
 
 
-def _graph(job: _Job, folder: Path) -> Delayed:
-    whole = as_node(job)
-    first = each(_measure_block, job.active, whole, ())
+def _graph(job: _Job) -> Node:
+    first = [task(_measure_block, job, (), block) for block in job.active]
     if job.gate.min_scene_clear == 0:
-        return once(_decide, whole, folder, first, first)
-    refused = once(_refused, whole, first)
-    used = [once(_measure_again, whole, refused, before, block) for before, block in zip(first, job.active)]
-    return once(_decide, whole, folder, first, used)
+        return task(_decide, job, STAGING, first, first)
+    refused = task(_refused, job, first)
+    used = [task(_measure_again, job, refused, before, block) for before, block in zip(first, job.active)]
+    return task(_decide, job, STAGING, first, used)
 
 
 def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> _Measured:

@@ -2,40 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import Linear
+from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
 from mrv_assets.missions.mission import Mission, Power, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid, Window
-from mrv_assets.science.indices import FILL, INDICES, SCALE, RadarIndex, SpectralIndex, available, index_block
+from mrv_assets.science.indices import FILL, SCALE, available, index_block
 from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.speckle import RADIUS_PX, lee
-from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
+from mrv_assets.stages.blocks import BlockWritten, group_graph, materialize_blocks
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, materialize, upstream
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.materialize import Materialized, upstream
+from mrv_assets.stages.mission_plan import MissionPlan
 
 
-def indices(lake: Lake, plan: Plan) -> Materialized:
+def indices(lake: Lake, plan: MissionPlan) -> Materialized:
     """Compute the mission's indices where the ground was seen.
 
     An index whose band no scene of the month carries is *unavailable*: the record says so and why.
     """
-    mission = plan.the_mission
+    mission = plan.mission
     masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
-    aligned = lake.record(
-        plan.asset("aligned_tiles"), plan.tile, plan.month, masked.inputs[plan.asset("aligned_tiles")]
-    )
+    aligned = lake.upstream(masked, plan.asset("aligned_tiles"))
     arrays = BlockArrays(aligned.data)
     bands = [name for name in mission.bands if name in aligned.output["arrays"]]
     stand_ins = {**mission.stand_ins, **(plan.bandpass.stand_ins if plan.bandpass else {})}
@@ -45,8 +42,7 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
     taken = {name: {band: stand_ins.get(band, band) for band in INDICES[name].bands} for name in mission.indices}
     job = _Job(
         mission=mission,
-        grid=plan.grid,
-        active=plan.active,
+        grid=plan.at.grid,
         aligned=arrays,
         masked=BlockArrays(masked.data),
         names=tuple(name for name in mission.indices if not missing[name]),
@@ -55,24 +51,26 @@ def indices(lake: Lake, plan: Plan) -> Materialized:
         # Others' graphs say nothing of a filter.
         speckle=plan.treatment.speckle if isinstance(mission.radiometry, Power) else "none",
         quality=tuple(name for name in mission.quality if name in aligned.output["arrays"]),
-        unavailable=unavailable,
     )
-    graph = partial(_graph, job)
-    return materialize(
+    group = Group(
+        grid=plan.at.grid,
+        times_us=tuple(arrays.times_us),
+        specs=tuple(_spec(name) for name in job.names),
+        attrs={"mission": mission.name, "unavailable": unavailable},
+    )
+    return materialize_blocks(
         lake,
         plan,
-        plan.asset("indices"),
-        stage=__name__,
-        manifest=plan.manifest(
+        __name__,
+        graph=group_graph(group, job, _index_block, plan.at.active, counts="invalid_pixels"),
+        manifest=plan.at.manifest(
             mission=described(mission),
             **_meanings(mission),
             bands={name: list(bands.values()) for name, bands in taken.items()},
             **{name: rule for name, rule in index_rules(plan).items() if rule is not None},
         ),
-        graph=topology(graph),
-        inputs={plan.asset("masked_tiles"): masked.audit_hash},
+        made_from=[masked],
         reads=[masked, aligned],
-        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -96,7 +94,6 @@ class _Job:
 
     mission: Mission
     grid: Grid
-    active: tuple[Block, ...]
     aligned: BlockArrays
     masked: BlockArrays
     names: tuple[str, ...]
@@ -107,18 +104,6 @@ class _Job:
     speckle: str
     quality: tuple[str, ...]
     """Quality bands there are."""
-    unavailable: dict[str, str]
-    """Per index that cannot be computed, why."""
-
-    @property
-    def specs(self) -> list[ArraySpec]:
-        """The variables stored."""
-        return [_spec(name) for name in self.names]
-
-    @property
-    def attrs(self) -> Json:
-        """Attributes of the group."""
-        return {"mission": self.mission.name, "unavailable": self.unavailable}
 
 
 def _spec(name: str) -> ArraySpec:
@@ -128,24 +113,7 @@ def _spec(name: str) -> ArraySpec:
     return ArraySpec(name=name, dtype="int16", fill=FILL, timed=True, attrs={**meaning, "scale_factor": SCALE})
 
 
-def _graph(job: _Job, folder: Path) -> Delayed:
-    whole = as_node(job)
-    group = once(_create, whole, folder)
-    return once(_content, whole, each(_index_block, job.active, whole, group))
-
-
-def _create(job: _Job, folder: Path) -> Path:
-    create_group(folder, job.grid, job.aligned.times_us, job.specs, job.attrs)
-    return folder
-
-
-def _content(job: _Job, blocks: list[tuple[dict[str, Leaves], Json]]) -> Json:
-    found = written(job.specs, [leaves for leaves, _ in blocks])
-    content = group_content(job.grid, job.aligned.times_us, job.specs, job.attrs, found)
-    return {**content, "invalid_pixels": summed([counts for _, counts in blocks])}
-
-
-def _index_block(job: _Job, group: Path, block: Block) -> tuple[dict[str, Leaves], Json]:
+def _index_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     """Compute one block's indices and store them, one index at a time."""
     window = block_window(job.grid, block)
     flags = job.masked.read(UNCLEAR.name, window)
@@ -163,7 +131,7 @@ def _index_block(job: _Job, group: Path, block: Block) -> tuple[dict[str, Leaves
         adjusted = {band: job.adjusted[own] for band, own in taken.items() if own in job.adjusted}
         values, counts[name] = index_block(name, named, flags, job.mission.radiometry, adjusted)
         leaves[name] = arrays.write(name, window, values)
-    return leaves, counts
+    return BlockWritten(leaves=leaves, counts=counts)
 
 
 def _filtered(job: _Job, looks: float, bands: Sequence[str], window: Window) -> dict[str, NDArray[np.float32]]:

@@ -1,6 +1,7 @@
 """gated_tiles by manual decision: what the gate rejected and two reviewers approved."""
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from mrv_assets.lake.manual_decisions import decision_id, decisions_on
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.materialize import Materialized, materialize, settle
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.mission_plan import MissionPlan
 from mrv_assets.stages.source_code import source as source_of
 
 
-def with_manual_decisions(lake: Lake, plan: Plan, measured: Materialized) -> Materialized:
+def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized) -> Materialized:
     """What the gate measured, or its approval where it rejected and two reviewers of the programme approve.
 
     The approval is a record of its own, made from the rejected one and the decisions on it; both stay. Decisions are
@@ -29,7 +30,7 @@ def with_manual_decisions(lake: Lake, plan: Plan, measured: Materialized) -> Mat
         measured: The gate's own decision, materialized.
     """
     record = measured.record
-    counted = counted_approvals(lake, plan, record)
+    counted = counted_approvals(lake, record, plan.reviewers)
     if not counted:
         return settle(lake, plan, measured)
     reviewers = {who.key_id: who for _, who in counted}
@@ -63,13 +64,13 @@ def with_manual_decisions(lake: Lake, plan: Plan, measured: Materialized) -> Mat
     )
 
 
-def counted_approvals(lake: Lake, plan: Plan, record: Record) -> list[tuple[Json, Reviewer]]:
+def counted_approvals(lake: Lake, record: Record, reviewers: Sequence[Reviewer]) -> list[tuple[Json, Reviewer]]:
     """The decisions that approve a rejected record, with who signed each; none where they are not enough.
 
     Where nothing was seen there is nothing to approve.
     """
     rejected = record.output["status"] == GateStatus.REJECTED.value and record.output["coverage"] > 0
-    return approvals(decisions_on(lake, record), plan.reviewers) if rejected else []
+    return approvals(decisions_on(lake, record), reviewers) if rejected else []
 
 
 def _stated(who: Reviewer) -> Json:

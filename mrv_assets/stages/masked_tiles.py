@@ -1,42 +1,39 @@
 """masked_tiles: why each pixel of each observation is unclear, by the product's own quality, as bits."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves, create_group, group_content
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.mask import FLAG_ATTRS, dilate, measured_flags, quality_flags
-from mrv_assets.stages.blocks import as_node, computed, each, once, summed, topology, written
-from mrv_assets.stages.materialize import Materialized, materialize, upstream
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.blocks import BlockWritten, group_graph, materialize_blocks
+from mrv_assets.stages.materialize import Materialized, upstream
+from mrv_assets.stages.mission_plan import MissionPlan
 
 UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA), timed=True, attrs=FLAG_ATTRS)
 """An absent block was never looked at: nodata."""
 
 
-def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
+def masked_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Decide for each pixel of each observation whether the ground was seen, and if not, why.
 
     A band the observation lacks is no reason; nodata or saturation in any band it has is.
     """
-    mission = plan.the_mission
+    mission = plan.mission
     aligned = upstream(lake, plan, plan.asset("aligned_tiles"))
     names = [name for name in mission.quality if name in aligned.output["arrays"]]
     probability = any(isinstance(mission.quality[name], ProbabilityQuality) for name in names)
     job = _Job(
         mission=mission,
-        grid=plan.grid,
-        active=plan.active,
+        grid=plan.at.grid,
         arrays=BlockArrays(aligned.data),
         quality=tuple(names),
         bands={
@@ -48,23 +45,23 @@ def masked_tiles(lake: Lake, plan: Plan) -> Materialized:
         dilation_px=plan.gate.dilation_px,
         snow_is_clear=plan.treatment.snow_is_clear,
     )
-    graph = partial(_graph, job)
-    return materialize(
+    times_us = tuple(job.arrays.times_us)
+    group = Group(grid=plan.at.grid, times_us=times_us, specs=(UNCLEAR,), attrs={"mission": mission.name})
+    return materialize_blocks(
         lake,
         plan,
-        plan.asset("masked_tiles"),
-        stage=__name__,
-        manifest=plan.manifest(
+        __name__,
+        # The counts are pixels of the active blocks by reason, an observation a row; a pixel may have several reasons.
+        graph=group_graph(group, job, _mask_block, plan.at.active, counts="unclear_pixels"),
+        manifest=plan.at.manifest(
             quality=names,
             mission=described(mission),
             **plan.mask_rules,
             cloud_probability_published=probability,
             dilated=[str(flag.name).lower() for flag in mission.dilated],
         ),
-        graph=topology(graph),
-        inputs={plan.asset("aligned_tiles"): aligned.audit_hash},
+        made_from=[aligned],
         reads=[aligned],
-        produce=lambda folder: computed(plan, graph(folder)),
     )
 
 
@@ -74,7 +71,6 @@ class _Job:
 
     mission: Mission
     grid: Grid
-    active: tuple[Block, ...]
     arrays: BlockArrays
     quality: tuple[str, ...]
     bands: dict[str, NDArray[np.bool_]]
@@ -84,25 +80,7 @@ class _Job:
     snow_is_clear: bool
 
 
-def _graph(job: _Job, folder: Path) -> Delayed:
-    whole = as_node(job)
-    group = once(_create, whole, folder)
-    return once(_content, whole, each(_mask_block, job.active, whole, group))
-
-
-def _create(job: _Job, folder: Path) -> Path:
-    create_group(folder, job.grid, job.arrays.times_us, [UNCLEAR], {"mission": job.mission.name})
-    return folder
-
-
-def _content(job: _Job, blocks: list[tuple[Leaves, list[Json]]]) -> Json:
-    found = written([UNCLEAR], [{UNCLEAR.name: leaves} for leaves, _ in blocks])
-    content = group_content(job.grid, job.arrays.times_us, [UNCLEAR], {"mission": job.mission.name}, found)
-    # Pixels of the active blocks by reason, an observation a row; a pixel may have several reasons.
-    return {**content, "unclear_pixels": summed([counts for _, counts in blocks])}
-
-
-def _mask_block(job: _Job, group: Path, block: Block) -> tuple[Leaves, list[Json]]:
+def _mask_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     """Flag one block and store it."""
     window = block_window(job.grid, block)
     padded = window.pad(job.dilation_px, job.grid)
@@ -121,7 +99,7 @@ def _mask_block(job: _Job, group: Path, block: Block) -> tuple[Leaves, list[Json
         band = {name: job.arrays.read(name, window)}
         flags = flags | measured_flags(band, job.bands, job.mission.radiometry)
     leaves = BlockArrays(group, "r+").write(UNCLEAR.name, window, flags)
-    return leaves, [_counts(step) for step in flags]
+    return BlockWritten(leaves={UNCLEAR.name: leaves}, counts=[_counts(step) for step in flags])
 
 
 def _counts(flags: NDArray[np.uint16]) -> Json:

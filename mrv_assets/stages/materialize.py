@@ -6,16 +6,36 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record, Request, audit_hash
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.runs import Run
 from mrv_assets.lake.store import Lake
-from mrv_assets.stages.plan import NotAnswered, Plan
+from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.source_code import stage_code
+from mrv_assets.stages.tile_month import TileMonth
 
 log = logging.getLogger("mrv_assets")
+
+
+class Plan(Protocol):
+    """What answering a request needs of a plan, for one mission or for all."""
+
+    @property
+    def at(self) -> TileMonth:
+        """The tile and month."""
+        ...
+
+    @property
+    def options(self) -> RunOptions:
+        """How the stage is run."""
+        ...
+
+    def asset(self, stage: str) -> str:
+        """The asset path of a stage."""
+        ...
 
 
 class Outcome(Enum):
@@ -82,8 +102,8 @@ def materialize(
     """
     request = Request(
         asset=asset,
-        tile=plan.tile,
-        month=plan.month,
+        tile=plan.at.tile,
+        month=plan.at.month,
         plan=manifest,
         graph=graph,
         code=stage_code(stage),
@@ -91,12 +111,12 @@ def materialize(
     )
     request = _latest(lake, request)
     known = _known(lake, plan, request)
-    if plan.known_only and (known is None or not (_is_current(lake, known) or _is_decided_on(lake, known))):
-        raise NotAnswered(asset, _other_parts(lake, plan, request))
-    if known is not None and not plan.force:
+    if plan.options.known_only and (known is None or not (lake.is_current(known) or _is_decided_on(lake, known))):
+        raise NotAnswered(asset, _other_parts(lake, request))
+    if known is not None and not plan.options.force:
         # Where the current record is a manual decision on it, whoever looks at decisions says which is to be current.
         outcome = Outcome.UNCHANGED if _is_decided_on(lake, known) else _restored(lake, plan, known)
-        log.info("%s %s %s: %s", asset, plan.tile, plan.month, outcome.value)
+        log.info("%s %s %s: %s", asset, plan.at.tile, plan.at.month, outcome.value)
         return Materialized(record=known, outcome=outcome)
 
     started = datetime.now(UTC)
@@ -110,12 +130,12 @@ def materialize(
         finished = datetime.now(UTC)
         reproduced = known is not None and known.audit_hash == audit_hash(record)
         outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
-        kept = lake.commit(folder, request.digest, record, _run(plan, outcome, started, finished))
+        kept = lake.commit(folder, record, _run(plan, outcome, started, finished))
     log.info(
         "%s %s %s: %s in %.1f s",
         asset,
-        plan.tile,
-        plan.month,
+        plan.at.tile,
+        plan.at.month,
         outcome.value,
         (finished - started).total_seconds(),
     )
@@ -128,10 +148,10 @@ def settle(lake: Lake, plan: Plan, done: Materialized) -> Materialized:
     Raises:
         NotAnswered: Where that would have to be done and the plan only asks.
     """
-    if _is_current(lake, done.record):
+    if lake.is_current(done.record):
         return done
-    if plan.known_only:
-        raise NotAnswered(done.record.document["asset"], ("inputs",))
+    if plan.options.known_only:
+        raise NotAnswered(done.record.partition.asset, ("inputs",))
     return Materialized(record=done.record, outcome=_restored(lake, plan, done.record))
 
 
@@ -141,20 +161,12 @@ def _restored(lake: Lake, plan: Plan, record: Record) -> Outcome:
     return Outcome.RESTORED if moved else Outcome.UNCHANGED
 
 
-def _is_current(lake: Lake, record: Record) -> bool:
-    document = record.document
-    head = lake.head(document["asset"], document["tile"], document["month"])
-    return head is not None and head.record == record.audit_hash
-
-
 def _is_decided_on(lake: Lake, record: Record) -> bool:
     """True when the partition's current record is a manual decision on this one."""
-    document = record.document
-    slot = document["asset"], document["tile"], document["month"]
-    head = lake.head(*slot)
+    head = lake.head(record.partition)
     if head is None or head.record == record.audit_hash:
         return False
-    return lake.record(*slot, head.record).decided_on == record.audit_hash
+    return lake.record(record.partition, head.record).decided_on == record.audit_hash
 
 
 def _reopened(request: Request, answered: str) -> Request:
@@ -164,9 +176,9 @@ def _reopened(request: Request, answered: str) -> Request:
 
 def _latest(lake: Lake, request: Request) -> Request:
     """A request as it was asked last. Audit hashes form no circle, so this ends."""
-    while (answered := lake.answered(request.asset, request.tile, request.month, request.digest)) is not None:
+    while (answered := lake.answered(request)) is not None:
         again = _reopened(request, answered)
-        if lake.answered(again.asset, again.tile, again.month, again.digest) is None:
+        if lake.answered(again) is None:
             break
         request = again
     return request
@@ -175,19 +187,19 @@ def _latest(lake: Lake, request: Request) -> Request:
 def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
     """The record that answered this request before; deriving again does not depend on an answer being whole."""
     try:
-        return lake.answer(request.asset, request.tile, request.month, request.digest)
+        return lake.answer(request)
     except DamagedLake:
-        if plan.force:
+        if plan.options.force:
             return None
         raise
 
 
-def _other_parts(lake: Lake, plan: Plan, request: Request) -> tuple[str, ...]:
+def _other_parts(lake: Lake, request: Request) -> tuple[str, ...]:
     """Parts in which a request differs from that of the partition's current record."""
-    head = lake.head(request.asset, plan.tile, plan.month)
+    head = lake.head(request.partition)
     if head is None:
         return ()
-    answered = lake.record(request.asset, plan.tile, plan.month, head.record).document
+    answered = lake.record(request.partition, head.record).document
     return tuple(name for name, part in request.document.items() if answered[name] != part)
 
 
@@ -196,8 +208,8 @@ def _run(plan: Plan, outcome: Outcome, started: datetime, finished: datetime) ->
         outcome=outcome.value,
         started=started,
         finished=finished,
-        dagster_run_id=plan.dagster_run_id,
-        workers=plan.workers,
+        dagster_run_id=plan.options.dagster_run_id,
+        workers=plan.options.workers,
     )
 
 
@@ -208,8 +220,8 @@ def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
         NotMaterialized: When there is none.
         StaleUpstream: When it was made under another programme.
     """
-    record = lake.current(asset, plan.tile, plan.month)
-    require(record, **plan.manifest(**asked))
+    record = lake.current(plan.at.partition(asset))
+    require(record, **plan.at.manifest(**asked))
     return record
 
 
@@ -219,8 +231,8 @@ def require(record: Record, **parameters: object) -> None:
     Raises:
         StaleUpstream: With the names of those that differ.
     """
-    document = record.document
-    other = sorted(name for name, value in parameters.items() if document["plan"].get(name) != value)
+    stated = record.document["plan"]
+    other = sorted(name for name, value in parameters.items() if stated.get(name) != value)
     if other:
         reason = f"it was made with another {', '.join(other)} than the programme has now"
-        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
+        raise StaleUpstream(*record.partition.names, reason)

@@ -8,20 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mrv_assets.audit.canonical import Json
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Leaves
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
+from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.composite import clear_observations, composite
 from mrv_assets.science.coverage import Seen, seen
 from mrv_assets.science.fusion import NONE, first_seen, taken
-from mrv_assets.science.grid import Grid, Window
-from mrv_assets.science.indices import INDICES
+from mrv_assets.science.grid import Window
 from mrv_assets.science.preview import Canvas, Piece
 from mrv_assets.science.zonal import Fractions, Moments, coverage_fractions, moments
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.month_missions import Opened, OpenMissions
-from mrv_assets.stages.plan import TileParcels
+from mrv_assets.stages.month_missions import MonthMissions, Opened
+from mrv_assets.stages.tile_month import TileMonth
 
 N_OBS = ArraySpec(
     name="n_obs",
@@ -38,15 +37,13 @@ SOURCE = "source"
 class MonthJob:
     """What reducing the month needs."""
 
-    tile: str
-    month: str
-    grid: Grid
-    active: tuple[Block, ...]
+    at: TileMonth
     composite: str
-    parcels: TileParcels
-    missions: OpenMissions
+    missions: MonthMissions
     fusion: bool
     min_native_pixels: int
+    optical: tuple[str, ...]
+    """Names of the missions that the table has a column of shares for."""
     geometries: NDArray[np.object_]
     """The parcels in the grid's CRS and, with fusion, last, their union, so that an overlap counts once."""
     canvas: Canvas
@@ -64,27 +61,27 @@ class MonthJob:
         return next((name for name in self.index_names if name in names), None)
 
     @property
-    def specs(self) -> list[ArraySpec]:
-        """The rasters stored."""
-        of_indices = [spec for name in self.index_names for spec in _index_specs(name, self.composite)]
-        return [*of_indices, N_OBS, *([_source_spec(self.missions.order)] if self.fusion else [])]
-
-    @property
-    def attrs(self) -> Json:
-        """Attributes of the rasters' group."""
+    def rasters(self) -> Group:
+        """The rasters stored; of the whole month, so without instants."""
+        specs = [spec for name in self.index_names for spec in _index_specs(name, self.composite)]
         sources = self.missions.sources
-        return {"mission": sources[0].mission.name if sources else "none", "composite": self.composite}
+        return Group(
+            grid=self.at.grid,
+            times_us=(),
+            specs=(*specs, N_OBS, *((_source_spec(self.missions.order),) if self.fusion else ())),
+            attrs={"mission": sources[0].mission.name if sources else "none", "composite": self.composite},
+        )
 
     def is_large_enough(self, parcel: int, mission: Mission) -> bool:
         """Whether a parcel spans as many of a mission's own pixels as the programme asks of a substitute's."""
-        return self.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2 >= self.min_native_pixels
+        return self.at.parcels.area_ha[parcel] * 10_000 / mission.resolution_m**2 >= self.min_native_pixels
 
     @cached_property
     def takes(self) -> NDArray[np.bool_]:
         """Whether a parcel takes pixels of a source, (geometry, source); too small a one takes none of a filler's."""
         found = np.ones((len(self.geometries), len(self.missions.sources)), bool)
         for at, filler in enumerate(self.missions.sources[1:], 1):
-            large = [self.is_large_enough(parcel, filler.mission) for parcel in range(len(self.parcels.area_ha))]
+            large = [self.is_large_enough(parcel, filler.mission) for parcel in range(len(self.at.parcels.area_ha))]
             found[: len(large), at] = large
         return found
 
@@ -117,7 +114,7 @@ class BlockResult:
 
 def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
     """Composite one block, store it, and sample it at the parcels' pixels."""
-    window = block_window(job.grid, block)
+    window = block_window(job.at.grid, block)
     arrays = BlockArrays(rasters, "r+")
     sources, beside = job.missions.sources, job.missions.beside
     numbers = [opened.number for opened in sources]
@@ -127,7 +124,7 @@ def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
     leaves = {N_OBS.name: arrays.write(N_OBS.name, window, taken(counts, numbers, source, N_OBS.fill))}
     if job.fusion:
         leaves[SOURCE] = arrays.write(SOURCE, window, source)
-    shares = coverage_fractions(job.grid, window, job.geometries)
+    shares = coverage_fractions(job.at.grid, window, job.geometries)
     at = shares.row - window.row, shares.col - window.col
     refused = _refused(job, shares, source[at])
     found: dict[str, Moments] = {}

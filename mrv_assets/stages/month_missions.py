@@ -1,7 +1,8 @@
 """The missions that a month may be made of: their decisions, whether these still hold, and what is read of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
@@ -12,11 +13,11 @@ from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.stages.gated_tiles import chain
 from mrv_assets.stages.index_rules import index_rules
+from mrv_assets.stages.manual_decisions import counted_approvals
 from mrv_assets.stages.materialize import require, upstream
-from mrv_assets.stages.plan import Plan
-from mrv_assets.stages.standing import require_every_mission, require_standing
+from mrv_assets.stages.mission_plan import MissionPlan
+from mrv_assets.stages.month_plan import MonthPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Opened:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenMissions:
+class MonthMissions:
     """The missions of a month."""
 
     order: tuple[Mission, ...]
@@ -70,78 +71,114 @@ class OpenMissions:
         return self.sources if self.beside is None else (*self.sources, self.beside)
 
 
-def open_missions(
-    lake: Lake, plan: Plan, missions: tuple[Mission, ...]
-) -> tuple[OpenMissions, dict[str, Record], list[Record]]:
-    """The missions of a month, each one's decision, and the records whose arrays are read.
+def month_missions(lake: Lake, plan: MonthPlan) -> tuple[MonthMissions, list[Record], list[Record]]:
+    """The missions of a month, the records of the decisions on all of them, and the records whose arrays are read.
 
     Args:
         lake: Where the gated tiles are.
-        plan: The tile and month; names no mission.
-        missions: The programme's missions, in the order of substitution.
+        plan: The tile and month, with a plan for each mission.
 
     Raises:
         NotMaterialized: When a mission has no decision.
-        StaleUpstream: When one no longer holds.
-        ValueError: When the missions are not the plan's.
+        StaleUpstream: When a decision no longer holds.
     """
-    require_every_mission(plan, missions)
-    gated = {m.name: upstream(lake, plan, f"{m.name}/gated_tiles", **plan.decision_rules) for m in missions}
+    gated = {of.mission.name: upstream(lake, of, of.asset("gated_tiles"), **of.decision_rules) for of in plan.missions}
     decisions = {name: decision_of(record) for name, record in gated.items()}
-    for mission in missions:
-        _require_still_holds(plan, mission, decisions[mission.name], gated)
-        require_standing(lake, plan, gated[mission.name], GateStatus(decisions[mission.name]["status"]))
+    for of in plan.missions:
+        name = of.mission.name
+        _require_still_holds(of, decisions[name], gated)
+        _require_standing(lake, of, gated[name], GateStatus(decisions[name]["status"]))
+    order = tuple(of.mission for of in plan.missions)
     choice = choose(
-        missions,
+        order,
         {name: GateStatus(decision["status"]) for name, decision in decisions.items()},
-        fusion=plan.fusion,
-        allow_sar=plan.allow_sar,
+        fusion=plan.substitution.fusion,
+        allow_sar=plan.substitution.allow_sar,
     )
-    read = {mission.name: _read(lake, plan, mission, gated[mission.name]) for mission in choice.used}
-    opened = {
-        mission.name: _opened(mission, missions.index(mission) + 1, decisions[mission.name], *read[mission.name])
-        for mission in choice.used
+    read = {
+        of.mission.name: _arrays_read(lake, of, gated[of.mission.name])
+        for of in plan.missions
+        if of.mission in choice.used
     }
-    found = OpenMissions(
-        order=missions,
+    opened = {
+        name: _opened(order[number - 1], number, decisions[name], *read[name])
+        for number, name in enumerate(plan.substitution.order, 1)
+        if name in read
+    }
+    missions = MonthMissions(
+        order=order,
         statuses={name: decision["status"] for name, decision in decisions.items()},
-        decision=decisions[(choice.chosen or missions[0]).name],
+        decision=decisions[(choice.chosen or order[0]).name],
         sources=tuple(opened[mission.name] for mission in choice.sources),
         beside=None if choice.beside is None else opened[choice.beside.name],
     )
-    return found, gated, [*gated.values(), *(record for records in read.values() for record in records)]
+    arrays = [record for records in read.values() for record in records]
+    return missions, list(gated.values()), [*gated.values(), *arrays]
 
 
-def _require_still_holds(plan: Plan, mission: Mission, decision: Json, gated: Mapping[str, Record]) -> None:
+def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, Record]) -> None:
     """Refuse a decision on a mission that this programme, or the decision on another mission, has overtaken.
 
     Raises:
         StaleUpstream: With what has to be materialized again.
     """
-    record = gated[mission.name]
+    record = gated[plan.mission.name]
     if not record.evaluated:
-        require(record, **plan.substitution_rules)
+        require(record, **plan.substitution.rules)
     earlier = decision.get("earlier")
     signers = {who["key_id"]: who["name"] for who in record.document["plan"].get("reviewers", ())}
     gone = [name for key_id, name in signers.items() if key_id not in {who.key_id for who in plan.reviewers}]
     reason = None
     if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
         reason = f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced"
-    elif record.evaluated and plan.forbids(mission):
+    elif record.evaluated and plan.forbidden:
         reason = "it is a radar's, and the programme does not allow one to stand in now"
     elif gone:
-        reason = f"it was approved by {', '.join(gone)}, no reviewer of the programme now"
+        reason = f"it was approved by {', '.join(gone)}, no longer among the programme's reviewers"
     if reason is not None:
-        document = record.document
-        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
+        raise StaleUpstream(*record.partition.names, reason)
 
 
-def _read(lake: Lake, plan: Plan, mission: Mission, gated: Record) -> list[Record]:
+def _require_standing(lake: Lake, plan: MissionPlan, gated: Record, status: GateStatus) -> None:
+    """Refuse a decision on what has since been replaced, and an approval that nothing signed bears out.
+
+    Indices that came after a decision may be of another sky: what the gate said of others does not let them in, and
+    those others are no longer the month's.
+
+    Args:
+        lake: Where all of it is.
+        plan: The tile and month, with the programme's reviewers.
+        gated: The decision's record, the current one.
+        status: What it decided.
+
+    Raises:
+        StaleUpstream: With what has been replaced, or is missing.
+        DamagedLake: When a record on the way cannot be read.
+    """
+    # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
+    for record in chain([gated], lake.lineage(gated, mission=plan.mission.name)):
+        lake.require_current_upstream(record)
+    if status is GateStatus.APPROVED_MANUAL or gated.decided_on is not None:
+        _require_approved(lake, plan, gated)
+
+
+def _require_approved(lake: Lake, plan: MissionPlan, gated: Record) -> None:
+    """Refuse an approval of a rejected record that no two reviewers' signed decisions support.
+
+    Raises:
+        StaleUpstream: Where they do not.
+    """
+    rejected = None if gated.decided_on is None else lake.record(gated.partition, gated.decided_on)
+    if rejected is None or not counted_approvals(lake, rejected, plan.reviewers):
+        reason = "it says that reviewers approved it, and no two reviewers' signed decisions do"
+        raise StaleUpstream(*gated.partition.names, reason)
+
+
+def _arrays_read(lake: Lake, plan: MissionPlan, gated: Record) -> tuple[Record, Record]:
     """The indices and the masks that a mission's gate decided on."""
-    of_mission = replace(plan, mission=mission)
-    indices, masked = (chain(lake, of_mission, gated, stage) for stage in ("indices", "masked_tiles"))
-    require(indices, **index_rules(of_mission))
-    return [indices, masked]
+    indices, masked = (lake.upstream(gated, plan.asset(stage)) for stage in ("indices", "masked_tiles"))
+    require(indices, **index_rules(plan))
+    return indices, masked
 
 
 def _opened(mission: Mission, number: int, decision: Json, indices: Record, masked: Record) -> Opened:

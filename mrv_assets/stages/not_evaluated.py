@@ -9,7 +9,7 @@ from mrv_assets.formats.artifacts import DECISION, decision_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.materialize import Materialized, materialize, require, upstream
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.mission_plan import MissionPlan
 from mrv_assets.stages.source_code import source as source_of
 
 EARLIER_OPEN = "earlier_mission_open"
@@ -18,7 +18,7 @@ SAR_NOT_ALLOWED = "sar_not_allowed"
 """Reason: it is a radar, and the programme does not allow one to stand in."""
 
 
-def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Materialized | None:
+def not_evaluated(lake: Lake, plan: MissionPlan, stage: str, before: str | None) -> Materialized | None:
     """Materialize a stage of a mission that is not needed; None where the mission has to be evaluated.
 
     raw_tiles asks the programme, then the gate of the mission before; each later stage follows the one before it. With
@@ -35,32 +35,32 @@ def not_evaluated(lake: Lake, plan: Plan, stage: str, before: str | None) -> Mat
         StaleUpstream: When it was made under another programme.
     """
     if before is None:
-        forbidden = plan.forbids(plan.the_mission)
+        forbidden = plan.forbidden
         decided = None if forbidden else _open_earlier(lake, plan)
         if decided is None and not forbidden:
             return None
     else:
-        decided = lake.current(plan.asset(before), plan.tile, plan.month)
+        decided = lake.current(plan.at.partition(plan.asset(before)))
         if decided.evaluated:
             return None
-        require(decided, **plan.manifest(**plan.substitution_rules, **plan.decision_rules))
+        require(decided, **plan.at.manifest(**plan.substitution.rules, **plan.decision_rules))
     document = _document(plan, decided)
     return materialize(
         lake,
         plan,
         plan.asset(stage),
         stage=__name__,
-        manifest=plan.manifest(**plan.substitution_rules, **plan.decision_rules),
+        manifest=plan.at.manifest(**plan.substitution.rules, **plan.decision_rules),
         graph=steps_digest((Step(name="not evaluated", function=_document, reads=("decision",)),), source_of),
-        inputs={} if decided is None else {decided.document["asset"]: decided.audit_hash},
+        inputs={} if decided is None else {decided.partition.asset: decided.audit_hash},
         reads=[] if decided is None else [decided],
         produce=lambda folder: _produced(document, folder),
     )
 
 
-def _open_earlier(lake: Lake, plan: Plan) -> Record | None:
+def _open_earlier(lake: Lake, plan: MissionPlan) -> Record | None:
     """The nearest decision of the missions before that says one of them is open; None where none is, or excuses."""
-    if plan.fusion:
+    if plan.substitution.fusion:
         return None
     for earlier in reversed(plan.earlier_missions):
         decided = upstream(lake, plan, f"{earlier}/gated_tiles", **plan.decision_rules)
@@ -73,7 +73,7 @@ def _open_earlier(lake: Lake, plan: Plan) -> Record | None:
     return None
 
 
-def _document(plan: Plan, decided: Record | None) -> Json:
+def _document(plan: MissionPlan, decided: Record | None) -> Json:
     """The decision that there is nothing to decide: whose gate is open, and by which record."""
     reasons, earlier = [SAR_NOT_ALLOWED], None
     if decided is not None:
@@ -82,9 +82,12 @@ def _document(plan: Plan, decided: Record | None) -> Json:
             # However many there are between, it names the open one itself.
             reasons, earlier = decision["reasons"], decision["earlier"]
         else:
-            mission = decided.document["asset"].partition("/")[0]
             reasons = [EARLIER_OPEN]
-            earlier = {"mission": mission, "status": decision["status"], "audit_hash": decided.audit_hash}
+            earlier = {
+                "mission": decided.partition.mission,
+                "status": decision["status"],
+                "audit_hash": decided.audit_hash,
+            }
     return {
         "status": GateStatus.NOT_EVALUATED.value,
         "reasons": reasons,

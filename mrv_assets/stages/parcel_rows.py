@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
-from mrv_assets.missions.optical import OPTICAL
 from mrv_assets.science.coverage import fraction_of, max_gap_days
 from mrv_assets.science.gate import GateStatus, reaches
-from mrv_assets.science.indices import INDICES
 from mrv_assets.science.zonal import Moments
 from mrv_assets.stages.month_blocks import BlockResult, Fused, MonthJob
 from mrv_assets.stages.month_missions import Opened
-from mrv_assets.stages.plan import month_bounds
+from mrv_assets.stages.tile_month import month_bounds
 
 METHOD_VERSION = "1"
 """Changes when a column's meaning does."""
@@ -51,7 +50,7 @@ def parcel_rows(job: MonthJob, results: Sequence[BlockResult]) -> list[Json]:
     found = [result.fused for result in results if result.fused is not None]
     fused = reduce(add, found) if found else None
     stats = _statistics(job, results)
-    return [_row(job, p, _exposure(job, p, fused), stats) for p in range(len(job.parcels.parcel_id))]
+    return [_row(job, p, _exposure(job, p, fused), stats) for p in range(len(job.at.parcels.parcel_id))]
 
 
 def shares_of_parcels(job: MonthJob, results: Sequence[BlockResult]) -> dict[str, float]:
@@ -100,14 +99,14 @@ def _exposure(job: MonthJob, p: int, fused: Fused | None) -> _Exposure:
         valid_fraction=fraction,
         passed=reaches(fraction, decision["min_coverage"]),
         n_obs=len(looks),
-        max_gap_days=max_gap_days(looks, *month_bounds(job.month)),
+        max_gap_days=max_gap_days(looks, *month_bounds(job.at.month)),
         shares=_shares(job, fused, p),
         givers=tuple(sources[at] for at in givers),
     )
 
 
 def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
-    parcels, missions = job.parcels, job.missions
+    parcels, missions = job.at.parcels, job.missions
     first, area_ha = missions.order[0], parcels.area_ha[p]
     chosen = missions.sources[0].mission if missions.sources else None
     fused = any(chosen and giver.mission.name != chosen.name for giver in seen.givers)
@@ -118,8 +117,8 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
     row: Json = {
         "parcel_id": parcels.parcel_id[p],
         "geom_sha256": parcels.geom_sha256[p],
-        "month": job.month,
-        "tile": job.tile,
+        "month": job.at.month,
+        "tile": job.at.tile,
         "part": parcels.part[p],
         "parcel_area_ha": area_ha,
         "observed_area_ha": seen.valid_fraction * area_ha,
@@ -132,7 +131,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
         "resolution_m": float(coarsest) if chosen else None,
         "uncertainty_factor": _uncertainty_factor(coarsest, first) if chosen else None,
         "fused": fused,
-        **{f"{name}_share": seen.shares.get(name) for name in OPTICAL},
+        **{f"{name}_share": seen.shares.get(name) for name in job.optical},
         "gate_status": missions.decision["status"],
         "value_status": status,
     }

@@ -14,12 +14,14 @@ from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import described
 from mrv_assets.scenes.select import Scene, SceneBand, Selection, select
 from mrv_assets.science.blocks import HALO_PX
+from mrv_assets.stac.open import opened, resumed
 from mrv_assets.stac.source import Published
 from mrv_assets.stages.materialize import Materialized, materialize
-from mrv_assets.stages.plan import Plan, SceneSource, lonlat_bounds, month_bounds
+from mrv_assets.stages.mission_plan import MissionPlan, SceneSource
 from mrv_assets.stages.scene_files import stored_scenes
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.source_code import source as source_of
+from mrv_assets.stages.tile_month import lonlat_bounds, month_bounds
 
 STEPS = (
     Step(name="select", function=select, reads=("items",)),
@@ -29,8 +31,31 @@ STEPS = (
 )
 
 
-def raw_tiles(lake: Lake, plan: Plan, published: Published) -> Materialized:
-    """Search a mission's catalogue for the month and keep the COG tiles the active blocks need.
+def raw_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
+    """Open the mission's catalogue, and keep the COG tiles that the active blocks need: see :func:`copy_scenes`.
+
+    Raises:
+        CatalogueError: When the catalogue cannot be used.
+        SceneReadError: When a published file cannot be read.
+    """
+    # What a killed run had read is not read again; once the record is there, it is not needed.
+    unfinished = lake.unfinished(plan.at.partition(plan.asset("raw_tiles")))
+    with resumed(published_for(plan), unfinished) as published:
+        return copy_scenes(lake, plan, published)
+
+
+def published_for(plan: MissionPlan) -> Published:
+    """Where a plan's scenes are published, opened.
+
+    Raises:
+        CatalogueError: When the catalogue cannot be used.
+    """
+    source = _source(plan)
+    return opened(source.catalogue, hosts=source.hosts, buckets=source.buckets, loopback=source.loopback)
+
+
+def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Materialized:
+    """Search an opened catalogue for the month and keep the COG tiles the active blocks need.
 
     The lake's data: per scene and band a sparse GeoTIFF, the item's JSON, and ``scenes.json``, which says
     which scenes form which observation and which COG tiles of each file were fetched.
@@ -39,14 +64,14 @@ def raw_tiles(lake: Lake, plan: Plan, published: Published) -> Materialized:
         CatalogueError: When the catalogue cannot be used.
         SceneReadError: When a published file cannot be read.
     """
-    mission, source = plan.the_mission, _source(plan)
-    selection = _searched(plan, published, [plan.month])[plan.month]
+    mission, source = plan.mission, _source(plan)
+    selection = _searched(plan, published, [plan.at.month])[plan.at.month]
     return materialize(
         lake,
         plan,
         plan.asset("raw_tiles"),
         stage=__name__,
-        manifest=plan.manifest(
+        manifest=plan.at.manifest(
             catalogue=published.name,
             collection=source.collection,
             integrity=source.integrity,
@@ -67,7 +92,7 @@ def _graph() -> str:
     return steps_digest(STEPS, source_of)
 
 
-def _produced(plan: Plan, selection: Selection, published: Published, folder: Path) -> Json:
+def _produced(plan: MissionPlan, selection: Selection, published: Published, folder: Path) -> Json:
     """Fetch the month's scenes into a folder; gives the record's output."""
     files, observations, refused = stored_scenes(plan, selection, published, _source(plan).integrity, folder)
     return {
@@ -93,14 +118,14 @@ def reopens(before: Json, now: Json) -> bool:
     return kept and (now["files"].keys() != before["files"].keys() or now["refused"] != before["refused"])
 
 
-def forecast(plan: Plan, published: Published) -> Json:
+def forecast(plan: MissionPlan, published: Published) -> Json:
     """What raw_tiles of a tile and month would take, before any pixel is read.
 
     Returns:
         Scenes and observations that count, items excluded, and bytes: the whole files', so at most that; None where
         the catalogue does not say how large they are.
     """
-    selection = _searched(plan, published, [plan.month])[plan.month]
+    selection = _searched(plan, published, [plan.at.month])[plan.at.month]
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
     sizes = [_size(scene, band, plan, published) for scene in scenes for band in scene.bands.values()]
     return {
@@ -111,7 +136,7 @@ def forecast(plan: Plan, published: Published) -> Json:
     }
 
 
-def _size(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> int | None:
+def _size(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> int | None:
     """A file's size, without asking the network for it."""
     if band.size is None and published.named_by_bytes:
         link = link_of(scene, band, plan, published)
@@ -119,7 +144,7 @@ def _size(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> in
     return band.size
 
 
-def offered(plan: Plan, published: Published, months: Sequence[str]) -> dict[str, Json]:
+def offered(plan: MissionPlan, published: Published, months: Sequence[str]) -> dict[str, Json]:
     """What a catalogue offers for some months of the plan's tile, by one search.
 
     Returns:
@@ -135,21 +160,21 @@ def offered(plan: Plan, published: Published, months: Sequence[str]) -> dict[str
     }
 
 
-def _searched(plan: Plan, published: Published, months: Sequence[str]) -> dict[str, Selection]:
+def _searched(plan: MissionPlan, published: Published, months: Sequence[str]) -> dict[str, Selection]:
     """Each month's scenes, by one search from the first month to the last."""
     start, end = month_bounds(min(months))[0], month_bounds(max(months))[1]
-    found = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.parcels.lonlat), start, end)
-    mission, direction = plan.the_mission, plan.treatment.orbit_direction
+    found = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.at.parcels.lonlat), start, end)
+    mission, direction = plan.mission, plan.treatment.orbit_direction
     return {month: select(found.items, mission, month, orbit_direction=direction) for month in months}
 
 
-def _source(plan: Plan) -> SceneSource:
+def _source(plan: MissionPlan) -> SceneSource:
     if plan.source is None:
         raise ValueError("raw_tiles needs a plan that names where scenes are published")
     return plan.source
 
 
-def _inputs(plan: Plan, selection: Selection, published: Published) -> Json:
+def _inputs(plan: MissionPlan, selection: Selection, published: Published) -> Json:
     """What the catalogue offered and what of it counts, before any pixel is read."""
     return {
         "items": [
@@ -177,14 +202,14 @@ def _excluded(selection: Selection) -> list[list[str]]:
     return [[item.id, item.code, item.detail] for item in selection.excluded]
 
 
-def _unfollowed(scene: Scene, plan: Plan, published: Published) -> Json:
+def _unfollowed(scene: Scene, plan: MissionPlan, published: Published) -> Json:
     """Bands whose links the deployment does not follow, with the code: once it does, that is another request."""
     links = {name: link_of(scene, band, plan, published) for name, band in sorted(scene.bands.items())}
     codes = {name: link.code for name, link in links.items() if isinstance(link, HeaderRefused)}
     return {"unfollowed": codes} if codes else {}
 
 
-def _checksum(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> Json | None:
+def _checksum(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> Json | None:
     if band.checksum is not None:
         return {"multihash": band.checksum}
     if not published.named_by_bytes:

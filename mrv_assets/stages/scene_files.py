@@ -22,8 +22,8 @@ from mrv_assets.scenes.select import Observation, Scene, SceneBand, Selection
 from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.resample import source_window
 from mrv_assets.stac.source import Published
+from mrv_assets.stages.mission_plan import MissionPlan
 from mrv_assets.stages.parallel import Budget, Progress, each
-from mrv_assets.stages.plan import Plan
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.scene_names import folder_names
 from mrv_assets.transport.cores import computing
@@ -75,7 +75,7 @@ class _Stored:
 
 
 def stored_scenes(
-    plan: Plan, selection: Selection, published: Published, integrity: str, folder: Path
+    plan: MissionPlan, selection: Selection, published: Published, integrity: str, folder: Path
 ) -> tuple[dict[str, Json], list[Json], list[Json]]:
     """Store a month's scenes.
 
@@ -92,7 +92,7 @@ def stored_scenes(
     Raises:
         SceneReadError: When a published file cannot be read.
     """
-    mission = plan.the_mission
+    mission = plan.mission
     scenes = [scene for observation in selection.observations for scene in observation.scenes]
     names = folder_names([scene.id for scene in scenes])
     files = {
@@ -123,7 +123,7 @@ def stored_scenes(
             refuse(key, refusal)
     todo = [key for key, refusal in looked_at.items() if refusal is None and key[0] not in refusals]
     memory = Budget(BYTES_AT_ONCE)
-    said = Progress(f"{plan.asset('raw_tiles')} {plan.tile} {plan.month}", len(todo))
+    said = Progress(f"{plan.asset('raw_tiles')} {plan.at.tile} {plan.at.month}", len(todo))
 
     def store(key: tuple[str, str]) -> _Stored | HeaderRefused:
         file, path = files[key], f"{names[key[0]]}/{key[1]}.tif"
@@ -197,10 +197,17 @@ def _checked(file: _File, href: str, published: Published, mission: Mission) -> 
 
 
 def _store(
-    file: _File, href: str, plan: Plan, published: Published, integrity: str, folder: Path, name: str, memory: Budget
+    file: _File,
+    href: str,
+    plan: MissionPlan,
+    published: Published,
+    integrity: str,
+    folder: Path,
+    name: str,
+    memory: Budget,
 ) -> _Stored:
     """Read the COG tiles the active blocks need, and store them."""
-    mission, band, transport = plan.the_mission, file.band, published.transport
+    mission, band, transport = plan.mission, file.band, published.transport
     checked = _checked(file, href, published, mission)
     header = checked.header
     indices = _needed_tiles(plan, band.name, header)
@@ -277,12 +284,12 @@ def _read(
     return "full", pieces[len(of_header) :]
 
 
-def _needed_tiles(plan: Plan, band_name: str, header: Header) -> tuple[int, ...]:
+def _needed_tiles(plan: MissionPlan, band_name: str, header: Header) -> tuple[int, ...]:
     """COG tiles that the active blocks need, with the halo resampling and dilation look into."""
-    halo = HALO_PX if plan.the_mission.needs_halo(band_name) else 0
+    halo = HALO_PX if plan.mission.needs_halo(band_name) else 0
     needed: set[int] = set()
-    for block in plan.active:
-        source = source_window(header.grid, plan.grid, block_window(plan.grid, block).pad(halo, plan.grid))
+    for block in plan.at.active:
+        source = source_window(header.grid, plan.at.grid, block_window(plan.at.grid, block).pad(halo, plan.at.grid))
         if source is not None:
             needed.update(tiles_for(header, source))
     return tuple(sorted(needed))

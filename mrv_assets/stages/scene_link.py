@@ -3,10 +3,10 @@
 from mrv_assets.errors import HeaderRefused, HostRefused, HrefRefused
 from mrv_assets.scenes.select import Scene, SceneBand
 from mrv_assets.stac.source import Published
-from mrv_assets.stages.plan import Plan
+from mrv_assets.stages.mission_plan import MissionPlan
 
 
-def link_of(scene: Scene, band: SceneBand, plan: Plan, published: Published) -> str | HeaderRefused:
+def link_of(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> str | HeaderRefused:
     """The object that a band's link means, or why it is not followed: told by the link, before anything is read."""
     collection = None if plan.source is None else plan.source.collection
     try:

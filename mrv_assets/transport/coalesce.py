@@ -1,4 +1,4 @@
-"""Few requests for many ranges: near ones are read in one, long ones in several."""
+"""Few requests for many ranges: ranges that are near are read in one request, long ones in several."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from mrv_assets.transport.store import ByteRange
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Requests that bring all bytes of some ranges."""
+    """A plan of requests that bring all bytes of some ranges."""
 
     parts: tuple[ByteRange, ...]
-    """Ascending and disjoint. Each begins and ends with bytes that were asked for."""
+    """Ranges to request, ascending and disjoint. Each begins and ends with bytes that were asked for."""
     wanted_by: tuple[tuple[int, ...], ...]
-    """For each part the indices of the ranges that have bytes in it."""
+    """For each part, the indices of the ranges that have bytes in it."""
 
 
 def reading(ranges: Sequence[ByteRange], *, gap_bytes: int, part_bytes: int) -> Reading:
-    """Plan requests for ranges in any order, overlapping or not.
+    """The requests for ranges in any order, overlapping or not.
 
     Args:
-        ranges: What is asked for; none below 0.
-        gap_bytes: The longest run of bytes nobody asked for that is read along. So for n ranges fewer than
-            n x gap_bytes are read in vain.
-        part_bytes: The most that one request brings.
+        ranges: The ranges asked for; none below 0.
+        gap_bytes: The longest run of bytes that nobody asked for and that is read all the same. For n ranges fewer
+            than n x gap_bytes are read in vain.
+        part_bytes: The most bytes that one request brings.
     """
     parts: list[ByteRange] = []
     offset = end = -1
@@ -33,7 +33,7 @@ def reading(ranges: Sequence[ByteRange], *, gap_bytes: int, part_bytes: int) -> 
         if end < 0:
             offset, end = begin, stop
             continue
-        # What overlaps is read once, however long it grows; what does not starts anew where a part is full.
+        # Overlapping ranges are read once, however long they grow; others start anew where a part is full.
         if begin < end or (begin - end <= gap_bytes and stop - offset <= part_bytes):
             end = max(end, stop)
             continue

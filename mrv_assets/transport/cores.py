@@ -1,4 +1,4 @@
-"""Computing beside the network: on no more threads than there are cores, and behind the event loop's."""
+"""Computing beside the network: on no more threads than there are cores, and with less priority than the event loop."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ _NICENESS = 10
 
 
 class _Computing:
-    """Lets in as many threads as there are cores; one that has computed stays behind others.
+    """Admits as many threads as there are cores, and lowers the priority of each for good.
 
-    It is one of a pool that ends with the files it works on.
+    Such a thread belongs to a pool that ends with the files that it works on.
     """
 
     def __init__(self) -> None:
@@ -19,12 +19,12 @@ class _Computing:
 
     def __enter__(self) -> None:
         self._cores.acquire()
-        # Only Linux knows priorities of threads; elsewhere the number would be some other process's.
+        # Only Linux has priorities of threads; elsewhere the number would be another process's.
         if sys.platform != "linux" or threading.current_thread() is threading.main_thread():
             return
         if not getattr(self._this_thread, "gives_way", False):
             self._this_thread.gives_way = True
-            # Each moment that the event loop waits, no connection moves a byte.
+            # While the event loop waits for a core, no connection moves a byte.
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(19, os.nice(0) + _NICENESS))
 
     def __exit__(self, *_: object) -> None:
@@ -32,4 +32,4 @@ class _Computing:
 
 
 computing = _Computing()
-"""Held by a thread while it decodes, hashes or writes what was read; never while it waits for the network."""
+"""Held by a thread while it decodes, hashes or writes bytes that were read; never while it waits for the network."""

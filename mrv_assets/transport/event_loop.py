@@ -1,7 +1,7 @@
-"""The event loop: one a process, in a thread of its own, where bytes are moved and nothing is computed.
+"""The event loop: one a process, in a thread of its own, which moves bytes and computes nothing.
 
-Threads call ``run`` and wait. It works where a loop already runs (an async asset, a dask worker), and after a fork the
-child starts its own: a loop's thread does not come along.
+Threads call ``run`` and wait, even where another event loop runs in them (an async asset, a dask worker). After a fork
+the child starts its own loop, since a thread does not come along.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class _Running:
-    """A loop, the thread it runs in and the process that has the thread."""
+    """An event loop, the thread that runs it and the process that has the thread."""
 
     loop: asyncio.AbstractEventLoop
     thread: threading.Thread
     pid: int
     parents: "_Running | None"
-    """What a fork left here. Its thread is gone, and dropping it would look like a loop someone forgot to close."""
+    """The parent's loop after a fork. Its thread is gone, and dropping it would warn of a loop that was not closed."""
 
 
 _starting = threading.Lock()
@@ -31,20 +31,20 @@ _running: _Running | None = None
 
 
 def current() -> asyncio.AbstractEventLoop:
-    """This process's loop; started when there is none."""
+    """This process's event loop, started at the first call."""
     return _current().loop
 
 
 def is_here() -> bool:
-    """Whether this is the loop's own thread."""
+    """Whether the calling thread is the event loop's own."""
     return threading.get_ident() == _current().thread.ident
 
 
 def start(work: Coroutine[Any, Any, T]) -> Future[T]:
-    """Begin work on the loop; the future is for threads to wait on, or to cancel.
+    """The future of work begun on the event loop, for a thread to wait for or to cancel.
 
     Raises:
-        RuntimeError: On the loop's own thread, which would wait for itself.
+        RuntimeError: On the event loop's own thread, which would wait for itself.
     """
     if is_here():
         work.close()
@@ -53,10 +53,10 @@ def start(work: Coroutine[Any, Any, T]) -> Future[T]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """What work gives. When the waiting thread is interrupted the work is cancelled.
+    """The result of work done on the event loop. When the waiting thread is interrupted, the work is cancelled.
 
     Raises:
-        RuntimeError: On the loop's own thread, which would wait for itself.
+        RuntimeError: On the event loop's own thread, which would wait for itself.
     """
     future = start(work)
     try:

@@ -1,4 +1,4 @@
-"""Which machines may be asked for bytes: hosts that someone named, at addresses that everyone can reach."""
+"""Rules on the machines that may be asked: hosts that someone named, at addresses that everyone can reach."""
 
 import re
 import socket
@@ -14,7 +14,7 @@ from mrv_assets.errors import HostRefused
 from mrv_assets.scenes.links import without_query
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
-# Readers differ on what these mean, and a URL has no business holding them.
+# Readers differ on the meaning of these characters, which a URL may not hold.
 _UNSAFE = re.compile(r"[^\x21-\x7e]|\\")
 # Resolvers read 127.1, 0x7f000001 and 017700000001 as addresses, each in its own way.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -24,12 +24,15 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True, kw_only=True)
 class HostRules:
-    """Which links may be followed."""
+    """Rules on links that may be followed."""
 
     hosts: tuple[str, ...] = ()
     """Names that may be asked, over https: ``data.example.org``, or ``*.example.org`` for all names beneath one."""
     loopback: bool = False
-    """Whether this machine itself may be asked too, over http as well. For servers one runs oneself."""
+    """Whether this machine itself may be asked too, over http as well. For servers that one runs oneself."""
+    https_only: str | None = None
+    """A host, with its port where one is stated, whose http links are asked over https. Behind a proxy that ends TLS,
+    APIs write http into their own links and redirects."""
 
     def __post_init__(self) -> None:
         for pattern in self.hosts:
@@ -41,9 +44,9 @@ class HostRules:
         """The link as it is to be requested, its spelling untouched, since a signature may cover it.
 
         Raises:
-            HostRefused: When it is no link that may be followed.
+            HostRefused: When it may not be followed.
         """
-        shown = without_query(href)
+        safe = without_query(href)
         try:
             url = None if _UNSAFE.search(href) or len(href) > _LONGEST else URL(href, encoded=True)
             host = "" if url is None else (url.raw_host or "").lower().removesuffix(".")
@@ -51,44 +54,47 @@ class HostRules:
             # yarl's own parser gives up on some brackets with an IndexError.
             url, host = None, ""
         if url is None:
-            # Where its parts end is anyone's guess, a password's too.
-            raise HostRefused(_UNSAFE.sub("?", shown.rpartition("@")[2])[:200], "it is no well-formed URL")
+            # Nothing tells where its parts end, a password included.
+            raise HostRefused(_UNSAFE.sub("?", safe.rpartition("@")[2])[:200], "it is not a well-formed URL")
         if url.scheme not in ("https", "http") or not host:
-            raise HostRefused(shown, "it does not begin with https:// and a host")
+            raise HostRefused(safe, "it does not begin with https:// and a host")
         if url.raw_user is not None or url.raw_password is not None:
             raise HostRefused(f"{url.scheme}://{host}{url.raw_path}", "it carries a user name or password")
+        if url.scheme == "http" and url.raw_authority == self.https_only:
+            url = url.with_scheme("https")
         address = _literal(host)
         if address is None and not (is_name(host) and _decodes(url) and not _NUMBER.fullmatch(host.rpartition(".")[2])):
             # Records repeat the reason, and no name is longer.
-            raise HostRefused(shown, f"{host[:253]} is neither a host's name nor an address written in full")
+            raise HostRefused(safe, f"{host[:253]} is neither a host's name nor an address written in full")
         here = _is_loopback(address) if address else host == "localhost" or host.endswith(".localhost")
         if here and self.loopback:
             return url
         if url.scheme != "https":
-            raise HostRefused(shown, "it is not https")
+            raise HostRefused(safe, "it is not https")
         if here or (address is not None and not _is_public(address)):
-            raise HostRefused(shown, f"{host} is an address of this machine or of a private network")
+            raise HostRefused(safe, f"{host} is an address of this machine or of a private network")
         if not any(_matches(host, pattern) for pattern in self.hosts):
-            raise HostRefused(shown, f"{host} is not a host that was named; MRV_ALLOW_HOSTS names more")
+            raise HostRefused(safe, f"{host} is not a host that was named; MRV_ALLOW_HOSTS names more")
         return url
 
     def check_address(self, host: str, address: str) -> None:
         """Hold an address that a name leads to against the rules.
 
         Raises:
-            HostRefused: When it is not one that everyone can reach, or this machine where that is allowed.
+            HostRefused: When it is neither an address that everyone can reach, nor this machine where that is allowed.
         """
-        found = _literal(address)
-        if found is None or not (_is_public(found) or (self.loopback and _is_loopback(found))):
+        literal = _literal(address)
+        if literal is None or not (_is_public(literal) or (self.loopback and _is_loopback(literal))):
             raise HostRefused(
                 host, f"its name leads to {address}, an address of this machine, a private network or no one"
             )
 
 
 class CheckedResolver(AbstractResolver):
-    """Finds a name's addresses. What it gives is what is connected to, so no second answer can differ from the first.
+    """Looks up a name's addresses and holds them against the rules.
 
-    One address that is refused refuses the name: such a name answers differently from time to time.
+    The addresses it gives are those that are connected to, so that no second look-up can differ from the first. One
+    address that is refused refuses the name: such a name answers differently from time to time.
     """
 
     def __init__(self, rules: HostRules) -> None:
@@ -103,22 +109,22 @@ class CheckedResolver(AbstractResolver):
             HostRefused: When one of them may not be asked.
             OSError: When there is none.
         """
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
-            self._rules.check_address(host, result["host"])
-        return found
+        addresses = await self._inner.resolve(host, port, family)
+        for address in addresses:
+            self._rules.check_address(host, address["host"])
+        return addresses
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 def is_name(host: str) -> bool:
-    """Whether it is a host's name as it goes over the wire: lower-case ASCII, each label as long as it may be."""
+    """Whether a text is a host's name as it goes over the wire: lower-case ASCII, each label as long as it may be."""
     return _NAME.fullmatch(host) is not None
 
 
 def is_link(href: str) -> bool:
-    """Whether it can be taken apart, as every library does that is handed one."""
+    """Whether a text can be taken apart as a link, which every library does with a link it is handed."""
     try:
         urlsplit(href)
     except ValueError:
@@ -127,12 +133,12 @@ def is_link(href: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """Who a link leads to, lower case; empty where it is no link."""
+    """The host that a link leads to, lower case; empty where the text is not a link."""
     return (urlsplit(url).hostname or "") if is_link(url) else ""
 
 
 def joined(base: str, href: str) -> str:
-    """Where a link leads from an address; a link that is none as it is, to be refused where every link is."""
+    """The address that a link leads to from ``base``. A text that is not a link is given back, to be refused later."""
     return urljoin(base, href) if is_link(base) and is_link(href) else href
 
 
@@ -141,8 +147,7 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 def _decodes(url: URL) -> bool:
-    """Whether the name in a link can be shown as it is meant, which whoever sends the request does; xn--0 stands for
-    none."""
+    """Whether the name in a link stands for a name in Unicode, as the HTTP client needs it; ``xn--0`` does not."""
     try:
         return bool(url.host)
     except ValueError:
@@ -150,7 +155,7 @@ def _decodes(url: URL) -> bool:
 
 
 def _literal(text: str) -> IPv4Address | IPv6Address | None:
-    """An address written in full; None for everything else."""
+    """The address that a text writes in full; None for every other text."""
     try:
         return ip_address(text.partition("%")[0])
     except ValueError:
@@ -169,7 +174,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, if it does."""
+    """The IPv4 address that an IPv6 address stands for, where it does; else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

@@ -1,8 +1,7 @@
-"""Published objects over the network: the only place that remote bytes come through."""
+"""Published objects over the network: every byte of a remote file comes through here."""
 
 import asyncio
 import hashlib
-import weakref
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 from mrv_assets.errors import HostRefused, MrvError, ObjectChanged, ObjectReadError
 from mrv_assets.scenes.item import recordable
 from mrv_assets.scenes.links import without_query
-from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport import event_loop
 from mrv_assets.transport.coalesce import piece, reading
 from mrv_assets.transport.fetch import Doubt, Fetched, fetch
 from mrv_assets.transport.hosts import HostRules
@@ -22,30 +21,30 @@ from mrv_assets.transport.response import Version
 from mrv_assets.transport.retry import Failure
 from mrv_assets.transport.signing import Signer, Unsigned
 from mrv_assets.transport.store import PREFIX_BYTES, ByteRange, Cut, ObjectInfo, hasher
-from mrv_assets.transport.wire import Tally, Wire, wire
+from mrv_assets.transport.wire import Connections, Wire
 
 T = TypeVar("T")
 
 _KNOWN_OBJECTS = 10_000
-_KEPT_PREFIXES = 256
-# Parts of a whole object that are on their way while one is digested.
+_CACHED_PREFIXES = 256
+# Parts of a whole object that are on their way while one part is digested.
 _AHEAD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counters:
-    """What a transport has done so far. For a run record; no part of any identity."""
+    """Counts of a transport's requests, bytes and waits so far. For a run record; not part of any identity."""
 
     requests: int
-    """Sent, redirects and further attempts included."""
+    """Requests sent, redirects and further attempts included."""
     retries: int
     """Further attempts."""
     bytes: int
-    """Received in bodies, those that were dropped included."""
+    """Bytes received in bodies, those that were dropped included."""
     waits: int
-    """Times that something was waited for: before an attempt, or because a host asked for it or was down."""
+    """Number of waits: before an attempt, or because a host asked for it or was down."""
     waited_s: float
-    """All of them together; they run beside each other."""
+    """Sum of all waits, which run beside each other."""
 
 
 @dataclass(kw_only=True)
@@ -54,18 +53,18 @@ class _Known:
 
     version: Version
     promised: bool = False
-    """Whether a caller was told of this version, so that no other may be read for it any more."""
+    """Whether a caller was told of this version, so that no other may be read for it from then on."""
 
 
 class HttpTransport:
-    """Objects at https links. Safe to use from several threads; they wait while an event loop moves the bytes.
+    """Objects at https links. Safe to use from several threads, which wait while an event loop moves the bytes.
 
-    Stat and read of one link are of one version, as long as no 10,000 others come between. When the object is
-    replaced, the call that finds it raises ``ObjectChanged`` and the version is forgotten; ``of_one_version`` begins
-    anew. So one link is read by one piece of work at a time.
+    Stat and read of one link give one version, as long as no 10,000 other links come between. When the object is
+    replaced, the call that finds it out raises ``ObjectChanged`` and the version is forgotten; ``of_one_version``
+    begins anew. Therefore one link is read by one piece of work at a time.
 
-    May live as long as its process, and pass through a fork. Connections close when it is closed, dropped, or the
-    process ends.
+    A transport may live as long as its process, and pass through a fork. Its connections close when it is closed or
+    dropped, or when the process ends.
     """
 
     def __init__(
@@ -76,78 +75,77 @@ class HttpTransport:
         limits: Limits | None = None,
         doubt: Doubt = lambda data: None,
     ) -> None:
-        """Nothing is asked yet.
+        """A transport that has not sent a request yet.
 
         Args:
-            rules: Which machines may be asked.
-            signer: Of links; none by default.
-            limits: Of what is asked of them, and held here.
-            doubt: Looks at an object's first bytes; what it doubts is asked for again, as after a broken answer.
+            rules: The machines that may be asked.
+            signer: Signs links; by default none is signed.
+            limits: Bounds on requests and memory.
+            doubt: Looks at an object's first bytes; those that it doubts are asked for again, as after a broken
+                response.
         """
-        self._doubt = doubt
-        self._rules, self._signer, self._limits = rules, signer or Unsigned(), limits or Limits()
-        self._tally = Tally()
+        self._doubt, self._limits = doubt, limits or Limits()
+        self._connections = Connections(rules, self._limits, signer or Unsigned())
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._prefixes: OrderedDict[str, bytes] = OrderedDict()
-        self._wire: Wire | None = None
         self._closed = False
 
     def stat(self, href: str) -> ObjectInfo:
         """Size and version of an object, by a request that brings its first bytes along.
 
         Raises:
-            HostRefused: When the link, or one it redirects to, leads where it may not.
+            HostRefused: When the link, or one it redirects to, leads to a machine that may not be asked.
             ObjectReadError: When the object cannot be read.
         """
 
-        async def told(known: _Known) -> ObjectInfo:
+        async def info(known: _Known) -> ObjectInfo:
             etag = known.version.etag
             return ObjectInfo(size=known.version.size, etag=None if etag is None else recordable(etag))
 
-        return self._answered(href, told)
+        return self._done(href, info)
 
     def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
         """The bytes of each range, in the order asked, each as long as asked, and all of one version.
 
         Raises:
-            HostRefused: When the link, or one it redirects to, leads where it may not.
+            HostRefused: When the link, or one it redirects to, leads to a machine that may not be asked.
             ObjectChanged: When the object was replaced since a caller was told of it.
             ObjectReadError: When the object cannot be read or ends before a range does.
             ValueError: For a range below 0.
         """
         _require_positive(ranges)
-        pieces = self._answered(href, lambda known: self._read(href, known.version, ranges))
+        read = self._done(href, lambda known: self._read(href, known.version, ranges))
         # Joined here, in the caller's thread: a long range is a long copy.
-        return [found[0] if len(found) == 1 else b"".join(found) for found in pieces]
+        return [pieces[0] if len(pieces) == 1 else b"".join(pieces) for pieces in read]
 
     def digest(self, href: str, algorithm: str) -> str:
         """Digest of all of an object, lower-case hex. It passes through memory in parts.
 
         Raises:
-            HostRefused: When the link, or one it redirects to, leads where it may not.
+            HostRefused: When the link, or one it redirects to, leads to a machine that may not be asked.
             ObjectChanged: When the object was replaced since a caller was told of it.
             ObjectReadError: When the object cannot be read.
-            ValueError: For a function publishers do not state.
+            ValueError: For a function that publishers do not state.
         """
         return self.read_digested(href, algorithm, ())[0]
 
     def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
-        """Digest of all of an object, lower-case hex, and the bytes of some ranges of what was digested.
+        """Digest of all of an object, lower-case hex, and the bytes of some ranges, cut out of the bytes digested.
 
         Raises:
-            HostRefused: When the link, or one it redirects to, leads where it may not.
+            HostRefused: When the link, or one it redirects to, leads to a machine that may not be asked.
             ObjectChanged: When the object was replaced since a caller was told of it.
             ObjectReadError: When the object cannot be read or ends before a range does.
-            ValueError: For a function publishers do not state, or a range below 0.
+            ValueError: For a function that publishers do not state, or a range below 0.
         """
         hasher(algorithm)
         _require_positive(ranges)
-        found, cut = self._answered(href, lambda known: self._digest(href, known.version, algorithm, ranges))
-        return found, cut.found()
+        digest, cut = self._done(href, lambda known: self._digest(href, known.version, algorithm, ranges))
+        return digest, cut.pieces()
 
     def counters(self) -> Counters:
-        """What was done so far."""
-        tally = self._tally
+        """Counts of requests, bytes and waits so far."""
+        tally = self._connections.tally
         return Counters(
             requests=tally.requests,
             retries=tally.retries,
@@ -159,8 +157,7 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections; nothing can be read afterwards."""
         self._closed = True
-        if self._wire is not None:
-            self._wire.close()
+        self._connections.close()
 
     def __enter__(self) -> "HttpTransport":
         return self
@@ -170,55 +167,58 @@ class HttpTransport:
     ) -> None:
         self.close()
 
-    def _answered(self, href: str, work: Callable[[_Known], Awaitable[T | Failure]]) -> T:
-        """What work gives, done on the loop; anew when the object was replaced and nobody was told of it before."""
+    def _done(self, href: str, work: Callable[[_Known], Awaitable[T | Failure]]) -> T:
+        """The result of work on an object, done on the event loop.
+
+        It is done anew when the object was replaced and no caller was told of the old version.
+        """
 
         async def of_one_version() -> T | Failure:
-            got: T | Failure
+            outcome: T | Failure
             for _ in range(self._limits.versions):
                 known = await self._reached(href)
                 if isinstance(known, Failure):
                     return known
                 promised = known.promised
-                got = await work(known)
-                if not isinstance(got, Failure):
+                outcome = await work(known)
+                if not isinstance(outcome, Failure):
                     known.promised = True
-                    return got
-                if not got.changed:
-                    return got
+                    return outcome
+                if not outcome.changed:
+                    return outcome
                 if self._known.get(href) is known:
                     del self._known[href]
                     self._prefixes.pop(href, None)
                 if promised:
-                    return got
-            return got
+                    return outcome
+            return outcome
 
         if self._closed:
             raise RuntimeError("this transport is closed")
-        got = loop.run(of_one_version())
-        if isinstance(got, Failure):
-            raise _error(href, got)
-        return got
+        outcome = event_loop.run(of_one_version())
+        if isinstance(outcome, Failure):
+            raise _error(href, outcome)
+        return outcome
 
     async def _reached(self, href: str) -> _Known | Failure:
         """The object's version, asked for when it is not known yet."""
-        async with self._wired().once(href):
+        async with self._wire().once(href):
             if href in self._known:
                 self._known.move_to_end(href)
                 return self._known[href]
-            got: Fetched | Failure
+            fetched: Fetched | Failure
             for _ in range(self._limits.versions):
                 first, deadline = ByteRange(0, PREFIX_BYTES), self._deadline(PREFIX_BYTES)
-                got = await fetch(self._wired(), href, first, None, deadline, self._doubt)
-                if not isinstance(got, Failure) or not got.changed:
+                fetched = await fetch(self._wire(), href, first, None, deadline, self._doubt)
+                if not isinstance(fetched, Failure) or not fetched.changed:
                     break
-            if isinstance(got, Failure):
-                return got
-            known = self._known[href] = _Known(version=got.version)
-            self._prefixes[href] = bytes(got.data)
-            for store, most in ((self._known, _KNOWN_OBJECTS), (self._prefixes, _KEPT_PREFIXES)):
-                if len(store) > most:
-                    store.popitem(last=False)
+            if isinstance(fetched, Failure):
+                return fetched
+            known = self._known[href] = _Known(version=fetched.version)
+            self._prefixes[href] = bytes(fetched.data)
+            for objects, most in ((self._known, _KNOWN_OBJECTS), (self._prefixes, _CACHED_PREFIXES)):
+                if len(objects) > most:
+                    objects.popitem(last=False)
             return known
 
     async def _read(self, href: str, version: Version, ranges: Sequence[ByteRange]) -> list[list[bytes]] | Failure:
@@ -226,8 +226,8 @@ class HttpTransport:
         if (failure := _beyond(version, ranges)) is not None:
             return failure
         prefix = self._prefixes.get(href, b"")
-        got = [[prefix[part.offset : part.offset + part.length]] for part in ranges]
-        missing = [index for index, part in enumerate(ranges) if len(got[index][0]) < part.length]
+        read = [[prefix[part.offset : part.offset + part.length]] for part in ranges]
+        missing = [index for index, part in enumerate(ranges) if len(read[index][0]) < part.length]
         plan = reading(
             [ranges[index] for index in missing],
             gap_bytes=self._limits.gap_bytes,
@@ -239,10 +239,10 @@ class HttpTransport:
 
         async def bring() -> Failure | None:
             for number, part in todo:
-                fetched = await fetch(self._wired(), href, part, version, deadline)
+                fetched = await fetch(self._wire(), href, part, version, deadline)
                 if isinstance(fetched, Failure):
                     return fetched
-                # Cut at once, so that what nobody asked for is not held until the last part is here.
+                # Cut at once, so that bytes that nobody asked for are not held until the last part is here.
                 for index in plan.wanted_by[number]:
                     pieces[index][number] = piece(part, fetched.data, ranges[missing[index]])
             return None
@@ -250,9 +250,9 @@ class HttpTransport:
         failure = await _first_failure([bring() for _ in range(min(self._limits.per_host, len(plan.parts)))])
         if failure is not None:
             return failure
-        for index, found in zip(missing, pieces, strict=True):
-            got[index] = [found[number] for number in sorted(found)]
-        return got
+        for index, of_range in zip(missing, pieces, strict=True):
+            read[index] = [of_range[number] for number in sorted(of_range)]
+        return read
 
     async def _digest(
         self, href: str, version: Version, algorithm: str, ranges: Sequence[ByteRange]
@@ -267,25 +267,20 @@ class HttpTransport:
         try:
             while True:
                 for part in islice(todo, _AHEAD - len(coming)):
-                    coming.append(asyncio.create_task(fetch(self._wired(), href, part, version, deadline)))
+                    coming.append(asyncio.create_task(fetch(self._wire(), href, part, version, deadline)))
                 if not coming:
                     return computed.hexdigest(), cut
-                got = await coming[0]
-                if isinstance(got, Failure):
-                    return got
+                fetched = await coming[0]
+                if isinstance(fetched, Failure):
+                    return fetched
                 coming.popleft()
-                # In a thread: the loop moves bytes, and is not held up by looking at them.
-                await asyncio.to_thread(_pass_by, computed, cut, got.data)
+                # In a thread: the event loop moves bytes, and is not held up by looking at them.
+                await asyncio.to_thread(_pass_by, computed, cut, fetched.data)
         finally:
             await _cancelled(coming)
 
-    def _wired(self) -> Wire:
-        """This process's connections."""
-        if self._wire is None or self._wire.loop is not asyncio.get_running_loop():
-            # What a fork brought along is the parent's to close.
-            self._wire = wire(self._rules, self._limits, self._signer, self._tally)
-            weakref.finalize(self, self._wire.close)
-        return self._wire
+    def _wire(self) -> Wire:
+        return self._connections.wire()
 
     def _deadline(self, wanted: int) -> float:
         limits = self._limits
@@ -304,7 +299,7 @@ def _require_positive(ranges: Sequence[ByteRange]) -> None:
 
 
 def _beyond(version: Version, ranges: Sequence[ByteRange]) -> Failure | None:
-    """That a range ends behind the object, if one does."""
+    """The failure of a range that ends behind the object; None where every range ends within it."""
     for part in ranges:
         if part.offset + part.length > version.size:
             return Failure(
@@ -316,7 +311,7 @@ def _beyond(version: Version, ranges: Sequence[ByteRange]) -> Failure | None:
 
 
 async def _first_failure(works: Sequence[Coroutine[Any, Any, Failure | None]]) -> Failure | None:
-    """Do some work side by side; at the first failure the others are given up."""
+    """The first failure of works done side by side, at which the others are given up; None where all succeed."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         for done in asyncio.as_completed(tasks):
@@ -329,15 +324,14 @@ async def _first_failure(works: Sequence[Coroutine[Any, Any, Failure | None]]) -
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Give up what is still under way, and wait until it has let go of its connections."""
+    """Give up tasks that are still under way, and wait until they have let go of their connections."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _error(href: str, failure: Failure) -> MrvError:
-    shown = without_query(href)
     if failure.refused is not None:
         return HostRefused(*failure.refused)
     kind = ObjectChanged if failure.changed else ObjectReadError
-    return kind(shown, failure.reason, failure.permanent, failure.cure)
+    return kind(without_query(href), failure.reason, failure.permanent, failure.cure)

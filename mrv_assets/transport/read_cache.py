@@ -1,4 +1,4 @@
-"""Reads that outlive their process: what one brought before it was killed, the next does not fetch again."""
+"""Reads cached on disk, so that a process does not fetch again the bytes that a killed one had read."""
 
 import hashlib
 import shutil
@@ -15,33 +15,33 @@ from mrv_assets.transport.store import PREFIX_BYTES, ByteRange, ObjectInfo, Tran
 _SHA256_BYTES = 32
 
 
-class KeptTransport:
-    """Another transport, with its finished reads kept in a folder until they are forgotten.
+class ReadCache:
+    """Another transport, whose finished reads are cached in a folder until they are forgotten.
 
-    A read is found again by link, strong ETag, size and ranges, so never for another version of the object; where the
-    server gives no strong ETag nothing is kept. The link counts as the catalogue has it, query and all, for a query may
-    be what names the object. The folder is one piece of work's: of a partition, say.
+    A read is found again by link, strong ETag, size and ranges, so that it never serves another version of the object;
+    where the server gives no strong ETag nothing is cached. The link counts as the catalogue has it, query included,
+    for a query may name the object. The folder belongs to one piece of work, such as a partition.
     """
 
     def __init__(self, inner: Transport, folder: Path) -> None:
         self._inner, self._folder = inner, folder
 
     def stat(self, href: str) -> ObjectInfo:
-        """Size and version of an object. Always asked for: it decides what of the kept still holds."""
+        """Size and version of an object. Never cached: it decides which cached reads still hold."""
         return self._inner.stat(href)
 
     def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
         """The bytes of each range, in the order asked; from the folder where they are there."""
         path = self._path(href, [f"{part.offset}+{part.length}" for part in ranges])
-        # What stat brings along costs nothing to read again, and more to keep.
+        # The bytes that stat brings along cost nothing to read again, and more to cache.
         if path is None or all(part.offset + part.length <= PREFIX_BYTES for part in ranges):
             return self._inner.read(href, ranges)
-        kept = _kept(path, [part.length for part in ranges])
-        if kept is None:
-            kept = self._inner.read(href, ranges)
+        cached = _load(path, [part.length for part in ranges])
+        if cached is None:
+            cached = self._inner.read(href, ranges)
             with computing:
-                _keep(path, kept)
-        return kept
+                _save(path, cached)
+        return cached
 
     def digest(self, href: str, algorithm: str) -> str:
         """Digest of all of an object, lower-case hex; from the folder where it is there."""
@@ -53,30 +53,30 @@ class KeptTransport:
         path = self._path(href, [algorithm, *(f"{part.offset}+{part.length}" for part in ranges)])
         if path is None:
             return self._inner.read_digested(href, algorithm, ranges)
-        kept = _kept(path, [size, *(part.length for part in ranges)])
-        if kept is None:
-            found, pieces = self._inner.read_digested(href, algorithm, ranges)
-            kept = [bytes.fromhex(found), *pieces]
+        cached = _load(path, [size, *(part.length for part in ranges)])
+        if cached is None:
+            computed, pieces = self._inner.read_digested(href, algorithm, ranges)
+            cached = [bytes.fromhex(computed), *pieces]
             with computing:
-                _keep(path, kept)
-        return kept[0].hex(), kept[1:]
+                _save(path, cached)
+        return cached[0].hex(), cached[1:]
 
     def forget(self) -> None:
-        """Remove everything kept, once what was made of it is safe."""
+        """Remove the cached reads, once the results made of them are stored."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self._folder)
 
-    def _path(self, href: str, what: object) -> Path | None:
-        """Where a read of an object is kept; None where nothing names its version."""
+    def _path(self, href: str, read: object) -> Path | None:
+        """The file that caches a read of an object; None where no strong ETag names its version."""
         info = self._inner.stat(href)
         if not is_strong(info.etag):
             return None
-        # Signed further down, so that a new token changes nothing; no link can be told from the digest of one.
-        return self._folder / digest([href, info.etag, info.size, what])
+        # The link is signed further down, so that a new token changes nothing; its digest does not reveal it.
+        return self._folder / digest([href, info.etag, info.size, read])
 
 
-def _keep(path: Path, pieces: Sequence[bytes]) -> None:
-    """Keep a read, whole or not at all. Not flushed: the digest tells what a power cut damaged, which is read again."""
+def _save(path: Path, pieces: Sequence[bytes]) -> None:
+    """Write a read, whole or not at all. It is not flushed: the digest shows what a power cut damaged."""
     computed = hashlib.sha256()
     for piece in pieces:
         computed.update(piece)
@@ -87,8 +87,8 @@ def _keep(path: Path, pieces: Sequence[bytes]) -> None:
     temp.replace(path)
 
 
-def _kept(path: Path, lengths: Sequence[int]) -> list[bytes] | None:
-    """What a file keeps; None where there is none, or one that a crash or a bad disk has damaged, which goes."""
+def _load(path: Path, lengths: Sequence[int]) -> list[bytes] | None:
+    """The pieces of a cached read; None where there is none. A file that a crash or a bad disk damaged is removed."""
     computed = hashlib.sha256()
     try:
         with path.open("rb") as file:

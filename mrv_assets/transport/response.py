@@ -1,4 +1,4 @@
-"""What a server says it is sending, held against what was asked of it. Pure: status and headers in, a verdict out."""
+"""The response to a request for a range, held against the request. Pure: status and headers in, a verdict out."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from mrv_assets.transport.limits import Limits
 from mrv_assets.transport.retry import Failure, retry_after_s
 from mrv_assets.transport.store import ByteRange
 
-# 5xx that say "never" are not among them.
+# Statuses that may pass; a 5xx that says "never" is not among them.
 _PASSING = frozenset({408, 425, 429, *range(500, 600)} - {501, 505, 506, 510})
 _PERMANENT = {
     401: (
@@ -22,7 +22,7 @@ _PERMANENT = {
     ),
     404: (
         "it is not there (HTTP 404)",
-        "The catalogue lists what its publisher does not have: ask them, or leave the scene out",
+        "The catalogue lists an object that its publisher does not have: ask them, or leave the scene out",
     ),
     409: (
         "it may not be read without a signature (HTTP 409)",
@@ -30,14 +30,14 @@ _PERMANENT = {
     ),
     410: (
         "it was taken away (HTTP 410)",
-        "The catalogue lists what its publisher no longer has: ask them, or leave the scene out",
+        "The catalogue lists an object that its publisher no longer has: ask them, or leave the scene out",
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """What tells one state of an object from another."""
+    """One state of an object, as far as a server tells it from another."""
 
     size: int
     """Bytes."""
@@ -49,27 +49,27 @@ class Version:
 
     @property
     def strong(self) -> str | None:
-        """The ETag, where equal ones mean equal bytes; only then may parts of two answers be joined."""
+        """The ETag, where equal ones mean equal bytes; only then may parts of two responses be joined."""
         return self.etag if is_strong(self.etag) else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A body that is worth reading."""
+class Response:
+    """A response whose body is worth reading."""
 
     skip: int
-    """Its bytes before the first that is wanted."""
+    """Bytes of the body before the first that was asked for."""
     length: int | None
-    """Wanted bytes in it; None where only its end will tell."""
+    """Bytes of the body that were asked for; None where only its end will tell."""
     exact: bool
-    """Whether it holds what is wanted and nothing more."""
+    """Whether the body holds the bytes that were asked for and no others."""
     total: int | None
     """The object's size; None where the server does not say."""
     etag: str | None
     modified: str | None
 
     def version(self, total: int) -> Version:
-        """The object's version, of the size that was stated or counted."""
+        """The object's version, with the size that was stated or counted."""
         return Version(size=total, etag=self.etag, modified=self.modified, ranged=self.exact)
 
 
@@ -78,14 +78,14 @@ def is_strong(etag: str | None) -> bool:
     return etag is not None and re.fullmatch(r'"[\x21\x23-\x7e\x80-\xff]*"', etag) is not None
 
 
-def read_answer(
+def read_response(
     status: int, headers: Mapping[str, str], asked: ByteRange, known: Version | None, limits: Limits
-) -> Answer | Failure:
-    """What to make of an answer to a request for a range.
+) -> Response | Failure:
+    """How to read the response to a request for a range, or why it is not read.
 
     Args:
         status: 200, 206 or 416; for others see ``read_refusal``.
-        headers: The answer's, by case-insensitive name.
+        headers: The response's, by case-insensitive name.
         asked: The range. Where no version is known it may reach beyond the object's end.
         known: The version asked for; None on first contact.
         limits: How much of an unwanted body is worth reading.
@@ -94,7 +94,7 @@ def read_answer(
     if coding not in ("identity", ""):
         return Failure(
             reason=f"the server sends it compressed ({coding[:20]}), though asked not to",
-            cure="Ask the publisher, or whoever runs the proxy, to send files as they are",
+            cure="Ask the publisher, or the operator of the proxy, to send files as they are",
             permanent=True,
         )
     length = _count(headers.get("Content-Length"))
@@ -130,11 +130,11 @@ def read_answer(
             return Failure(
                 reason=f"the server ignores ranges and sends the whole file to give {asked.length} bytes of it",
                 cure="Ask the publisher for a server that answers range requests, or keep a copy of the catalogue",
-                # One that knows ranges and forgets them now and then is worth another try.
+                # A server that knows ranges and forgets them now and then is worth another try.
                 permanent=known is None or not known.ranged,
             )
         wanted = None if total is None else max(0, min(end, total) - asked.offset)
-    answer = Answer(
+    response = Response(
         skip=skip,
         length=wanted,
         exact=exact,
@@ -142,41 +142,55 @@ def read_answer(
         etag=headers.get("ETag"),
         modified=headers.get("Last-Modified"),
     )
-    if known is not None and _differs(answer, known):
+    if known is not None and _differs(response, known):
         return Failure(reason="it was replaced while it was read", changed=True)
-    return answer
+    return response
 
 
-def read_refusal(status: int, headers: Mapping[str, str], now: datetime, *, signed: bool) -> Failure | None:
-    """Why an answer brings no bytes; None where it does.
+def read_refusal(status: int, headers: Mapping[str, str], now: datetime, may_renew: bool) -> Failure | None:
+    """Why a response brings no bytes of an object; None where it does.
 
     Args:
-        status: The answer's.
-        headers: The answer's.
-        now: For a Retry-After that is a date.
-        signed: Whether the request was signed, with a signature that has not been renewed yet.
+        status: The response's.
+        headers: The response's.
+        now: The time now, for a Retry-After that is a date.
+        may_renew: Whether the request was signed, with a signature that has not been renewed yet.
     """
     if status in (200, 206, 416):
         return None
     if status == 412:
         return Failure(reason="it was replaced while it was read", changed=True)
-    if status in _PASSING:
-        asked = retry_after_s(headers.get("Retry-After"), headers.get("Date"), now)
-        return Failure(reason=f"the server is busy or broken (HTTP {status})", retry_after_s=asked)
+    if (failure := busy(status, headers, now)) is not None:
+        return failure
     reason, cure = _PERMANENT.get(
         status, (f"the server does not give it (HTTP {status})", "Check that the link opens in a browser")
     )
-    if status == 403 and signed:
+    if status == 403 and may_renew:
         return Failure(reason=reason, cure=cure, resign=True)
     return Failure(reason=reason, cure=cure, permanent=True)
 
 
-def _differs(answer: Answer, known: Version) -> bool:
-    if answer.total is not None and answer.total != known.size:
+def busy(status: int, headers: Mapping[str, str], now: datetime, host: str = "the server") -> Failure | None:
+    """The failure that a status states which may pass; None for every other status.
+
+    Args:
+        status: The response's.
+        headers: The response's.
+        now: The time now, for a Retry-After that is a date.
+        host: The server's name in the failure.
+    """
+    if status not in _PASSING:
+        return None
+    pause_s = retry_after_s(headers.get("Retry-After"), headers.get("Date"), now)
+    return Failure(reason=f"{host} is busy or broken (HTTP {status})", retry_after_s=pause_s, status=status)
+
+
+def _differs(response: Response, known: Version) -> bool:
+    if response.total is not None and response.total != known.size:
         return True
-    if known.etag is not None or answer.etag is not None:
-        return answer.etag != known.etag
-    return answer.modified != known.modified
+    if known.etag is not None or response.etag is not None:
+        return response.etag != known.etag
+    return response.modified != known.modified
 
 
 def _content_range(stated: str | None) -> tuple[int | None, int | None, int | None]:

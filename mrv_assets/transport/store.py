@@ -1,4 +1,4 @@
-"""Where published bytes come from: three questions, size, ranges, digest. A catalogue on disk answers them here."""
+"""Published objects: the interface that reads their size, ranges and digest, and its implementation for a disk."""
 
 import hashlib
 import os
@@ -16,33 +16,33 @@ from mrv_assets.errors import HrefRefused, ObjectChanged, ObjectReadError
 T = TypeVar("T")
 
 PREFIX_BYTES = 16 << 10
-"""What a stat over the network brings along: a COG's header lies there, so reading it costs no second request."""
+"""First bytes that a stat over the network brings along: a COG's header, so that reading it costs no request."""
 
 _DIGEST_STEP = 1 << 20
-# What Linux and macOS take or more; a longer one is an error even to ask about.
+# Bytes that Linux and macOS accept; a longer name or path is an error even to look up.
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectInfo:
-    """What is known of a published object before it is read."""
+    """Size and version of a published object."""
 
     size: int
     """Bytes."""
     etag: str | None
-    """The server's name for this version of the object, as a record can hold it; None on disk, where there is none."""
+    """The server's name for this version of the object, as a record can hold it; None on disk."""
 
 
 @dataclass(frozen=True)
 class ByteRange:
-    """A run of bytes of an object."""
+    """A run of bytes of an object; offset and length in bytes."""
 
     offset: int
     length: int
 
 
 class Transport(Protocol):
-    """A place that published objects are read from. Safe to use from several threads."""
+    """A source of published objects. Safe to use from several threads."""
 
     def stat(self, href: str) -> ObjectInfo:
         """Size and version of an object."""
@@ -57,17 +57,17 @@ class Transport(Protocol):
 
         Args:
             href: The object.
-            algorithm: ``sha256``, ``sha512``, ``sha3_256`` or ``md5``: what publishers state.
+            algorithm: ``sha256``, ``sha512``, ``sha3_256`` or ``md5``, which publishers state.
         """
         ...
 
     def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
-        """Digest of all of an object, and the bytes of some ranges, cut out of what is digested: no second reading."""
+        """Digest of all of an object, and the bytes of some ranges, cut out of the bytes digested in one reading."""
         ...
 
 
 class Cut:
-    """Ranges cut out of an object that passes by from its first byte to its last."""
+    """Ranges cut out of an object whose bytes pass by from the first to the last."""
 
     def __init__(self, ranges: Sequence[ByteRange]) -> None:
         self._ranges, self._at = ranges, 0
@@ -76,7 +76,7 @@ class Cut:
         self._pieces: list[list[bytes]] = [[] for _ in ranges]
 
     def pass_by(self, data: bytes | bytearray) -> None:
-        """Keep of the next bytes what is wanted."""
+        """Take the next bytes, and keep those within a range."""
         end = self._at + len(data)
         while self._waiting and self._ranges[self._waiting[0]].offset < end:
             self._open.append(self._waiting.popleft())
@@ -87,40 +87,40 @@ class Cut:
         self._open = [i for i in self._open if self._ranges[i].offset + self._ranges[i].length > end]
         self._at = end
 
-    def found(self) -> list[bytes]:
+    def pieces(self) -> list[bytes]:
         """The bytes of each range, in the order asked."""
         return [pieces[0] if len(pieces) == 1 else b"".join(pieces) for pieces in self._pieces]
 
 
 def of_one_version(work: Callable[[], T], tries: int = 3) -> T:
-    """What work gives when none of the objects it reads is replaced meanwhile; done anew when one is.
+    """The result of work on objects of one version each; it is done anew when an object is replaced meanwhile.
 
     Raises:
-        ObjectChanged: When one was replaced each time.
+        ObjectChanged: When an object was replaced each time.
     """
     for _ in range(tries - 1):
         try:
             return work()
         except ObjectChanged:
-            # The transport has forgotten the version it knew, and all that work made of it is gone with work's frame.
+            # The transport has forgotten the version it knew, and the work's results are gone with its frame.
             continue
     return work()
 
 
 def hasher(algorithm: str) -> "hashlib._Hash":
-    """An empty digest of one of the functions publishers state.
+    """An empty digest of one of the functions that publishers state.
 
     Raises:
-        ValueError: For another.
+        ValueError: For another function.
     """
     if algorithm not in ("sha256", "sha512", "sha3_256", "md5"):
         raise ValueError(f"a digest is sha256, sha512, sha3_256 or md5, not {algorithm!r}")
-    # md5 finds damage, not forgery; where it is all a publisher states, it is better than nothing.
+    # md5 finds damage, not forgery; where a publisher states nothing else, it is better than nothing.
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
 class DiskTransport:
-    """Files beneath one folder, and nothing else."""
+    """Files beneath one folder, and no others."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -134,11 +134,11 @@ class DiskTransport:
         """
         path = path_beneath(self.root, self.root, href)
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError as error:
             raise ObjectReadError(str(path), error.strerror or str(error)) from error
-        _refuse_irregular(path, found)
-        return ObjectInfo(size=found.st_size, etag=None)
+        _refuse_irregular(path, status)
+        return ObjectInfo(size=status.st_size, etag=None)
 
     def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
         """The bytes of each range, in the order asked.
@@ -161,7 +161,7 @@ class DiskTransport:
         return self.read_digested(href, algorithm, ())[0]
 
     def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
-        """Digest of a whole file, lower-case hex, and the bytes of some ranges of what was digested.
+        """Digest of a whole file, lower-case hex, and the bytes of some ranges, cut out of the bytes digested.
 
         Raises:
             HrefRefused: When the link leads out of the folder.
@@ -176,7 +176,7 @@ class DiskTransport:
                 data = _read_range(handle, path, ByteRange(offset, min(_DIGEST_STEP, size - offset)), size)
                 computed.update(data)
                 cut.pass_by(data)
-        return computed.hexdigest(), cut.found()
+        return computed.hexdigest(), cut.pieces()
 
     @contextmanager
     def _opened(self, href: str) -> Iterator[tuple[Path, int, int]]:
@@ -188,9 +188,9 @@ class DiskTransport:
         except OSError as error:
             raise ObjectReadError(str(path), error.strerror or str(error)) from error
         try:
-            found = os.fstat(handle)
-            _refuse_irregular(path, found)
-            yield path, handle, found.st_size
+            status = os.fstat(handle)
+            _refuse_irregular(path, status)
+            yield path, handle, status.st_size
         except OSError as error:
             raise ObjectReadError(str(path), error.strerror or str(error)) from error
         finally:
@@ -198,56 +198,56 @@ class DiskTransport:
 
 
 def path_beneath(root: Path, folder: Path, href: str) -> Path:
-    """The file a link means, symbolic links followed; only ever one beneath ``root``.
+    """The file that a link means, symbolic links followed; always one beneath ``root``.
 
     Args:
         root: The catalogue's folder, resolved.
-        folder: Where the document with the link lies; a relative link starts here.
+        folder: The folder of the document with the link; a relative link starts here.
         href: A relative or absolute path, or a ``file:`` URL.
 
     Raises:
         HrefRefused: For every other kind of link, and for a file elsewhere.
     """
-    shown = href.split("?", 1)[0]
+    link = href.split("?", 1)[0]
     if not href or "\0" in href:
-        raise HrefRefused(shown, "it is empty or holds a NUL")
+        raise HrefRefused(link, "it is empty or holds a NUL")
     if href.startswith("/vsi"):
-        raise HrefRefused(shown, "it names one of GDAL's virtual file systems")
+        raise HrefRefused(link, "it names one of GDAL's virtual file systems")
     candidates = [folder / href]
     try:
         parts = urlsplit(href)
     except ValueError:
-        raise HrefRefused(shown, "it is no link") from None
+        raise HrefRefused(link, "it is not a link") from None
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
-            raise HrefRefused(shown, f"it names another machine, {parts.netloc[:80]}")
+            raise HrefRefused(link, f"it names another machine, {parts.netloc[:80]}")
         candidates = [Path(unquote(parts.path))]
     elif parts.scheme:
-        raise HrefRefused(shown, f"{parts.scheme[:20]}: is not a file on disk")
+        raise HrefRefused(link, f"{parts.scheme[:20]}: is not a file on disk")
     elif "%" in href:
-        # Links are URI references, though most writers put the plain file name.
+        # Links are URI references, though most writers put the unencoded file name.
         candidates.append(folder / unquote(href))
-    resolved = [_resolved(shown, path) for path in candidates]
-    # Judged before anything is looked up, so that nothing is learnt about files elsewhere.
+    resolved = [_resolved(link, path) for path in candidates]
+    # Judged before a file is looked up, so that nothing is learnt about files elsewhere.
     for path in resolved:
         if not path.is_relative_to(root):
-            raise HrefRefused(shown, "it leads out of the catalogue's folder")
+            raise HrefRefused(link, "it leads out of the catalogue's folder")
         if len(os.fsencode(path)) > MAX_PATH_BYTES or any(
             len(os.fsencode(part)) > MAX_NAME_BYTES for part in path.parts
         ):
-            raise HrefRefused(shown, "it is longer than any disk takes")
+            raise HrefRefused(link, "it is longer than any disk allows")
     return next((path for path in resolved if path.exists()), resolved[0])
 
 
-def _resolved(shown: str, path: Path) -> Path:
+def _resolved(link: str, path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise HrefRefused(shown, "its symbolic links lead in a circle, or it is no path at all") from error
+        raise HrefRefused(link, "its symbolic links lead in a circle, or it is not a path") from error
 
 
-def _refuse_irregular(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _refuse_irregular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise ObjectReadError(str(path), "not a regular file")
 
 
@@ -259,12 +259,12 @@ def _require_within(path: Path, part: ByteRange, size: int) -> None:
 
 
 def _read_range(handle: int, path: Path, part: ByteRange, size: int) -> bytes:
-    # Known before anything is allocated: a header may claim any length.
+    # Checked before anything is allocated: a header may claim any length.
     _require_within(path, part, size)
     pieces = []
     done = 0
     while done < part.length:
-        # One call gives 2 GB at most.
+        # One call reads 2 GB at most.
         piece = os.pread(handle, part.length - done, part.offset + done)
         if not piece:
             raise _too_short(path, part, part.offset + done)

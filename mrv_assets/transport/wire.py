@@ -1,8 +1,9 @@
-"""Sending requests: each in its turn, signed, redirected only where that is allowed, and counted."""
+"""Requests over HTTP: host rules, turns, breakers, signatures and redirects, with a count of requests and bytes."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import wait
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from yarl import URL
 from mrv_assets import __version__
 from mrv_assets.errors import HostRefused, ObjectReadError
 from mrv_assets.scenes.links import without_query
-from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport import event_loop
 from mrv_assets.transport.breaker import Breaker
 from mrv_assets.transport.hosts import CheckedResolver, HostRules, joined
 from mrv_assets.transport.limits import Limits
@@ -25,15 +26,19 @@ from mrv_assets.transport.retry import Failure
 from mrv_assets.transport.signing import Signed, Signer
 
 BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
-"""What aiohttp raises when a request does not go well. Many of them quote the URL: they are described, never shown."""
+"""Exceptions of aiohttp for a request that fails. Many of them quote the URL, so they are described and never shown."""
+
+Refusal = Callable[[int, Mapping[str, str], datetime, bool], Failure | None]
+"""Decides by status, headers, the time now and whether a new signature may help that a response is not read."""
 
 _CLOSE_S = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEP_BODY = frozenset({307, 308})
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was sent, received and waited; written on the event loop only."""
+    """Counts of requests, bytes and waits. Written on the event loop only."""
 
     requests: int = 0
     retries: int = 0
@@ -43,8 +48,8 @@ class Tally:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Door:
-    """What stands before one host."""
+class _Host:
+    """Limits on the requests to one host."""
 
     slots: asyncio.Semaphore
     breaker: Breaker
@@ -52,7 +57,7 @@ class _Door:
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """Connections of one transport on one event loop. To be made on that loop."""
+    """Connections with one set of rules, limits and signatures, on one event loop."""
 
     rules: HostRules
     limits: Limits
@@ -61,31 +66,40 @@ class Wire:
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
     loop: asyncio.AbstractEventLoop
-    doors: dict[str, _Door] = field(default_factory=dict)
+    """The event loop that it was made on, and that it works on."""
+    hosts: dict[str, _Host] = field(default_factory=dict)
     firsts: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def once(self, href: str) -> asyncio.Lock:
-        """Held while an object is reached for the first time, so that all who ask learn of one version."""
+        """The lock to hold while an object is reached for the first time, so that all who ask learn of one version."""
         return self.firsts.setdefault(href, asyncio.Lock())
 
     def close(self) -> None:
         """Close the connections, from any thread, once or more; not those of a process this one was forked from."""
-        if self.loop is loop.current() and not self.session.closed:
+        if self.loop is event_loop.current() and not self.session.closed:
             closing = asyncio.run_coroutine_threadsafe(self.session.close(), self.loop)
-            # The garbage collector may have called this anywhere, on the loop's thread too.
-            if not loop.is_here():
+            # The garbage collector may call this in any thread, the event loop's own included.
+            if not event_loop.is_here():
                 wait([closing], timeout=_CLOSE_S)
 
     @asynccontextmanager
     async def sent(
-        self, href: str, headers: Mapping[str, str], *, fresh: bool
+        self,
+        href: str,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        fresh: bool = False,
+        refusal: Refusal = read_refusal,
     ) -> AsyncIterator[aiohttp.ClientResponse | Failure]:
-        """The answer to a GET, its body unread; or why there is none that brings bytes.
+        """The response to a request, its body unread; or why there is none to read.
 
         Args:
             href: As the catalogue has it.
-            headers: What is asked for; sent to every host on the way.
+            headers: Sent to every host on the way.
+            body: Posted; None for a GET.
             fresh: Whether the link was refused with its last signature.
+            refusal: Decides which responses are not read.
         """
         signed = await self._signed(href, fresh)
         if isinstance(signed, Failure):
@@ -100,31 +114,53 @@ class Wire:
                 return
             origin = origin or checked.origin()
             own = signed.headers if checked.origin() == origin else {}
-            door = self._door(checked)
-            async with door.slots, door.breaker.passed(), self.slots:
-                response = await self._get(checked, {**headers, **own})
+            host = self._host(checked)
+            async with host.slots, host.breaker.passed(), self.slots:
+                response = await self._response(checked, {**headers, **own}, body)
                 if isinstance(response, Failure):
                     if not response.permanent:
-                        door.breaker.heard(False)
+                        host.breaker.heard(False)
                     yield response
                     return
                 async with response:
                     location = response.headers.get("Location") if response.status in _REDIRECTS else None
-                    if location is None:
+                    if not location:
                         try:
-                            yield self._judged(response, door.breaker, may_renew=may_renew)
+                            failure = refusal(response.status, response.headers, datetime.now(UTC), may_renew)
+                            if failure is not None and failure.retry_after_s is not None:
+                                host.breaker.pause(min(failure.retry_after_s, self.limits.longest_retry_after_s))
+                            yield response if failure is None else failure
                         except BROKEN:
-                            # A head and no body is as good as no answer.
-                            door.breaker.heard(response.status < 500 and response.content.total_bytes > 0)
+                            # A header without a body counts like no response.
+                            host.breaker.heard(response.status < 500 and response.content.total_bytes > 0)
                             raise
-                        door.breaker.heard(response.status < 500)
+                        host.breaker.heard(response.status < 500)
                         return
-            url = joined(str(checked), location)
+                    url = joined(str(checked), location)
+                    if body is not None and response.status not in _KEEP_BODY:
+                        yield _moved(checked, url, response.status)
+                        return
         yield Failure(
             reason=f"it is redirected more than {self.limits.redirects} times",
             cure="Check the link with its publisher",
             permanent=True,
         )
+
+    async def whole(self, response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+        """The body of a response; None where it is longer than ``limit`` bytes.
+
+        Raises:
+            BROKEN: When it breaks off.
+        """
+        held = bytearray()
+        async for chunk in response.content.iter_any():
+            self.tally.bytes += len(chunk)
+            held += chunk
+            if len(held) > limit:
+                # Reading the rest to its end could take for ever.
+                response.close()
+                return None
+        return bytes(held)
 
     async def rest(self, seconds: float) -> None:
         """Wait, and count it."""
@@ -132,27 +168,28 @@ class Wire:
         self.tally.waited_s += seconds
         await asyncio.sleep(seconds)
 
-    def described(self, error: BaseException) -> Failure:
-        """What one of ``BROKEN`` means, in words that hold nothing of the request."""
+    def described(self, error: BaseException, host: str | None) -> Failure:
+        """The meaning of one of ``BROKEN``, in words that hold nothing of the request but its host."""
+        host = host or "the host"
         match error:
             case aiohttp.ClientConnectorCertificateError():
                 return Failure(
-                    reason="the host's certificate cannot be trusted",
-                    cure="Check who answers in the host's name: a proxy, a captive portal or an expired certificate",
+                    reason=f"the certificate of {host} cannot be trusted",
+                    cure="Check who answers in its name: a proxy, a captive portal or an expired certificate",
                     permanent=True,
                 )
             case aiohttp.ClientConnectorDNSError():
-                return Failure(reason="the host's name was not found")
+                return Failure(reason=f"the name {host} was not found")
             case aiohttp.ConnectionTimeoutError():
-                return Failure(reason=f"no connection within {self.limits.connect_s:g} s")
+                return Failure(reason=f"no connection to {host} within {self.limits.connect_s:g} s")
             case TimeoutError():
-                return Failure(reason=f"no byte for {self.limits.silence_s:g} s")
+                return Failure(reason=f"{host} sent nothing for {self.limits.silence_s:g} s")
             case aiohttp.ClientConnectorError(errno=int(number)):
-                return Failure(reason=f"no connection ({os.strerror(number)})")
+                return Failure(reason=f"no connection to {host} ({os.strerror(number)})")
             case aiohttp.InvalidURL():
-                return Failure(reason="it is no well-formed URL", permanent=True)
+                return Failure(reason="it is not a well-formed URL", permanent=True)
             case _:
-                return Failure(reason=f"the connection broke off ({type(error).__name__})")
+                return Failure(reason=f"the response of {host} broke off ({type(error).__name__})")
 
     async def _signed(self, href: str, fresh: bool) -> Signed | Failure:
         try:
@@ -170,34 +207,60 @@ class Wire:
         except HostRefused as error:
             return _refused(error.href, error.reason)
 
-    async def _get(self, url: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse | Failure:
+    async def _response(
+        self, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> aiohttp.ClientResponse | Failure:
         self.tally.requests += 1
+        method = "GET" if body is None else "POST"
+        # The session's limit of silence starts anew with each byte, so that a header could come for hours.
+        header_s = self.limits.connect_s + self.limits.silence_s
+        patience = asyncio.timeout(header_s)
         try:
-            return await self.session.get(url, headers=headers, allow_redirects=False)
+            async with patience:
+                return await self.session.request(method, url, data=body, headers=headers, allow_redirects=False)
         except HostRefused as error:
             return _refused(without_query(str(url)), error.reason)
         except BROKEN as error:
-            return self.described(error)
+            if patience.expired():
+                return Failure(reason=f"{url.host} sent no whole header within {header_s:g} s")
+            return self.described(error, url.host)
 
-    def _judged(
-        self, response: aiohttp.ClientResponse, breaker: Breaker, *, may_renew: bool
-    ) -> aiohttp.ClientResponse | Failure:
-        failure = read_refusal(response.status, response.headers, datetime.now(UTC), signed=may_renew)
-        if failure is not None and failure.retry_after_s is not None:
-            breaker.pause(min(failure.retry_after_s, self.limits.longest_retry_after_s))
-        return response if failure is None else failure
-
-    def _door(self, url: URL) -> _Door:
-        host = f"{url.host}:{url.port}"
-        if host not in self.doors:
-            self.doors[host] = _Door(
+    def _host(self, url: URL) -> _Host:
+        name = f"{url.host}:{url.port}"
+        if name not in self.hosts:
+            self.hosts[name] = _Host(
                 slots=asyncio.Semaphore(self.limits.per_host), breaker=Breaker(self.limits, self.rest)
             )
-        return self.doors[host]
+        return self.hosts[name]
+
+
+class Connections:
+    """The wire of this process: made when it is first needed, and anew in a forked child.
+
+    Its connections close when it is closed or dropped, or when the process ends.
+    """
+
+    def __init__(self, rules: HostRules, limits: Limits, signer: Signer) -> None:
+        self._rules, self._limits, self._signer = rules, limits, signer
+        self.tally = Tally()
+        self._wire: Wire | None = None
+
+    def wire(self) -> Wire:
+        """The wire of the event loop that runs. To be called on it."""
+        if self._wire is None or self._wire.loop is not asyncio.get_running_loop():
+            # A wire that came along with a fork is the parent's to close.
+            self._wire = wire(self._rules, self._limits, self._signer, self.tally)
+            weakref.finalize(self, self._wire.close)
+        return self._wire
+
+    def close(self) -> None:
+        """Close the connections, from any thread."""
+        if self._wire is not None:
+            self._wire.close()
 
 
 def wire(rules: HostRules, limits: Limits, signer: Signer, tally: Tally) -> Wire:
-    """Connections on the event loop that runs."""
+    """A wire on the event loop that runs."""
     return Wire(
         rules=rules,
         limits=limits,
@@ -207,7 +270,7 @@ def wire(rules: HostRules, limits: Limits, signer: Signer, tally: Tally) -> Wire
             # Requests wait for their turn here, not in the connector, where waiting would count as connecting.
             connector=aiohttp.TCPConnector(limit=0, resolver=CheckedResolver(rules)),
             timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_s, sock_read=limits.silence_s),
-            # What lies there is what is hashed.
+            # Files are hashed as they are stored; a document that may be compressed is asked for so by its reader.
             headers={"Accept-Encoding": "identity", "User-Agent": f"mrv-assets/{__version__}"},
             auto_decompress=False,
             # Nothing that one host says is told to another.
@@ -220,3 +283,13 @@ def wire(rules: HostRules, limits: Limits, signer: Signer, tally: Tally) -> Wire
 
 def _refused(href: str, reason: str) -> Failure:
     return Failure(reason=reason, permanent=True, refused=(href, reason))
+
+
+def _moved(url: URL, target: str, status: int) -> Failure:
+    """Why a redirect that drops the body is not followed: asked without it, a search would find everything."""
+    return Failure(
+        reason=f"{url.host} says that it moved to {without_query(target)} (HTTP {status})",
+        cure="Write the new address of the API's root into the programme",
+        permanent=True,
+        status=status,
+    )

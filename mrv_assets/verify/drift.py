@@ -1,22 +1,23 @@
-"""`mrv drift`: where catalogue, lake and programme no longer agree, and which numbers moved, or would."""
+"""Drift: the scenes, partitions and values in which catalogue, lake and programme no longer agree."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment, published_of
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.missions.mission import Mission
-from mrv_assets.stages.plan import NotAnswered
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.table import PRODUCT
 
 Progress = Callable[[str, int, int], None]
-"""Told what is under way, how many are done, and of how many."""
+"""Called with the name of each finished step, the number of finished steps, and the number of all steps."""
 Offer = Mapping[str, Json]
-"""What a catalogue offers for each month: the scenes that count, and the items that do not."""
+"""The items that a catalogue offers for each month: those that count, and those that are excluded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +91,11 @@ def drifted_scenes(deployment: Deployment, tile: str, months: Sequence[str], mis
 
 
 def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mission) -> Offer:
-    from mrv_assets.stages.raw_tiles import offered
+    from mrv_assets.stages.raw_tiles import offered, published_for
 
     plan = deployment.plan(tile, months[0], mission)
     try:
-        return offered(plan, published_of(plan), months)
+        return offered(plan, published_for(plan), months)
     except SearchTooLarge:
         if len(months) == 1:
             raise
@@ -104,7 +105,7 @@ def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mi
 
 def _raw(deployment: Deployment, tile: str, month: str, mission: Mission) -> Record | None:
     try:
-        return deployment.lake.current(f"{mission.name}/raw_tiles", tile, month)
+        return deployment.lake.current(Partition(f"{mission.name}/raw_tiles", tile, month))
     except NotMaterialized:
         return None
 
@@ -122,11 +123,10 @@ class Stale:
 
 def stale_partition(deployment: Deployment, tile: str, month: str) -> Stale | None:
     """The first asset of a materialized tile and month that would be computed anew; None when none would."""
-    steps = [(mission, stage) for mission in deployment.missions for stage in STAGES] + [(None, PRODUCT)]
-    for mission, stage in steps:
-        asset = stage if mission is None else f"{mission.name}/{stage}"
+    for stage, plan in deployment.steps(tile, month, RunOptions(known_only=True)):
+        asset = plan.asset(stage.name)
         try:
-            deployment.materialize(stage, replace(deployment.plan(tile, month, mission), known_only=True))
+            deployment.materialize(stage.name, plan)
         except NotAnswered as unanswered:
             return Stale(asset=asset, tile=tile, month=month, because=unanswered.because)
         except StaleUpstream:
@@ -166,8 +166,8 @@ def moved_values(old: Record, new: Record, *, kept: bool = True) -> list[Moved]:
         Moved(
             parcel_id=key[0],
             part=key[1],
-            tile=new.document["tile"],
-            month=new.document["month"],
+            tile=new.partition.tile,
+            month=new.partition.month,
             column=column,
             old=before.get(key, {}).get(column),
             new=after.get(key, {}).get(column),
@@ -186,10 +186,11 @@ def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
 
 def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:
     """What moved when the current record of a month's proxies replaced the one before it."""
-    head = deployment.lake.head(PRODUCT, tile, month)
+    product = Partition(PRODUCT, tile, month)
+    head = deployment.lake.head(product)
     if head is None or head.previous is None:
         return []
-    old, new = (deployment.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
+    old, new = (deployment.lake.record(product, audit_hash) for audit_hash in (head.previous, head.record))
     return moved_values(old, new)
 
 
@@ -202,59 +203,55 @@ def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]
     with tempfile.TemporaryDirectory(prefix="mrv-drift-") as folder:
         scratch = replace(deployment, lake_path=Path(folder) / "lake")
         made = dict(scratch.run(tile, month))
-        return moved_values(deployment.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
+        return moved_values(deployment.lake.current(Partition(PRODUCT, tile, month)), made[PRODUCT].record, kept=False)
 
 
-def drift_answer(
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """All drift of some tiles and months of a lake."""
+
+    partitions: int
+    """Tile-months that were looked at."""
+    scenes: tuple[SceneDrift, ...]
+    """Tile-months whose catalogue offers other scenes now, one for each mission."""
+    stale: tuple[Stale, ...]
+    values: tuple[Moved, ...]
+    """Values that moved when the current record replaced the one before it, or would move if the month were run."""
+
+
+def drift(
     deployment: Deployment, tiles: Sequence[str], months: Sequence[str], *, compute: bool, progress: Progress
-) -> Json:
-    """`mrv drift`: scenes that came, changed or went; partitions that are stale; and every value that moves.
+) -> Drift:
+    """Compare a lake with its catalogues and its programme. Changes nothing.
 
     Args:
-        place: The programme and its lake.
-        tiles: Which tiles.
-        months: Which months; those that are not in the lake are left out.
-        compute: Compute stale months in a temporary lake, and say which values would move.
-        progress: Told of each tile and month that was looked at, how many are done, and of how many.
+        deployment: The programme and its lake.
+        tiles: The tiles to compare.
+        months: The months to compare; months that are not in the lake are left out.
+        compute: Compute stale months in a temporary lake, and add the values that would move.
+        progress: Called after each tile and month.
 
     Raises:
         CatalogueError: When a catalogue cannot be used.
     """
-    scenes: list[Json] = []
-    stale: list[Json] = []
+    scenes: list[SceneDrift] = []
+    stale: list[Stale] = []
     moved: list[Moved] = []
-    made = {tile: [m for m in months if deployment.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
-    looked, of = 0, sum(len(here) for here in made.values())
-    for tile, here in made.items():
-        if not here:
+    lake = deployment.lake
+    stored = {tile: [m for m in months if lake.head(Partition(PRODUCT, tile, m)) is not None] for tile in tiles}
+    done, total = 0, sum(len(months_of_tile) for months_of_tile in stored.values())
+    for tile, months_of_tile in stored.items():
+        if not months_of_tile:
             continue
         for mission in deployment.missions:
-            scenes += [_shown(one) for one in drifted_scenes(deployment, tile, here, mission) if one.any]
-        for month in here:
+            drifted = drifted_scenes(deployment, tile, months_of_tile, mission)
+            scenes += [scene for scene in drifted if scene.any]
+        for month in months_of_tile:
             moved += superseded_values(deployment, tile, month)
-            found = stale_partition(deployment, tile, month)
-            if found is not None:
-                stale.append({**asdict(found), "because": list(found.because)})
+            partition = stale_partition(deployment, tile, month)
+            if partition is not None:
+                stale.append(partition)
                 moved += values_to_come(deployment, tile, month) if compute else []
-            looked += 1
-            progress(f"{tile} {month}", looked, of)
-    return {
-        "programme": deployment.program.program,
-        "partitions": looked,
-        "scenes": scenes,
-        "stale": stale,
-        "values": [asdict(one) for one in moved],
-        "computed": compute,
-    }
-
-
-def _shown(drift: SceneDrift) -> Json:
-    return {
-        "tile": drift.tile,
-        "month": drift.month,
-        "mission": drift.mission,
-        "appeared": list(drift.appeared),
-        "reprocessed": list(drift.reprocessed),
-        "superseded": [{"id": old, "by": new} for old, new in drift.superseded],
-        "withdrawn": list(drift.withdrawn),
-    }
+            done += 1
+            progress(f"{tile} {month}", done, total)
+    return Drift(partitions=done, scenes=tuple(scenes), stale=tuple(stale), values=tuple(moved))

@@ -13,6 +13,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from merkle_proofs import climbed
 from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, GzipCodec
 
@@ -27,7 +28,7 @@ from mrv_assets.audit.content import (
     leaves,
     values_sha256,
 )
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, create_group
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
 from mrv_assets.science.blocks import BLOCK, Block, block_window
 from mrv_assets.science.grid import Grid
 
@@ -130,7 +131,7 @@ def in_blocks(arrays: BlockArrays, name: str) -> dict[str, bytes]:
 def test_leaves_are_squares_from_the_corner_smaller_at_the_edges(spec: ArraySpec, tmp_path: Path) -> None:
     """Written block by block, each leaf is what the documentation says; where all is fill there is none."""
     values = numbers(spec)
-    create_group(tmp_path / "g", GRID, range(OBSERVATIONS), [spec], {})
+    Group(grid=GRID, times_us=tuple(range(OBSERVATIONS)), specs=(spec,)).create(tmp_path / "g")
     arrays = BlockArrays(tmp_path / "g", "r+")
     written: dict[str, bytes] = {}
     for row, col in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -177,7 +178,7 @@ def test_how_values_are_stored_is_not_content(how: str, spec: ArraySpec, tmp_pat
 def test_a_lake_is_digested_alike_before_and_after_it_is_stored(tmp_path: Path) -> None:
     """What a stage says it wrote is what is read back, for every array of a group."""
     specs = [DN, ArraySpec(name="blue", dtype="uint16", fill=0, timed=True, attrs={"units": "1"})]
-    create_group(tmp_path / "g", GRID, range(OBSERVATIONS), specs, {})
+    Group(grid=GRID, times_us=tuple(range(OBSERVATIONS)), specs=tuple(specs)).create(tmp_path / "g")
     arrays = BlockArrays(tmp_path / "g", "r+")
     window = block_window(GRID, Block(1, 1))
 
@@ -321,5 +322,5 @@ def test_a_leaf_is_proven_to_belong_to_an_array(place: int) -> None:
 
     siblings = merkle.proof([WRITTEN[other] for other in content["written_blocks"]], place)
 
-    assert merkle.climbed(WRITTEN[name], siblings).hex() == content["root"]
-    assert merkle.climbed(WRITTEN[content["written_blocks"][place - 1]], siblings).hex() != content["root"]
+    assert climbed(WRITTEN[name], siblings).hex() == content["root"]
+    assert climbed(WRITTEN[content["written_blocks"][place - 1]], siblings).hex() != content["root"]

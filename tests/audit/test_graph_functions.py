@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from graph_builders import a_module, digest_calling, plus
 
-from mrv_assets.audit.graph import NotCanonical, Step, steps_digest
+from mrv_assets.audit.graph import Step, steps_digest
+from mrv_assets.audit.values import NotCanonical
 from mrv_assets.science import composite
 from mrv_assets.stages.source_code import source
 

@@ -2,16 +2,15 @@
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
-from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
-from graph_builders import Limits, Opened, Way, Why, digest_of, gathered, minus, plus
+import shapely
+from graph_builders import Limits, OpenedArray, Way, Why, digest_of, minus, plus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolz import compose, curry
 
 ALIKE: dict[str, list[object]] = {
     "ones": [
@@ -128,31 +127,11 @@ ALIKE: dict[str, list[object]] = {
         datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(0), "Greenwich")),
     ],
     "large numbers": [2**53, 2.0**53, 2**53 + 1, 10**5000, 10**5000 + 1, -(2**53)],
-    "bound": [
-        plus,
-        minus,
-        partial(plus),
-        partial(plus, 1),
-        partial(plus, 1.0),
-        partial(plus, right=1),
-        partial(minus, 1),
-    ],
-    "bound arguments": [
-        partial(gathered, 1, 2),
-        partial(gathered, 2, 1),
-        partial(gathered, a=1, b=2),
-        partial(gathered, b=2, a=1),
-    ],
-    "curried": [curry(plus), curry(plus, 1), curry(plus, right=1), partial(plus, 1), curry(minus, 1)],
-    "composed": [
-        compose(plus, minus),
-        compose(minus, plus),
-        compose(plus, minus, plus),
-        compose(plus, partial(minus, 1)),
-    ],
+    "functions": [plus, minus, Limits, Way],
+    "outlines": [shapely.Point(0, 0), shapely.Point(0, 1), shapely.box(0, 0, 1, 1), shapely.box(0, 0, 1, 1).exterior],
     "opened": [
-        Opened(path="a", chunks=(1,)),
-        Opened(path="a", chunks=(2,)),
+        OpenedArray(path="a", chunks=(1,)),
+        OpenedArray(path="a", chunks=(2,)),
         {"leaf": {"chunks": [1]}},
         {"chunks": [1]},
     ],
@@ -222,7 +201,7 @@ def test_an_array_is_its_values_however_they_lie_in_memory() -> None:
 
 def test_leaves_are_cut_off_wherever_they_stand() -> None:
     """In a parameter, in a container, in an array of objects: how they are chunked, not where they lie."""
-    here, there = Opened(path="here", chunks=(2,)), Opened(path="there", chunks=(2,))
+    here, there = OpenedArray(path="here", chunks=(2,)), OpenedArray(path="there", chunks=(2,))
 
     for within in (lambda v: v, lambda v: {"a": [v]}, lambda v: Limits(low=v), lambda v: np.array([v], object)):
         assert digest_of(within(here)) == digest_of(within(there))

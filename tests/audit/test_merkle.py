@@ -6,8 +6,9 @@ from hashlib import sha256
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from merkle_proofs import climbed
 
-from mrv_assets.audit.merkle import Sibling, climbed, leaf, proof, root
+from mrv_assets.audit.merkle import Sibling, leaf, proof, root
 
 # The eight entries that implementations of Certificate Transparency are tested with, and the roots of the first n.
 ENTRIES = [

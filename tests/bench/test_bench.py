@@ -155,7 +155,7 @@ def test_every_block_the_scenes_touch_is_active(month: Month, tmp_path: Path) ->
     """Both sides work on the whole square: no block is left out for want of a parcel."""
     plan = a_deployment(month, tmp_path / "lake", 1).plan(TILE, MONTH)
 
-    assert plan.active == (Block(0, 0), Block(0, 1), Block(1, 0), Block(1, 1))
+    assert plan.at.active == (Block(0, 0), Block(0, 1), Block(1, 0), Block(1, 1))
 
 
 # rioxarray's affair.

@@ -11,7 +11,7 @@ from searching import names, search
 from stac_servers import Asked
 
 from mrv_assets.errors import CatalogueError
-from mrv_assets.stac.source import Found
+from mrv_assets.stac.source import SearchResult
 
 # The API gives the newest first, ten a page: 24 to 15, 14 to 05, 04 to 00.
 GIVEN, LAST_OF_PAGE, TO_COME = 20, 15, 7
@@ -27,7 +27,7 @@ def changed(item: Item, **properties: Any) -> Item:
     return {**item, "properties": {**item["properties"], **properties}}
 
 
-def searched(stac: Pgstac, collection: str, change: Callable[[], None]) -> Found:
+def searched(stac: Pgstac, collection: str, change: Callable[[], None]) -> SearchResult:
     """A search in pages of ten, with a change after the first."""
 
     def before(asked: Asked) -> None:

@@ -70,5 +70,5 @@ def test_no_secret_reaches_dagster(month: tuple[Settings, RangeServer], tmp_path
     assert b"host_refused" in told
     assert ran[0].audit_hash.encode() in told
     assert [path.name for path, data in kept.items() if SECRET.encode() in data] == []
-    lake = [path for path in settings.lake.rglob("*") if path.is_file()]
+    lake = [path for path in settings.lake_path.rglob("*") if path.is_file()]
     assert [path.name for path in lake if SECRET.encode() in path.read_bytes()] == []

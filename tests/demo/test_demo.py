@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from demo_lake import BIN, GOLDEN, MONTHS, TILE, Demo, decision, evidence, golden_of, rows
 
+from mrv_assets.audit.record import Partition
+
 REJECTED = ("2018-01", "2018-02", "2018-03", "2018-06", "2018-11", "2018-12")
 
 
@@ -53,7 +55,7 @@ def test_the_page_shows_what_the_gate_refused_and_why(demo: Demo) -> None:
 def test_the_page_shows_the_audit_hash_of_every_month(demo: Demo) -> None:
     """In full, so that it can be compared with the lake's file names and with another machine's."""
     for month in MONTHS:
-        head = demo.lake.head("monthly_proxies", TILE, month)
+        head = demo.lake.head(Partition("monthly_proxies", TILE, month))
         assert head is not None
         assert re.search(rf"^{TILE} +{month} +(PASSED|REJECTED) +{head.record}$", demo.page, re.MULTILINE)
 
@@ -72,7 +74,7 @@ def test_the_page_ends_with_two_commands_that_come_next(demo: Demo, tmp_path: Pa
     assert ui.endswith(" ui")
     done = subprocess.run(explain, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    head = demo.lake.head("monthly_proxies", TILE, explain.split()[-1])
+    head = demo.lake.head(Partition("monthly_proxies", TILE, explain.split()[-1]))
     assert head is not None
     assert head.record in done.stdout
 
@@ -125,7 +127,7 @@ def test_the_json_answer_holds_what_the_page_shows(demo_again: tuple[Demo, dict[
     assert {row["parcel_id"]: row for row in rows_ if row["month"] == "2018-07"} == rows(demo.deployment, "2018-07")
     assert [month["month"] for month in months] == list(MONTHS)
     for month in months:
-        head = demo.lake.head("monthly_proxies", TILE, month["month"])
+        head = demo.lake.head(Partition("monthly_proxies", TILE, month["month"]))
         assert head is not None
         assert month["audit_hash"] == head.record
         assert (month["status"] == "REJECTED") == (month["month"] in REJECTED)

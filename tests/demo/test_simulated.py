@@ -13,12 +13,15 @@ import pytest
 from demo_lake import BIN, GOLDEN_SIMULATED, PICTURE, TILE, Demo, a_deployment, golden_of_simulated, rows, run_months
 from PIL import Image
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
-from mrv_assets.demo.reviewing import reviewed
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.demo.reviewers import review
+from mrv_assets.deployment import Deployment
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.simulated.truth import truth
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import Options
 
 MONTHS = tuple(case.month for case in CASES)
 
@@ -35,14 +38,17 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def statuses(deployment: Deployment, month: str) -> dict[str, str]:
     """The decision on each mission that a month rests on."""
-    upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
-    return {asset: deployment.lake.record(asset, TILE, month, upstream[asset]).output["status"] for asset in upstream}
+    upstream = deployment.lake.current(Partition(PRODUCT, TILE, month)).upstream
+    return {
+        asset: deployment.lake.record(Partition(asset, TILE, month), upstream[asset]).output["status"]
+        for asset in upstream
+    }
 
 
 def hashes(deployment: Deployment, month: str) -> dict[str, str]:
     """The current record of each asset of a month."""
     assets = [f"{mission.name}/{stage}" for mission in deployment.missions for stage in ("raw_tiles", "gated_tiles")]
-    return {asset: deployment.lake.current(asset, TILE, month).audit_hash for asset in (*assets, PRODUCT)}
+    return {asset: deployment.lake.current(Partition(asset, TILE, month)).audit_hash for asset in (*assets, PRODUCT)}
 
 
 # --- what becomes of each month -----------------------------------------------------------------------------------
@@ -79,7 +85,7 @@ def test_without_the_approvals_the_month_is_rejected(demo: Demo, tmp_path: Path)
     """The decisions taken away, the month is refused again when it is next materialized."""
     shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")
     deployment = a_deployment(tmp_path / "simulated" / "program.yaml")
-    shutil.rmtree(deployment.lake.slot("sentinel2/gated_tiles", TILE, APPROVED.month).folder / "decisions")
+    shutil.rmtree(deployment.lake.slot(Partition("sentinel2/gated_tiles", TILE, APPROVED.month)).folder / "decisions")
 
     run_months(deployment, [APPROVED.month])
 
@@ -138,7 +144,7 @@ def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Deployment, demo
     folder = shutil.copytree(elsewhere.program_path.parent, tmp_path / "simulated")
     deployment = a_deployment(folder / "program.yaml")
 
-    assert reviewed(deployment, folder, TILE, APPROVED.month)[-1] == PRODUCT
+    assert review(deployment, folder, TILE, APPROVED.month)[-1] == PRODUCT
     run_months(deployment, [APPROVED.month])
 
     mine, theirs = (rows(one, APPROVED.month) for one in (deployment, demo.simulated))
@@ -151,7 +157,7 @@ def test_what_somebody_decided_has_a_hash_of_its_own(elsewhere: Deployment, demo
 
 def test_the_simulated_lake_is_what_it_says(demo: Demo) -> None:
     """Every byte, record, decision and signature."""
-    answer = verify(demo.simulated.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    answer = verify(demo.simulated.lake_path, Options(), again=False, progress=lambda *_: None)
 
     assert answer["findings"] == []
     assert answer["verified"]
@@ -222,7 +228,7 @@ def test_the_page_shows_what_decided_each_month(demo: Demo) -> None:
         assert float(shown[case.month][5]) == pytest.approx(float(shown[case.month][6]), abs=0.02)
         assert 0.7 < float(shown[case.month][5]) < 0.95
     for month in MONTHS:
-        audit_hash = demo.simulated.lake.current(PRODUCT, TILE, month).audit_hash
+        audit_hash = demo.simulated.lake.current(Partition(PRODUCT, TILE, month)).audit_hash
         assert re.search(rf"^{month} +simulated +\w+ +{audit_hash}$", section, re.MULTILINE)
 
 
@@ -239,7 +245,7 @@ def test_the_next_commands_work_as_they_are_printed(demo: Demo, tmp_path: Path) 
         printed[command.split("mrv ")[1].split()[0]] = done.stdout
 
     assert re.findall(rf"^{TILE} (\S+),", printed["qa"], re.MULTILINE) == [REFUSED.month]
-    assert demo.simulated.lake.current(PRODUCT, TILE, APPROVED.month).audit_hash in printed["explain"]
+    assert demo.simulated.lake.current(Partition(PRODUCT, TILE, APPROVED.month)).audit_hash in printed["explain"]
     assert "VERIFIED" in printed["verify"]
     assert commands[3].endswith(" .venv/bin/mrv ui")
 

@@ -9,9 +9,9 @@ import pytest
 import rasterio
 from export_months import Export
 
-from mrv_assets.export.attribution import CREDITS, SIMULATED, attributions
+from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import SourceScene
-from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.missions.registry import CREDITS, MISSIONS
 
 COPERNICUS = "Contains modified Copernicus Sentinel data 2018"
 

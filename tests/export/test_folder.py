@@ -16,12 +16,15 @@ from forked import a_server
 from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ExportError
+from mrv_assets.export.formats import FORMATS
 from mrv_assets.lake.store import Lake
+from mrv_assets.stages.table import PRODUCT
 
 KILLS = 4
-KINDS = ("cog", "geoparquet", "csv", "xlsx", "stac")
+KINDS = [format.name for format in FORMATS]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -61,7 +64,10 @@ def test_every_file_leads_to_its_record(kind: str, deployment: Deployment, expor
     answer = export(kind)
 
     manifest = json.loads((tmp_path / "out" / "mrv-export.json").read_bytes())
-    hashes = {month: deployment.lake.current(PRODUCT, TILE, month).audit_hash for month in (PASSED, REJECTED, NO_NBR)}
+    hashes = {
+        month: deployment.lake.current(Partition(PRODUCT, TILE, month)).audit_hash
+        for month in (PASSED, REJECTED, NO_NBR)
+    }
     assert {one["month"]: one["audit_hash"] for one in manifest["months"]} == hashes
     there = contents(tmp_path / "out")
     del there["mrv-export.json"]
@@ -101,7 +107,7 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_read(export: E
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
 
-    with pytest.raises(ExportError, match="it is not empty, and no export"):
+    with pytest.raises(ExportError, match="it is not empty, and not an export"):
         export("csv", month="1999-01")
 
     assert contents(tmp_path / "out") == {"notes.txt": sha256(b"mine").hexdigest()}
@@ -154,7 +160,7 @@ def test_nothing_is_exported_into_another_programmes_lake(
 
 def data_of(deployment: Deployment, asset: str) -> Path:
     """The data of an asset's first month."""
-    return deployment.lake.current(asset, TILE, PASSED).data
+    return deployment.lake.current(Partition(asset, TILE, PASSED)).data
 
 
 @pytest.mark.parametrize("kind", ["cog", "csv"])
@@ -203,8 +209,8 @@ def test_values_altered_with_their_run_record_are_refused(deployment: Deployment
 def test_a_removed_head_is_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Without its newest head a month would be exported as it was before."""
     other = a_copy(deployment, tmp_path / "programme")
-    record = other.lake.current(PRODUCT, TILE, PASSED)
-    head = other.lake.slot(PRODUCT, TILE, PASSED).head(1)
+    record = other.lake.current(Partition(PRODUCT, TILE, PASSED))
+    head = other.lake.slot(Partition(PRODUCT, TILE, PASSED)).head(1)
     head.with_name("000002.json").write_bytes(canonical({"record": record.audit_hash, "previous": "0" * 64}))
     head.unlink()
 
@@ -311,7 +317,7 @@ def forge_upstream(lake: Lake) -> str:
     from mrv_assets.audit.canonical import sha256 as of
     from mrv_assets.lake.runs import run_id, stored_files
 
-    gated = lake.current("sentinel2/gated_tiles", TILE, PASSED)
+    gated = lake.current(Partition("sentinel2/gated_tiles", TILE, PASSED))
     decision = {
         **json.loads((gated.data / "decision.json").read_bytes()),
         "status": "REJECTED",
@@ -325,10 +331,10 @@ def forge_upstream(lake: Lake) -> str:
     }
     hashes = {}
     for asset, changed in (("sentinel2/gated_tiles", {"output": output}), (PRODUCT, {})):
-        record = lake.current(asset, TILE, PASSED)
+        record = lake.current(Partition(asset, TILE, PASSED))
         inputs = {**record.inputs, **{a: hashes[a] for a in record.inputs if a in hashes}}
         document = {**record.document, "inputs": inputs, **changed}
-        slot = lake.slot(asset, TILE, PASSED)
+        slot = lake.slot(Partition(asset, TILE, PASSED))
         data = slot.data(digest(document["output"]))
         if data != record.data:
             shutil.move(record.data, data)

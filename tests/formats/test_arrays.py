@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, create_group, group_content
+from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 
@@ -15,7 +15,7 @@ MEAN = ArraySpec(name="ndvi", dtype="float32", fill=float("nan"), timed=False)
 
 
 def a_group(folder: Path) -> BlockArrays:
-    create_group(folder, GRID, [0, 1_000_000], [DN, MEAN], {"mission": "m"})
+    Group(grid=GRID, times_us=(0, 1_000_000), specs=(DN, MEAN), attrs={"mission": "m"}).create(folder)
     return BlockArrays(folder, "r+")
 
 
@@ -65,7 +65,7 @@ def test_the_digest_sees_values_and_not_their_memory(tmp_path: Path) -> None:
 
 def test_the_content_names_written_blocks_in_order(tmp_path: Path) -> None:
     """Block 10.2 comes after block 2.10: numbers, not text."""
-    content = group_content(GRID, [0], [DN], {}, {"red": {"10.2": b"b", "2.10": b"a"}})
+    content = Group(grid=GRID, times_us=(0,), specs=(DN,)).content({"red": {"10.2": b"b", "2.10": b"a"}})
 
     assert content["arrays"]["red"]["written_blocks"] == ["2.10", "10.2"]
 

@@ -38,10 +38,11 @@ from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.partitions import MONTH, partition_key, register_tiles
 from mrv_assets.defs.partitions import TILE as TILE_KEY
 from mrv_assets.defs.runs import materialize_tile_month
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotMaterialized, StaleUpstream
 from mrv_assets.settings import Settings
 from mrv_assets.settings import current as settings_of
+from mrv_assets.stages.table import PRODUCT
 
 CLOUDED_OPEN = replace(IN_OPEN, id="reprocessed", scl=IN_SHUT.scl)
 """What the catalogue offers of the open month once its scene has been processed again: half of it under cloud."""

@@ -26,10 +26,12 @@ from shut_months import materialized as by_hand
 from tampering import forge, put, rewrite_run
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.lake.runs import stored_files
+from mrv_assets.stages.options import RunOptions
+from mrv_assets.stages.table import PRODUCT
 
 
 def opened(document: Json) -> Json:
@@ -111,9 +113,9 @@ def test_a_record_that_was_fixed_to_it_is_none(deployment: Deployment) -> None:
         lambda record: {**record, "output": {**record["output"], "status": "PASSED", "decision_sha256": found}},
     )
 
-    with refused(deployment, DamagedLake, "not the ones its audit hash names"):
+    with refused(deployment, DamagedLake, "not the record that its audit hash names"):
         deployment.lake.open(GATED, TILE, SHUT)
-    with refused(without_product(deployment), DamagedLake, "not the ones its audit hash names"):
+    with refused(without_product(deployment), DamagedLake, "not the record that its audit hash names"):
         by_hand(deployment, PRODUCT)
     assert "audit hash" in checks(deployment)
 
@@ -169,7 +171,7 @@ def test_an_answer_that_names_another_record_is_none(tmp_path: Path) -> None:
 
     assert values(usual) == {}
     assert "is of this request" in checks(usual)
-    by_hand(usual, PRODUCT, force=True)
+    by_hand(usual, PRODUCT, options=RunOptions(force=True))
     assert (values(usual), checks(usual)) == ({}, set())
 
 

@@ -27,7 +27,7 @@ from simulated_patches import COLLECTIONS, MONTH, a_patch, asking
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.record import Request
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import GateRefused, NotReproducible, StaleUpstream
 from mrv_assets.export.months import read_month
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, decision_of
@@ -39,6 +39,7 @@ from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.simulated.archive import Landsat, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.stages.monthly_proxies import monthly_proxies
+from mrv_assets.stages.table import PRODUCT
 
 
 def test_what_the_fixture_has(untouched: Deployment) -> None:
@@ -54,17 +55,17 @@ def test_what_the_fixture_has(untouched: Deployment) -> None:
 def test_a_plan_with_a_lower_threshold_opens_nothing(deployment: Deployment) -> None:
     """The stage asks for a decision by its plan's own threshold, and the lake has none."""
     plan = without_product(deployment).plan(TILE, SHUT)
-    lowered = replace(plan, gate=replace(plan.gate, min_coverage=0.1))
+    missions = tuple(replace(of, gate=replace(of.gate, min_coverage=0.1)) for of in plan.missions)
 
     with refused(
         deployment, StaleUpstream, r"sentinel2/gated_tiles 34TER 2018-07: .*another gate .*mrv run --tile 34TER"
     ):
-        monthly_proxies(deployment.lake, lowered, deployment.missions)
+        monthly_proxies(deployment.lake, replace(plan, missions=missions))
 
 
 def test_a_gate_that_was_lowered_by_hand_is_not_the_programmes(deployment: Deployment) -> None:
     """A decision by another threshold is refused by whoever has the programme's; a run brings REJECTED back."""
-    gate = replace(deployment.plan(TILE, SHUT).gate, min_coverage=0.1)
+    gate = replace(deployment.plan(TILE, SHUT, SENTINEL2).gate, min_coverage=0.1)
     materialized(without_product(deployment), GATED, gate=gate)
     lowered = current(deployment, GATED)
 
@@ -104,15 +105,17 @@ def substituted(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.mark.parametrize(
     "given",
-    [(LANDSAT,), (LANDSAT, SENTINEL2), (SENTINEL2,), ()],
-    ids=["left out", "reordered", "last left out", "none"],
+    [(LANDSAT,), (LANDSAT, SENTINEL2), (SENTINEL2,)],
+    ids=["left out", "reordered", "last left out"],
 )
 def test_a_rejected_mission_cannot_be_left_out(substituted: Deployment, given: tuple[Mission, ...]) -> None:
     """With all of them in their order, what stands in is marked; without the rejected one it would come in unmarked."""
     plan = substituted.plan(TILE, MONTH)
 
     with refused(substituted, ValueError, r"are not the plan's: sentinel2, landsat\. Give all of them, in this order"):
-        monthly_proxies(substituted.lake, plan, given)
+        replace(plan, missions=tuple(substituted.plan(TILE, MONTH, mission) for mission in given))
+    with refused(substituted, ValueError, "at least one mission"):
+        replace(plan, missions=())
 
     marks = {(row["mission"], row["substituted"], row["comparable"]) for row in rows(substituted, MONTH).values()}
     assert marks == {("landsat", True, False)}
@@ -134,7 +137,7 @@ def test_another_answer_to_the_gates_request_is_refused(deployment: Deployment) 
         (folder / DECISION).write_bytes(canonical(document))
         (folder / PREVIEW).write_bytes((rejected.data / PREVIEW).read_bytes())
         with pytest.raises(NotReproducible, match=rejected.audit_hash[:12]):
-            deployment.lake.commit(folder, request.digest, request.record(output), run)
+            deployment.lake.commit(folder, request.record(output), run)
     materialized(without_product(deployment), PRODUCT)
 
     assert (current(deployment, GATED), values(deployment)) == (rejected, {})

@@ -45,7 +45,7 @@ def with_evidence(**evidence: Any) -> Mission:
         with_evidence(floor_dn=900),
         with_evidence(bands=("red",)),
         replace(SENTINEL2, platforms=("sentinel-2a",)),
-        replace(SENTINEL2, indices=("ndvi",)),
+        replace(SENTINEL2, stand_ins={"nir": "nir08"}),
         replace(SENTINEL2, title="Sentinel-2"),
     ],
 )

@@ -2,9 +2,9 @@
 
 import pytest
 from edited_package import Edit, source_with
+from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.code import code_digest
-from mrv_assets.deployment import PRODUCT, STAGES
 from mrv_assets.missions.mission import Mission, described
 from mrv_assets.missions.registry import MISSIONS
 

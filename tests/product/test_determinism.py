@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from demo_lake import REPOSITORY, python
 from matrix_programmes import programmes
+from stage_names import PRODUCT, STAGES
 
 import mrv_assets
-from mrv_assets.deployment import PRODUCT, STAGES
 
 Json = dict[str, Any]
 Records = dict[str, dict[str, Json]]

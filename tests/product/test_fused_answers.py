@@ -15,18 +15,20 @@ from jsonschema import Draft202012Validator
 from once import Once
 from referencing import Registry, Resource
 from simulated_patches import TILE
+from stage_names import PRODUCT, STAGES
 from tampering import put
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.metadata import metadata_of
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ProgramError
 from mrv_assets.export.attribution import SIMULATED, attributions
 from mrv_assets.export.months import read_month
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.programme.file import load_program
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
 from mrv_assets.settings import current
 from mrv_assets.stages.materialize import Materialized, Outcome
 from mrv_assets.verify.proof import write_proofs
@@ -65,7 +67,9 @@ def test_an_explanation_goes_back_to_the_scenes_of_every_mission(deployment: Dep
         ("landsat", True, row["landsat_share"]),
         ("sentinel1", True, None),
     ]
-    decisions = {name: decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY)) for name in ORDER}
+    decisions = {
+        name: decision_of(deployment.lake.current(Partition(f"{name}/gated_tiles", TILE, PARTLY))) for name in ORDER
+    }
     assert [(scene["mission"], scene["id"]) for scene in part["scenes"]] == [
         (name, scene) for name in ORDER for o in decisions[name]["observations"] for scene in o["scenes"]
     ]
@@ -91,7 +95,7 @@ def test_an_explanation_reads_on_one_screen(deployment: Deployment) -> None:
 
 def test_dagster_shows_what_each_mission_gave(deployment: Deployment) -> None:
     """Shares of the parcels' area are among the first metadata; they add up to what was seen of it."""
-    record = deployment.lake.current(PRODUCT, TILE, PARTLY)
+    record = deployment.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
     shown = metadata_of(Materialized(record=record, outcome=Outcome.COMPUTED), 0)
 
@@ -142,7 +146,7 @@ def test_an_export_names_the_scenes_of_every_mission(deployment: Deployment) -> 
     used = {
         (scene, name)
         for name in ORDER
-        for o in decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY))["observations"]
+        for o in decision_of(deployment.lake.current(Partition(f"{name}/gated_tiles", TILE, PARTLY)))["observations"]
         for scene in o["scenes"]
     }
     assert {(scene.id, scene.mission) for scene in month.scenes} == used
@@ -154,8 +158,8 @@ def test_an_export_names_the_scenes_of_every_mission(deployment: Deployment) -> 
 def test_a_month_that_hides_a_mission_is_not_exported(deployment: Deployment, tmp_path: Path) -> None:
     """The gates say who takes part: a record that leaves one out does not fit together with them."""
     copy = a_changed(deployment, tmp_path / "copy")
-    record = copy.lake.current(PRODUCT, TILE, PARTLY)
-    folder = copy.lake.slot(PRODUCT, TILE, PARTLY).folder
+    record = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
+    folder = copy.lake.slot(Partition(PRODUCT, TILE, PARTLY)).folder
     fusion = {**record.output["fusion"], "beside": None}
     forged = put(folder / "records", {**record.document, "output": {**record.output, "fusion": fusion}})
     (folder / "heads" / "000002.json").write_text(json.dumps({"previous": record.audit_hash, "record": forged.stem}))
@@ -200,5 +204,7 @@ def test_the_option_is_true_or_false(deployment: Deployment, tmp_path: Path) -> 
 
 def test_the_same_month_is_not_computed_twice(deployment: Deployment) -> None:
     """A known request is answered from the lake."""
-    assert product(deployment, PARTLY).audit_hash == deployment.lake.current(PRODUCT, TILE, PARTLY).audit_hash
+    assert (
+        product(deployment, PARTLY).audit_hash == deployment.lake.current(Partition(PRODUCT, TILE, PARTLY)).audit_hash
+    )
     assert {done.outcome for done in run_months(deployment, [PARTLY])[PARTLY].values()} == {Outcome.UNCHANGED}

@@ -10,8 +10,10 @@ import pytest
 import rasterio
 import xarray as xr
 from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, items_of, rows, run_months, up_to
+from stage_names import STAGES
 
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 
 MONTH = "2018-07"
 REFLECTANCE = ("blue", "green", "red", "nir", "nir08", "swir16")
@@ -112,7 +114,7 @@ def test_the_same_ground_gives_the_same_month(publish: Published, original: Depl
     assert rows(deployment, MONTH) == rows(original, MONTH)
     for stage in STAGES[1:]:
         # Beyond raw_tiles nothing that is stored knows how it was published.
-        one, other = (p.lake.current(f"sentinel2/{stage}", TILE, MONTH) for p in (original, deployment))
+        one, other = (p.lake.current(Partition(f"sentinel2/{stage}", TILE, MONTH)) for p in (original, deployment))
         assert one.data.name == other.data.name, stage
 
 
@@ -127,7 +129,7 @@ def test_the_record_says_what_settled_each_offset(tmp_path: Path) -> None:
     """Scene by scene: the rule, and how far digital numbers were moved to the mission's convention."""
     deployment = up_to("raw_tiles", published(tmp_path, mixed))
 
-    record = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    record = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
     scenes = [s for o in json.loads((record.data / "scenes.json").read_bytes()) for s in o["scenes"]]
     assert [(scene["offset_rule"], scene["dn_shift"]) for scene in scenes] == [

@@ -30,16 +30,14 @@ from mrv_assets.errors import MrvError, SceneReadError
 from mrv_assets.stac.api import ApiCatalogue
 from mrv_assets.stac.presets import Preset
 from mrv_assets.stac.source import Published
-from mrv_assets.stages.raw_tiles import raw_tiles
-from mrv_assets.transport.bucket import Bucket
+from mrv_assets.stages.raw_tiles import copy_scenes
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
-from mrv_assets.transport.read_cache import KeptTransport
-from mrv_assets.transport.s3 import S3Signer
+from mrv_assets.transport.read_cache import ReadCache
+from mrv_assets.transport.s3 import Bucket, S3Signer
 from mrv_assets.transport.sas import SasService, SasSigner
-from mrv_assets.transport.signers import Signers
-from mrv_assets.transport.signing import Signer
+from mrv_assets.transport.signing import Signer, Signers
 from mrv_assets.transport.store import ByteRange
 
 SUBSCRIPTION_KEY = "subscr1pt10n-k3y"
@@ -187,7 +185,7 @@ def read_in_every_way(publisher: Publisher, href: str) -> tuple[list[Any], list[
     """What each call gives, and what it raises."""
     given, errors = [], []
     with HttpTransport(HostRules(loopback=True), signer=publisher.signer, limits=QUICK) as network:
-        kept = KeptTransport(network, publisher.kept)
+        kept = ReadCache(network, publisher.kept)
         calls: list[Callable[[], Any]] = [
             lambda: kept.stat(href),
             lambda: kept.read(href, [ByteRange(50_000, 40_000)]),
@@ -381,7 +379,7 @@ def month(publisher: Publisher, tmp_path: Path) -> Iterator[tuple[Any, Any, Publ
         rules = HostRules(loopback=True)
         preset = Preset(name="ours", api=root, hosts=())
         with HttpTransport(rules, signer=publisher.signer, limits=QUICK) as network:
-            kept = KeptTransport(network, deployment.lake_path / ".unfinished" / "kept")
+            kept = ReadCache(network, deployment.lake_path / ".unfinished" / "kept")
             published = Published(
                 name="ours", catalogue=ApiCatalogue(preset, rules), transport=kept, named_by_bytes=False
             )
@@ -395,7 +393,7 @@ def test_a_month_of_signed_scenes_leaves_no_trace_in_the_lake(
     lake, plan, published = month
 
     with watching(caplog) as seen:
-        raw_tiles(lake, plan, published)
+        copy_scenes(lake, plan, published)
         seen.texts += files_beneath(tmp_path / "programme" / "lake")
 
     assert len(publisher.azure.given) == 1
@@ -413,7 +411,7 @@ def test_a_month_that_fails_names_the_band_and_no_secret(
     publisher.azure.all_void = True
 
     with watching(caplog) as seen, pytest.raises(SceneReadError, match="HTTP 403") as caught:
-        raw_tiles(lake, plan, published)
+        copy_scenes(lake, plan, published)
     seen.texts += texts_of(caught.value)
 
     assert seen.leaks() == []

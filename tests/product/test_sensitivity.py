@@ -13,10 +13,10 @@ from block_scenes import CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_programme
 from demo_lake import decision, rows
 from edited_package import ASSETS, Edit, Ran, Workshop, changes, ran, source_with
 from numpy.typing import NDArray
+from stage_names import PRODUCT, STAGES
 
 import mrv_assets
 from mrv_assets.audit.code import code_digest
-from mrv_assets.deployment import PRODUCT, STAGES
 
 # Within one block, so that a run is short.
 AREA = Box(row=CORNER + 200, col=CORNER + 200, height=80, width=80)

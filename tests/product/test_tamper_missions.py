@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from demo_lake import run_months
+from stage_names import PRODUCT, STAGES
 from standing_in import ASSETS, months_of
 from tampering import data_of, findings, flip, names, partition, put, the_only
-
-from mrv_assets.deployment import PRODUCT, STAGES
 
 Json = dict[str, Any]
 MONTH = "2018-07"

@@ -15,16 +15,19 @@ from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement, asserted, signed
+from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import main
-from mrv_assets.deployment import PRODUCT, UnknownPartition
+from mrv_assets.deployment import UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.manual_decisions import keep_decision
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed
 from mrv_assets.review.keys import new_key, read_key
-from mrv_assets.review.queue import queue
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import Options
 from mrv_assets.verify.walk import partition_at
 
 ANA, DAN, EVA = PEOPLE
@@ -45,13 +48,13 @@ def rejected(shared: Rejected, tmp_path: Path) -> Rejected:
 def status(of: Rejected, month: str = MONTH) -> str:
     """The gate's current word on a month, which its product has to agree with."""
     found = of.gated(month).output["status"]
-    assert of.deployment.lake.current(PRODUCT, TILE, month).output["decisions"] == {"sentinel2": found}
+    assert of.deployment.lake.current(Partition(PRODUCT, TILE, month)).output["decisions"] == {"sentinel2": found}
     return str(found)
 
 
 def findings(of: Rejected) -> list[tuple[str, str]]:
     """What `mrv verify` finds: which file of its partition, and by which check."""
-    answer = verify(of.deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    answer = verify(of.deployment.lake_path, Options(), again=False, progress=lambda *_: None)
     return [(found["object"].partition(f"/{TILE}/")[2], found["check"]) for found in answer["findings"]]
 
 
@@ -84,7 +87,10 @@ def test_two_reviewers_open_a_month(rejected: Rejected) -> None:
     assert status(rejected) == "APPROVED_MANUAL"
     assert approved.audit_hash != before.audit_hash
     assert approved.decided_on == before.audit_hash
-    assert before.audit_hash == rejected.deployment.lake.record(GATED, TILE, MONTH, before.audit_hash).audit_hash
+    assert (
+        before.audit_hash
+        == rejected.deployment.lake.record(Partition(GATED, TILE, MONTH), before.audit_hash).audit_hash
+    )
     assert {name: row["gate_status"] for name, row in found.items()} == dict.fromkeys(found, "APPROVED_MANUAL")
     assert {name: row["value_status"] for name, row in found.items()} == {"half": "ok", "hidden": "below_coverage"}
     assert found["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
@@ -149,7 +155,7 @@ def test_an_approved_month_verifies_and_is_computed_again_bit_for_bit(rejected: 
     rejected.deployment.program_path.unlink()
 
     lake = rejected.folder / "lake"
-    answer = verify(lake, Wanted(month=MONTH), again=True, progress=lambda *_: None)
+    answer = verify(lake, Options(month=MONTH), again=True, progress=lambda *_: None)
 
     assert (answer["findings"], answer["checked"]["decisions"]) == ([], 2)
     assert {one["asset"]: one["answer"] for one in answer["rerun"]} == {
@@ -189,7 +195,7 @@ def test_nobody_decides_twice(rejected: Rejected) -> None:
     """The second time is refused with what was said the first, and leaves nothing behind."""
     decided(rejected, ANA)
 
-    with pytest.raises(DecisionRefused, match=r"Ana Pop': has decided on record .* already: approve"):
+    with pytest.raises(DecisionRefused, match=r"Ana Pop': this reviewer has decided on record .* already: approve"):
         decided(rejected, ANA, reason="Once more.")
 
     assert len(list(rejected.decisions().iterdir())) == 1
@@ -387,7 +393,7 @@ def test_a_record_that_approves_on_one_word_is_found(rejected: Rejected, named: 
     approved = rejected.gated()
     qa = approved.inputs["qa"]
     inputs = {**approved.inputs, "qa": {**qa, "decisions": [qa["decisions"][number] for number in named]}}
-    partition = partition_at(rejected.deployment.lake.slot(GATED, TILE, MONTH))
+    partition = partition_at(rejected.deployment.lake.slot(Partition(GATED, TILE, MONTH)))
 
     sound = list(partition.decided.approval_findings(approved))
     forged = list(
@@ -409,7 +415,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"Evidence '\*\*\*': it has a link with a query",
     ),
     "control characters": ({"reason": "fine\x1b[2J"}, DecisionRefused, "not plain text"),
-    "another record": ({"record": "0" * 64}, DecisionRefused, "superseded, or is none"),
+    "another record": ({"record": "0" * 64}, DecisionRefused, "superseded, or there is no such record"),
 }
 
 
@@ -439,9 +445,9 @@ def test_what_is_approved_is_not_decided_on_again(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
 
-    with pytest.raises(DecisionRefused, match=r"no mission of it is REJECTED \(sentinel2 APPROVED_MANUAL\)"):
+    with pytest.raises(DecisionRefused, match=r"none of its missions is REJECTED \(sentinel2 APPROVED_MANUAL\)"):
         decided(rejected, ANA)
-    with pytest.raises(DecisionRefused, match="it is APPROVED_MANUAL, and only what is REJECTED"):
+    with pytest.raises(DecisionRefused, match="it is APPROVED_MANUAL, and only REJECTED ones"):
         decided(rejected, ANA, mission="sentinel2")
 
 
@@ -462,7 +468,7 @@ def test_a_key_that_is_no_reviewers_is_refused(rejected: Rejected) -> None:
 
     with pytest.raises(DecisionRefused, match=r"is not among the programme's reviewers.*mrv keys new"):
         decided(rejected, "stranger")
-    with pytest.raises(DecisionRefused, match="holds no private key") as broken:
+    with pytest.raises(DecisionRefused, match="does not hold a private key") as broken:
         decided(rejected, "broken")
     with pytest.raises(DecisionRefused, match="No such file"):
         decided(rejected, "missing")
@@ -536,7 +542,7 @@ def test_the_command_from_keys_to_values(
     assert (second[0], answer["approved"], answer["authenticated"]) == (0, True, True)
     assert {one["asset"]: one["outcome"] for one in answer["assets"]} == {GATED: "computed", PRODUCT: "computed"}
     assert third[0] == 2
-    assert "no mission of it is REJECTED" in third[2]
+    assert "none of its missions is REJECTED" in third[2]
     assert status(rejected) == "APPROVED_MANUAL"
 
 

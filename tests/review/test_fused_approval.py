@@ -8,11 +8,12 @@ from fused_months import PARTLY, a_programme, some_scenes, statuses
 from reviewing import PEOPLE
 from simulated_patches import TILE
 
-from mrv_assets.deployment import PRODUCT
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
 from mrv_assets.simulated.archive import Landsat, Sentinel2
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import Options
 
 
 def test_an_approved_mission_fills_and_its_decision_is_named(tmp_path: Path) -> None:
@@ -51,6 +52,6 @@ def test_an_approved_mission_fills_and_its_decision_is_named(tmp_path: Path) -> 
         assert row["gate_status"] == "PASSED"
         assert set((row["qa_decision_id"] or "").split()) == (named if row["landsat_share"] else set())
         assert row["value_status"] == ("ok" if row["valid_fraction"] >= 0.3 else "below_coverage")
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

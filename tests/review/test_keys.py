@@ -32,7 +32,7 @@ def test_a_private_key_is_its_owners_alone(tmp_path: Path) -> None:
     made = new_key(path, "Ana Pop", "reviewer")
     before = path.read_bytes()
 
-    with pytest.raises(DecisionRefused, match="there is one already"):
+    with pytest.raises(DecisionRefused, match="it exists already"):
         new_key(path, "Ana Pop", "reviewer")
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -106,5 +106,5 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
-    with pytest.raises(DecisionRefused, match="another kind than Ed25519"):
+    with pytest.raises(DecisionRefused, match="its key is not an Ed25519 key"):
         read_key(path)

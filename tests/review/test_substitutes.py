@@ -6,15 +6,18 @@ import yaml
 from demo_lake import a_deployment, a_program, rows
 from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
+from stage_names import STAGES
 
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
-from mrv_assets.review.queue import queue
 from mrv_assets.simulated.archive import Landsat, Sentinel2
 from mrv_assets.simulated.publish import simulate
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 
 def decided(deployment: Deployment, folder: Path, mission: str | None) -> Recorded:
@@ -31,7 +34,9 @@ def decided(deployment: Deployment, folder: Path, mission: str | None) -> Record
 
 def statuses(deployment: Deployment) -> dict[str, str]:
     """The gate's current decision on each mission."""
-    current = {m.name: deployment.lake.current(f"{m.name}/gated_tiles", TILE, MONTH) for m in deployment.missions}
+    current = {
+        m.name: deployment.lake.current(Partition(f"{m.name}/gated_tiles", TILE, MONTH)) for m in deployment.missions
+    }
     return {name: decision_of(record)["status"] for name, record in current.items()}
 
 
@@ -89,7 +94,7 @@ def test_a_substitute_is_approved_and_then_no_longer_needed(tmp_path: Path) -> N
 
 def again(deployment: Deployment) -> None:
     """Verify the lake, and compute it again from the records."""
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)
 
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

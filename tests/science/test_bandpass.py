@@ -6,9 +6,10 @@ import spyndex
 from stacks import CLEAR, LANDSAT_LIKE, RADIOMETRY, dn_of, flags
 
 from mrv_assets.missions.bandpass import BANDPASSES, UNCHANGED, Linear
+from mrv_assets.missions.indices import INDICES, SpectralIndex
 from mrv_assets.missions.mission import Reflectance
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.science.indices import INDICES, SCALE, SpectralIndex, index_block
+from mrv_assets.science.indices import SCALE, index_block
 
 HLS = BANDPASSES["hls-s2a"]
 # Slope and offset of Sentinel-2A to OLI, as printed in the HLS paper.

@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from mrv_assets.missions.mission import Mission
-from mrv_assets.missions.optical import OPTICAL
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
@@ -81,8 +80,3 @@ def test_a_radar_needs_leave_unless_it_comes_first() -> None:
 
     assert choose(ORDER, opened, fusion=False, allow_sar=False).chosen is None
     assert choose((S1, S2, LANDSAT), opened, fusion=False, allow_sar=False).chosen is S1
-
-
-def test_optical_missions_are_those_that_are_no_radar() -> None:
-    """The table has a share of each, whatever is added to the missions."""
-    assert [name for name, mission in MISSIONS.items() if not mission.radar] == list(OPTICAL)

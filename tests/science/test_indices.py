@@ -10,20 +10,20 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from stacks import CLEAR, LANDSAT_LIKE, RADIOMETRY, a_flag_array, a_stack, dn_of, flags, pixels
+from stacks import CLEAR, LANDSAT_LIKE, RADIOMETRY, dn_of, flags, pixels
 from strategies import bands_and_flags
 
 from mrv_assets.missions.flags import Flag
+from mrv_assets.missions.indices import INDICES, SpectralIndex
+from mrv_assets.missions.landsat import LANDSAT
 from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.missions.sentinel1 import SENTINEL1
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.science.indices import (
     FILL,
-    INDICES,
     SCALE,
-    SpectralIndex,
     available,
-    decode_index,
     index_block,
     spectral_indices,
 )
@@ -241,34 +241,32 @@ def test_every_index_a_mission_names_is_one_its_bands_make(mission: Mission) -> 
     assert [name for name in mission.indices if lacking[name]] == []
 
 
-def test_lazy_indices_are_those_of_the_blocks() -> None:
-    """Opened lazily in any chunks, the same kernel gives the same bits, and nothing is computed before asked."""
+def test_indices_of_opened_reflectance_are_those_of_the_blocks() -> None:
+    """Decoded to reflectance and opened lazily in any chunks, the same kernel gives the same values."""
     random = np.random.default_rng(5)
-    bands = {band: random.integers(0, 9000, (3, 10, 12)).astype(np.uint16) for band in EVERY_BAND}
+    numbers = {band: random.integers(1, 9000, (3, 10, 12)).astype(np.uint16) for band in EVERY_BAND}
     reasons = random.integers(0, 2, (3, 10, 12)).astype(np.uint16)
-    chunks = {"time": -1, "y": 4, "x": 5}
+    scale, offset = np.float32(RADIOMETRY.scale), np.float32(RADIOMETRY.offset)
+    reflectance = {band: np.where(reasons == 0, dn * scale + offset, np.nan) for band, dn in numbers.items()}
+    stack = xr.Dataset({band: (("time", "y", "x"), values) for band, values in reflectance.items()})
 
-    lazy = spectral_indices(
-        a_stack(**bands).chunk(chunks), a_flag_array(reasons).chunk(chunks), SENTINEL2.indices, RADIOMETRY
-    )
+    lazy = spectral_indices(stack.chunk({"time": -1, "y": 4, "x": 5}), SENTINEL2)
 
-    assert all(isinstance(values.data, da.Array) for values in lazy.data_vars.values())
     assert tuple(lazy.data_vars) == SENTINEL2.indices
     for name, values in lazy.data_vars.items():
-        assert values.dtype == np.int16
+        stored = index_block(str(name), numbers, reasons, RADIOMETRY)[0]
+        assert isinstance(values.data, da.Array)
+        assert values.dtype == np.float32
         assert values.attrs["long_name"] == INDICES[str(name)].long_name
-        np.testing.assert_array_equal(values.values, index_block(str(name), bands, reasons, RADIOMETRY)[0])
+        np.testing.assert_array_equal(values.values, np.where(stored == FILL, np.nan, stored * np.float32(SCALE)))
 
 
-def test_a_stored_index_decodes_to_float32_with_missing_values() -> None:
-    """The fill value is missing, not -3.2768; lazily."""
-    stored = xr.DataArray(
-        da.from_array(pixels([-10_000, 0, 7948, FILL], "int16")), dims=("time", "y", "x"), attrs={"units": "1"}
-    )
+def test_indices_are_computed_of_the_bands_there_are() -> None:
+    """Those that lack a band are left out; asked for by name, the band is named; of radar there is no reflectance."""
+    stack = xr.Dataset({band: (("time", "y", "x"), np.full((1, 1, 1), 0.3, np.float32)) for band in ("red", "nir08")})
 
-    decoded = decode_index(stored)
-
-    assert isinstance(decoded.data, da.Array)
-    assert decoded.dtype == np.float32
-    assert decoded.attrs == {"units": "1"}
-    np.testing.assert_allclose(decoded.values.ravel(), [-1, 0, 0.7948, np.nan], atol=1e-7)
+    assert tuple(spectral_indices(stack, LANDSAT).data_vars) == ("ndvi",)
+    with pytest.raises(KeyError, match="swir22"):
+        spectral_indices(stack, LANDSAT, ["nbr"])
+    with pytest.raises(ValueError, match="sentinel1 measures power"):
+        spectral_indices(stack, SENTINEL1)

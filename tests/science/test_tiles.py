@@ -14,12 +14,12 @@ from program_builders import A_FIELD, parcels_of
 from pyproj import Geod, Transformer
 
 from mrv_assets.errors import ProgramError
+from mrv_assets.science import tiles
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import (
     AssignedParcels,
     _unprojected,
     assign_parcels,
-    candidate_tiles,
     geom_sha256,
     override_problems,
     project,
@@ -59,6 +59,12 @@ def contains(tile: str, geometry: shapely.Geometry, within_m: float = 0.0) -> bo
 def area_m2(geometry: shapely.Geometry) -> float:
     """Geodesic area."""
     return abs(float(WGS84.geometry_area_perimeter(shapely.orient_polygons(geometry))[0]))
+
+
+def candidate_tiles(bounds: tuple[float, float, float, float]) -> list[str]:
+    """Tiles whose footprint may meet some bounds in degrees, sorted."""
+    near = tiles._candidates(np.array([bounds]))
+    return sorted(set(near["tile"][near.intersects(shapely.box(*bounds))]))
 
 
 def test_a_parcel_in_the_middle_of_a_tile_is_that_tiles() -> None:

@@ -18,7 +18,7 @@ from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.scenes.select import select
 from mrv_assets.stac.api import ApiCatalogue
 from mrv_assets.stac.presets import Preset, preset_of
-from mrv_assets.stac.source import Found
+from mrv_assets.stac.source import SearchResult
 from mrv_assets.transport.hosts import HostRules
 
 
@@ -122,9 +122,9 @@ def test_a_month_without_scenes_is_no_error_and_a_collection_that_is_not_there_i
         with pytest.raises(CatalogueError) as error:
             search(server.root, "sentinel-2-l2a")
 
-    assert found == Found(items=(), matched=0, returned=0)
+    assert found == SearchResult(items=(), matched=0, returned=0)
     assert "it has no collection 'sentinel-2-l2a'" in str(error.value)
-    assert "Of its 2 the nearest are: sentinel-2" in str(error.value)
+    assert "It has 2; the nearest are: sentinel-2" in str(error.value)
 
 
 def test_the_landing_page_is_asked_for_once() -> None:
@@ -262,12 +262,12 @@ def test_a_catalogue_that_does_not_count_is_believed() -> None:
         ),
         (
             at_search(2, lambda _, page: {**page, "features": [{**romanian("x"), "bbox": [0, 0, 1, 1]}]}),
-            "no item of the place that was asked for",
+            "no item of the bbox that was asked for",
         ),
-        (at_search(1, lambda _, page: {**page, "features": ["item"]}), "what is no item"),
-        (at_search(1, lambda _, page: {**page, "features": {"a": 1}}), "no page of items"),
-        (at_search(1, lambda _, page: {"links": page["links"]}), "no page of items"),
-        (at_search(1, lambda _, page: Reply(body=b'["page"]')), "no page of items"),
+        (at_search(1, lambda _, page: {**page, "features": ["item"]}), "an entry that is not an item"),
+        (at_search(1, lambda _, page: {**page, "features": {"a": 1}}), "its answer is not a page of items"),
+        (at_search(1, lambda _, page: {"links": page["links"]}), "its answer is not a page of items"),
+        (at_search(1, lambda _, page: Reply(body=b'["page"]')), "its answer is not a page of items"),
         (at_search(1, lambda _, page: {**page, "links": [{"rel": "next"}]}), "cannot be followed"),
         (
             at_search(1, lambda _, page: {**page, "links": [{"rel": "next", "href": "/", "method": "DELETE"}]}),
@@ -418,7 +418,7 @@ def test_an_item_that_lies_nowhere_has_no_relative_links() -> None:
         catalogue = api(server.root)
         catalogue.search("sentinel-2", HERE, *JULY)
 
-    with pytest.raises(HrefRefused, match="does not say where it lies itself"):
+    with pytest.raises(HrefRefused, match="does not state its own address"):
         catalogue.absolute_href("a", "./B4.tif")
 
 
@@ -429,7 +429,7 @@ def test_an_item_that_lies_nowhere_has_no_relative_links() -> None:
         ("/vsicurl/http://example.org/a.tif", "it is relative"),
         ("B4.tif?sig=SECRET", "it is relative"),
         ("data:image/tiff;base64,AAAA", "may not be data: links"),
-        ("https://[::1", "no well-formed link"),
+        ("https://[::1", "not a well-formed link"),
         (f"{'s' * 1_000_000}:x", "may not be s{20}: links$"),
     ],
 )

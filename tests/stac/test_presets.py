@@ -22,9 +22,8 @@ from mrv_assets.programme.model import CATALOGUES
 from mrv_assets.scenes.bands import files_of, is_jp2
 from mrv_assets.stac.api import ApiCatalogue
 from mrv_assets.stac.presets import PRESETS, check_link, preset_of, rules_of
-from mrv_assets.transport.bucket import bucket_of
 from mrv_assets.transport.hosts import HostRules
-from mrv_assets.transport.s3 import S3Signer
+from mrv_assets.transport.s3 import S3Signer, bucket_of
 
 
 def test_a_programme_may_name_every_preset() -> None:
@@ -138,8 +137,8 @@ def test_any_api_is_a_preset_of_its_own_host() -> None:
         ("https://me:SECRET@stac.example.org", "neither a preset nor the address"),
         ("https://stac.example.org/v1?key=SECRET", "has a query or fragment"),
         ("https://stac.example.org/v1#SECRET", "has a query or fragment"),
-        ("https://bücher.example/v1", "'bücher.example' is no name of a host"),
-        ("https://a..b.org/v1", "'a..b.org' is no name of a host"),
+        ("https://bücher.example/v1", "'bücher.example' is not the name of a host"),
+        ("https://a..b.org/v1", "'a..b.org' is not the name of a host"),
     ],
 )
 def test_what_is_no_catalogue_is_said_to_be_none(catalogue: str, reason: str) -> None:

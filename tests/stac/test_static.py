@@ -11,8 +11,9 @@ from scene_builders import Item, a_catalogue, a_document, romanian, write_json
 from mrv_assets.errors import CatalogueError, HrefRefused
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.scenes.select import select
+from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.json_document import MAX_DEPTH
-from mrv_assets.stac.source import Found
+from mrv_assets.stac.source import SearchResult
 from mrv_assets.stac.static import StaticCatalogue
 
 HERE = (22.0, 45.0, 23.0, 46.0)
@@ -20,11 +21,11 @@ JULY = ("2018-07-01T00:00:00Z", "2018-08-01T00:00:00Z")
 DEMO = Path(__file__).parents[2] / "mrv_assets" / "demo" / "catalogue"
 
 
-def search(root: Path, bounds: tuple[float, float, float, float] = HERE, collection: str = "sentinel-2") -> Found:
+def search(root: Path, bounds: Bounds = HERE, collection: str = "sentinel-2") -> SearchResult:
     return StaticCatalogue.open(root).search(collection, bounds, *JULY)
 
 
-def names(found: Found) -> list[str]:
+def names(found: SearchResult) -> list[str]:
     return [item["id"] for item in found.items]
 
 
@@ -92,7 +93,7 @@ def test_only_items_of_the_collection_are_found(tmp_path: Path) -> None:
 
 def test_an_empty_collection_has_no_items(tmp_path: Path) -> None:
     """A month without scenes is a decision, not an error."""
-    assert search(a_catalogue(tmp_path, [])) == Found(items=(), matched=0, returned=0)
+    assert search(a_catalogue(tmp_path, [])) == SearchResult(items=(), matched=0, returned=0)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_parcel_elsewhere_changes_no_row(tmp_path: Path) -> None:
     for deployment in (few, many):
         run_months(deployment, [MONTH])
 
-    assert [len(deployment.plan(TILE, MONTH).active) for deployment in (few, many)] == [1, 2]
+    assert [len(deployment.plan(TILE, MONTH).at.active) for deployment in (few, many)] == [1, 2]
     assert rows(few, MONTH)["edge"] == rows(many, MONTH)["edge"]
 
 
@@ -100,7 +100,7 @@ def test_dilation_looks_into_blocks_that_are_not_active(
 
     run_months(deployment, [MONTH])
 
-    assert len(deployment.plan(TILE, MONTH).active) == 1
+    assert len(deployment.plan(TILE, MONTH).at.active) == 1
     assert rows(deployment, MONTH)["edge"]["valid_fraction"] == pytest.approx(seen / AT_THE_EDGE.width)
 
 
@@ -108,5 +108,5 @@ def test_any_number_of_workers_gives_the_same_lake(by_one: Deployment, tmp_path:
     """Four blocks, one at a time or two: the same bytes under the same names, runs aside."""
     by_two = across_blocks(tmp_path, workers=2)
 
-    assert len(by_one.plan(TILE, MONTH).active) == 4
+    assert len(by_one.plan(TILE, MONTH).at.active) == 4
     assert evidence(by_one.lake_path) == evidence(by_two.lake_path)

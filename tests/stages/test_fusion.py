@@ -32,18 +32,22 @@ from fused_months import (
 from numpy.typing import NDArray
 from once import Once
 from simulated_patches import TILE
+from stage_names import PRODUCT, STAGES
 from tampering import put
 
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
-from mrv_assets.review.queue import queue
+from mrv_assets.reports.qa_list import answer as queue
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.zonal import Fractions, coverage_fractions
 from mrv_assets.simulated.archive import Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.truth import truth
 from mrv_assets.stages.materialize import Outcome
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.stages.options import RunOptions
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -76,7 +80,7 @@ def plain(ran: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployme
 
 def raster(deployment: Deployment, month: str, name: str) -> NDArray[Any]:
     """A raster of a month's product."""
-    data = deployment.lake.current(PRODUCT, TILE, month).data / RASTERS
+    data = deployment.lake.current(Partition(PRODUCT, TILE, month)).data / RASTERS
     return Stored(data=data, window=WINDOW).read(name)
 
 
@@ -88,7 +92,7 @@ def both(deployment: Deployment, month: str) -> tuple[Seen, Seen]:
 
 def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np.float64], tuple[Any, Any]]]:
     """Per parcel, the weights of its pixels and where they are in the window."""
-    parcels = deployment.plan(TILE, month).parcels
+    parcels = deployment.plan(TILE, month).at.parcels
     shares: Fractions = coverage_fractions(tile_grid(TILE), GROUND, parcels.projected)
     found = {}
     for number, name in enumerate(parcels.parcel_id):
@@ -109,7 +113,9 @@ def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np
 def test_every_mission_is_decided_on(ran: Deployment, month: str, expected: list[str]) -> None:
     """No open gate excuses the missions behind it, and a radar needs no leave to be looked at."""
     assert statuses(ran, month) == expected
-    assert ran.lake.current(PRODUCT, TILE, month).output["decisions"] == dict(zip(ORDER, expected, strict=True))
+    assert ran.lake.current(Partition(PRODUCT, TILE, month)).output["decisions"] == dict(
+        zip(ORDER, expected, strict=True)
+    )
 
 
 def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Deployment) -> None:
@@ -165,7 +171,7 @@ def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Deployment) -> Non
 
 def decision_parcels(deployment: Deployment, mission: str, month: str) -> list[Json]:
     """What a mission's gate measured of each parcel."""
-    path = deployment.lake.current(f"{mission}/gated_tiles", TILE, month).data / "decision.json"
+    path = deployment.lake.current(Partition(f"{mission}/gated_tiles", TILE, month)).data / "decision.json"
     parcels: list[Json] = json.loads(path.read_bytes())["parcels"]
     return parcels
 
@@ -224,8 +230,8 @@ def test_a_rejected_mission_gives_no_pixel(ran: Deployment) -> None:
     np.testing.assert_array_equal(source, np.where(sentinel2.counts > 0, S2, 0).astype(np.uint8))
     assert not np.isfinite(raster(ran, ALONE, "ndvi")[source == 0]).any()
     assert {row["landsat_share"] for row in rows(ran, ALONE).values()} == {None}
-    assert ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"][0]["mission"] == "sentinel2"
-    assert len(ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"]) == 1
+    assert ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"][0]["mission"] == "sentinel2"
+    assert len(ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"]) == 1
 
 
 def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
@@ -239,7 +245,7 @@ def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
         "sentinel1: its gate is open, and `allow_sar: true` in the programme lets it give the month",
     )
     assert not raster(ran, DARK, "source").any()
-    assert ran.lake.current(PRODUCT, TILE, DARK).output["fusion"] == {"sources": [], "beside": None}
+    assert ran.lake.current(Partition(PRODUCT, TILE, DARK)).output["fusion"] == {"sources": [], "beside": None}
 
 
 def test_without_the_option_nothing_is_fused(ran: Deployment, plain: Deployment) -> None:
@@ -252,7 +258,7 @@ def test_without_the_option_nothing_is_fused(ran: Deployment, plain: Deployment)
             k: v for k, v in fused.items() if not k.startswith(RADAR)
         }
         assert {row[f"{index}_mean"] for index in RADAR} == {None}
-    group = plain.lake.current(PRODUCT, TILE, PARTLY).output
+    group = plain.lake.current(Partition(PRODUCT, TILE, PARTLY)).output
     assert "source" not in group["rasters"]["arrays"]
     assert "fusion" not in group
 
@@ -329,7 +335,7 @@ def test_a_radar_that_is_rejected_stands_beside_nothing(tmp_path: Path) -> None:
     run_months(deployment, [ALONE])
 
     assert statuses(deployment, ALONE) == ["PASSED", "PASSED", "REJECTED"]
-    output = deployment.lake.current(PRODUCT, TILE, ALONE).output
+    output = deployment.lake.current(Partition(PRODUCT, TILE, ALONE)).output
     assert output["fusion"]["beside"] is None
     assert set(output["rasters"]["arrays"]) & set(RADAR) == set()
     assert {row["rvi_mean"] for row in rows(deployment, ALONE).values()} == {None}
@@ -373,11 +379,11 @@ def test_the_option_makes_excuses_stale(plain: Deployment, tmp_path: Path) -> No
 
 def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
     """With the lake and nothing else, every stage of every mission and the product give the same bits."""
-    found = verify(ran.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    found = verify(ran.lake_path, Options(), again=False, progress=lambda *_: None)
     again = [
         one
         for month in (PARTLY, DARK)
-        for one in verify(ran.lake_path, Wanted(month=month), again=True, progress=lambda *_: None)["rerun"]
+        for one in verify(ran.lake_path, Options(month=month), again=True, progress=lambda *_: None)["rerun"]
     ]
 
     assert found["findings"] == []
@@ -388,9 +394,9 @@ def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
 def test_values_do_not_depend_on_how_many_work(ran: Deployment, tmp_path: Path) -> None:
     """Computed again by four at once, the output is the same, and so is the record."""
     copy = a_changed(ran, tmp_path / "copy")
-    before = copy.lake.current(PRODUCT, TILE, PARTLY)
+    before = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
-    done = copy.materialize(PRODUCT, replace(copy.plan(TILE, PARTLY), force=True, workers=4))
+    done = copy.materialize(PRODUCT, replace(copy, workers=4).plan(TILE, PARTLY, options=RunOptions(force=True)))
 
     assert (done.outcome, done.audit_hash) == (Outcome.REPRODUCED, before.audit_hash)
 
@@ -400,7 +406,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
     """Whoever writes a record that says it has values of a rejected mission is found out by that mission's decision."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     fusion = record.output["fusion"]
     forged = {
         "sources": {"fusion": {**fusion, "sources": [*fusion["sources"], {"mission": "landsat", "share": 0.01}]}},
@@ -408,11 +414,11 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
         "mission": {"mission": "landsat"},
     }[where]
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, **forged}},
     )
 
-    found = verify(tmp_path / "lake", Wanted(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
+    found = verify(tmp_path / "lake", Options(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
 
     [over_closed] = [one for one in found["findings"] if "gate is open" in one["check"]]
     assert over_closed["found"] == "landsat: REJECTED"
@@ -422,13 +428,13 @@ def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Deployment, tmp_path: P
     """A record cannot say PASSED of a mission that the decision it names rejected."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     said = {**record.output["decisions"], "landsat": "PASSED"}
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, "decisions": said}},
     )
 
-    found = verify(tmp_path / "lake", Wanted(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
+    found = verify(tmp_path / "lake", Options(asset=PRODUCT, month=ALONE), again=False, progress=lambda *_: None)
 
     assert "says what the gates decided" in {one["check"] for one in found["findings"]}

@@ -18,14 +18,15 @@ from scene_builders import a_geotiff, pixels
 from tiff_builders import Tiff
 
 from mrv_assets.defs.metadata import metadata_of
-from mrv_assets.deployment import PRODUCT, Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.stages.materialize import Materialized
-from mrv_assets.stages.raw_tiles import forecast
+from mrv_assets.stages.raw_tiles import forecast, published_for
+from mrv_assets.stages.table import PRODUCT
 
 PARCEL = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 GRID = tile_grid(TILE)
@@ -242,7 +243,7 @@ def test_a_plan_counts_what_may_be_read(attacked: Attacked) -> None:
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
     catalogue = deployment.lake_path.parent / "catalogue"
 
-    told = forecast(plan, published_of(plan))
+    told = forecast(plan, published_for(plan))
 
     not_to_be_read = {catalogue / "items" / str(NAMES.index(name)) / "red.tif" for name in (*LINKS, "a-linked-folder")}
     inside = [path for path in catalogue.rglob("*.tif") if not path.is_symlink()]

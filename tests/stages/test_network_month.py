@@ -16,20 +16,21 @@ from demo_lake import a_deployment, a_program, rows, run_months, up_to
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import Deployment, published_of
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import CatalogueError, NotReproducible, SceneReadError
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stac import open as opening
-from mrv_assets.stac.instead import no_file
+from mrv_assets.stac.open import not_a_file
 from mrv_assets.stages.materialize import Materialized, Outcome
-from mrv_assets.stages.plan import NotAnswered
-from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.stages.options import NotAnswered, RunOptions
+from mrv_assets.stages.raw_tiles import copy_scenes, published_for, raw_tiles
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -91,7 +92,7 @@ def a_programme(folder: Path, catalog: str, **mission: str) -> Deployment:
 
 def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
 
 def bands(deployment: Deployment) -> dict[tuple[str, str], Json]:
@@ -301,13 +302,13 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
     soon = Limits(attempts=3, backoff_s=0.01)
 
-    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=no_file) as transport:
-        published = replace(published_of(plan), transport=transport)
+    with HttpTransport(HostRules(loopback=True), limits=soon, doubt=not_a_file) as transport:
+        published = replace(published_for(plan), transport=transport)
         with pytest.raises(SceneReadError, match=rf"first.*red.*127\.0\.0\.1.*{told}") as error:
-            raw_tiles(deployment.lake, plan, published)
+            copy_scenes(deployment.lake, plan, published)
 
     assert "after 3 attempts" in str(error.value)
-    assert deployment.lake.head("sentinel2/raw_tiles", TILE, MONTH) is None
+    assert deployment.lake.head(Partition("sentinel2/raw_tiles", TILE, MONTH)) is None
     network.files.always.clear()
     up_to("raw_tiles", deployment)
     assert {scene for scene, _ in bands(deployment)} == {"first", "last"}
@@ -323,11 +324,11 @@ def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_
         up_to("raw_tiles", deployment)
         named = replace(deployment, hosts=("data.example.org",))
 
-        same, other = (replace(one.plan(TILE, MONTH, SENTINEL2), known_only=True) for one in (deployment, named))
+        same, other = (one.plan(TILE, MONTH, SENTINEL2, RunOptions(known_only=True)) for one in (deployment, named))
 
-        assert raw_tiles(deployment.lake, same, published_of(same)).record.audit_hash == raw(deployment).audit_hash
+        assert raw_tiles(deployment.lake, same).record.audit_hash == raw(deployment).audit_hash
         with pytest.raises(NotAnswered) as not_answered:
-            raw_tiles(deployment.lake, other, published_of(other))
+            raw_tiles(deployment.lake, other)
     assert not_answered.value.args == ("sentinel2/raw_tiles", ("inputs",))
     inputs = {item["id"]: item for item in raw(deployment).inputs["items"]}
     assert inputs["first"]["unfollowed"] == {"red": "host_refused"}
@@ -380,7 +381,7 @@ def test_a_refused_scene_comes_back_by_force(
     assert (after.outcome, after.audit_hash) == (Outcome.UNCHANGED, forced.audit_hash)
     assert (again.outcome, again.audit_hash) == (Outcome.REPRODUCED, forced.audit_hash)
     assert rows(deployment, MONTH)["p"]["n_obs"] == 2
-    told = verify(deployment.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    told = verify(deployment.lake_path, Options(), again=True, progress=lambda *_: None)
     assert told["findings"] == []
     assert {one["answer"] for one in told["rerun"]} == {"IDENTICAL"}
 
@@ -400,4 +401,4 @@ def test_nothing_else_may_change_when_a_scene_comes_back(deployment: Deployment,
 
 def by_force(deployment: Deployment) -> Materialized:
     """The month's raw tiles, known or not."""
-    return deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, SENTINEL2, force=True))
+    return deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, SENTINEL2, RunOptions(force=True)))

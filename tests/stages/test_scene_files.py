@@ -15,17 +15,18 @@ from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, pu
 from demo_lake import run_months
 from scene_builders import a_document, write_json
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.cog.header import Header
-from mrv_assets.deployment import Deployment, published_of
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stac.source import Published
 from mrv_assets.stages import scene_files
 from mrv_assets.stages.parallel import FILES_AT_ONCE, Budget
-from mrv_assets.stages.raw_tiles import raw_tiles
+from mrv_assets.stages.raw_tiles import copy_scenes, published_for
 from mrv_assets.transport.store import ByteRange, ObjectInfo, Transport
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 PARCEL = {"p": Box(row=CORNER - 70, col=CORNER - 70, height=10, width=10)}
 # The first eight digits of their digests are the same, and so is all that is left of them as plain letters.
@@ -72,9 +73,9 @@ class Watched:
 def brought(deployment: Deployment, look: Callable[[], None]) -> tuple[Record, Watched]:
     """The month's raw tiles, and what was seen while they were read."""
     plan = deployment.plan(TILE, MONTH, SENTINEL2)
-    published: Published = published_of(plan)
+    published: Published = published_for(plan)
     watched = Watched(inner=published.transport, look=look)
-    return raw_tiles(deployment.lake, plan, replace(published, transport=watched)).record, watched
+    return copy_scenes(deployment.lake, plan, replace(published, transport=watched)).record, watched
 
 
 def headers() -> list[Header]:
@@ -85,7 +86,7 @@ def headers() -> list[Header]:
 
 def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["both are used", "one is refused"])
@@ -109,7 +110,7 @@ def test_ids_whose_digests_begin_alike_keep_apart(tmp_path: Path, refused: bool)
             path.read_bytes()[offset : offset + length] in (raw(deployment).data / band["file"]).read_bytes()
             for offset, length in band["ranges"]
         )
-    assert verify(deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)["findings"] == []
+    assert verify(deployment.lake_path, Options(), again=False, progress=lambda *_: None)["findings"] == []
 
 
 @pytest.mark.parametrize("multihash", [f"1114{'ab' * 20}", f"1210{'ab' * 16}"], ids=["sha1", "half a sha2-256"])

@@ -12,14 +12,16 @@ from mission_scenes import Look, a_programme_with, around, sentinel1, values_of
 from numpy.typing import NDArray
 from tampering import quiet
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Power
 from mrv_assets.missions.sentinel1 import SENTINEL1
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, tile_grid
 from mrv_assets.science.speckle import lee
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 assert isinstance(SENTINEL1.radiometry, Power)
 LOOKS = SENTINEL1.radiometry.looks
@@ -73,7 +75,7 @@ def pixels_of(look: Look, name: str, box: Box) -> NDArray[np.float32]:
 
 def record(deployment: Deployment, stage: str) -> Json:
     """A stage's current record."""
-    document: Json = deployment.lake.current(f"sentinel1/{stage}", TILE, MONTH).document
+    document: Json = deployment.lake.current(Partition(f"sentinel1/{stage}", TILE, MONTH)).document
     return document
 
 
@@ -88,7 +90,7 @@ def test_a_month_of_radar_gives_its_indices_and_comes_out_identical_again(tmp_pa
     assert row["rvi_valid_area_ha"] == pytest.approx(row["parcel_area_ha"])
     assert (row["ndvi_mean"], row["nbr_valid_area_ha"]) == (None, None)
     assert (row["mission"], row["resolution_m"], row["n_obs"], row["value_status"]) == ("sentinel1", 10.0, 1, "ok")
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=quiet)
     assert answer["verified"]
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
@@ -124,7 +126,7 @@ def test_indices_are_ratios_of_filtered_power(speckle: str, tmp_path: Path) -> N
     assert record(deployment, "indices")["plan"]["speckle"]["filter"] == speckle
     if speckle == "none":
         # The lake alone says that there was no filter.
-        answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
+        answer = verify(deployment.lake_path, Options(), again=True, progress=quiet)
         assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
 
@@ -226,7 +228,7 @@ def test_coverage_ends_with_the_swath(tmp_path: Path) -> None:
     deployment = a_month(tmp_path, sentinel1("a", grid, vv=vv))
 
     decision = json.loads(
-        (deployment.lake.current("sentinel1/gated_tiles", TILE, MONTH).data / "decision.json").read_bytes()
+        (deployment.lake.current(Partition("sentinel1/gated_tiles", TILE, MONTH)).data / "decision.json").read_bytes()
     )
 
     assert (decision["status"], decision["coverage"]) == ("REJECTED", 0.5)

@@ -11,19 +11,22 @@ import yaml
 from demo_lake import REPOSITORY, a_deployment, a_program, python, rows, run_months
 from shut_months import a_copy
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
+from stage_names import STAGES
 from tampering import findings, put
 
-from mrv_assets.deployment import STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotEvaluated, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.view import open_view
-from mrv_assets.reports.answers import explain_answer
-from mrv_assets.reports.explain import explained
+from mrv_assets.reports.explain import answer as explain_answer
+from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
 from mrv_assets.simulated.truth import truth
 from mrv_assets.verify.proof import write_proofs
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
@@ -78,7 +81,10 @@ def ran(archive: tuple[Path, Archive, Json], tmp_path_factory: pytest.TempPathFa
 
 def statuses(deployment: Deployment, month: str) -> list[str]:
     """The gate's decision on each mission."""
-    gated = [deployment.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in deployment.missions]
+    gated = [
+        deployment.lake.current(Partition(f"{mission.name}/gated_tiles", TILE, month))
+        for mission in deployment.missions
+    ]
     return [decision_of(record)["status"] for record in gated]
 
 
@@ -95,9 +101,9 @@ def test_a_later_mission_is_looked_at_only_where_it_is_needed(ran: Deployment, m
     assert statuses(ran, month) == expected
 
     for mission, status in zip(ORDER, expected, strict=True):
-        raw = ran.lake.current(f"{mission}/raw_tiles", TILE, month)
+        raw = ran.lake.current(Partition(f"{mission}/raw_tiles", TILE, month))
         if status == "NOT_EVALUATED":
-            opened = ran.lake.current(f"{CHOSEN[month]}/gated_tiles", TILE, month)
+            opened = ran.lake.current(Partition(f"{CHOSEN[month]}/gated_tiles", TILE, month))
             assert raw.output["earlier"] == {
                 "mission": CHOSEN[month],
                 "status": "PASSED",
@@ -140,7 +146,7 @@ def test_a_substitute_is_marked_in_every_row(ran: Deployment, month: str) -> Non
     mission = CHOSEN[month]
     coarse = {"sentinel2": (10.0, 1.0), "landsat": (30.0, 3.0), "sentinel1": (10.0, 1.0)}[mission]
     assert found == {(mission, mission != "sentinel2", mission == "sentinel2", *coarse, "PASSED", "ok")}
-    record = ran.lake.current("monthly_proxies", TILE, month)
+    record = ran.lake.current(Partition("monthly_proxies", TILE, month))
     assert record.output["decisions"] == dict(zip(ORDER, statuses(ran, month), strict=True))
     assert sorted(record.inputs) == sorted(f"{name}/gated_tiles" for name in ORDER)
 
@@ -163,7 +169,7 @@ def test_every_missions_means_are_near_the_truth(
 
 def test_a_month_of_substitutes_verifies_and_computes_again_identically(ran: Deployment) -> None:
     """Records of missions that were not needed are evidence as all others are."""
-    found = verify(ran.lake_path, Wanted(), again=True, progress=lambda *_: None)
+    found = verify(ran.lake_path, Options(), again=True, progress=lambda *_: None)
 
     assert found["findings"] == []
     assert {one["answer"] for one in found["rerun"]} == {"IDENTICAL"}
@@ -272,9 +278,9 @@ def test_leave_that_was_taken_back_lets_no_radar_in(ran: Deployment, tmp_path: P
 
     run_months(strict, [DARK])
     assert statuses(strict, DARK) == ["REJECTED", "REJECTED", "NOT_EVALUATED"]
-    assert strict.lake.current("sentinel1/raw_tiles", TILE, DARK).output["reasons"] == ["sar_not_allowed"]
+    assert strict.lake.current(Partition("sentinel1/raw_tiles", TILE, DARK)).output["reasons"] == ["sar_not_allowed"]
     assert {(row["value_status"], row["mission"]) for row in rows(strict, DARK).values()} == {("pending", None)}
-    answer = verify(strict.lake_path, Wanted(month=DARK), again=True, progress=lambda *_: None)
+    answer = verify(strict.lake_path, Options(month=DARK), again=True, progress=lambda *_: None)
     assert answer["findings"] == []
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
@@ -295,8 +301,8 @@ def test_a_record_of_nothing_is_found_though_it_says_it_was_not_needed(ran: Depl
     """Only raw tiles may be made from no record; a later asset that names none was made by no stage."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current("landsat/indices", TILE, CLEAR)
-    records = lake.slot("landsat/indices", TILE, CLEAR).folder / "records"
+    record = lake.current(Partition("landsat/indices", TILE, CLEAR))
+    records = lake.slot(Partition("landsat/indices", TILE, CLEAR)).folder / "records"
     put(records, {**record.document, "inputs": {}})
 
     found = findings(tmp_path / "lake", asset="landsat/indices", month=CLEAR)
@@ -308,10 +314,10 @@ def test_an_edited_not_evaluated_decision_decides_nothing(ran: Deployment, tmp_p
     """A mission that was not needed cannot be made to pass by an editor."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     deployment = replace(ran, lake_path=tmp_path / "lake")
-    path = deployment.lake.current("landsat/gated_tiles", TILE, CLEAR).data / "decision.json"
+    path = deployment.lake.current(Partition("landsat/gated_tiles", TILE, CLEAR)).data / "decision.json"
     decision = json.loads(path.read_bytes())
     path.write_text(json.dumps({**decision, "status": "PASSED"}))
 
-    found = verify(deployment.lake_path, Wanted(), again=False, progress=lambda *_: None)
+    found = verify(deployment.lake_path, Options(), again=False, progress=lambda *_: None)
 
     assert any("landsat/gated_tiles" in one["object"] and "decision.json" in one["object"] for one in found["findings"])

@@ -8,11 +8,14 @@ from block_scenes import MONTH, PLAIN, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import rows, run_months
 from tampering import quiet
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.missions.sentinel2 import SENTINEL2
+from mrv_assets.reports.verify import answer as verify
 from mrv_assets.science.blocks import BLOCK
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import Options
 
 PARCEL = Box(row=10 * BLOCK + 300, col=10 * BLOCK + 300, height=10, width=10)
 AROUND = Box(row=PARCEL.row - 20, col=PARCEL.col - 20, height=50, width=50)
@@ -33,7 +36,7 @@ def materialized(deployment: Deployment) -> Deployment:
 
 def manifest_of(deployment: Deployment, stage: str) -> dict[str, Any]:
     """A stage's parameters, by its current record."""
-    plan: dict[str, Any] = deployment.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+    plan: dict[str, Any] = deployment.lake.current(Partition(f"sentinel2/{stage}", TILE, MONTH)).document["plan"]
     return plan
 
 
@@ -49,7 +52,7 @@ def test_an_adjusted_month_has_the_indices_of_adjusted_reflectance(tmp_path: Pat
     plan = manifest_of(deployment, "indices")
     assert plan["bands"]["ndvi"] == ["nir08", "red"]
     assert plan["bandpass"]["bands"]["red"] == {"type": "Linear", "slope": 0.9765, "offset": 0.0009}
-    answer = verify(deployment.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(deployment.lake_path, Options(), again=True, progress=quiet)
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}
 
 
@@ -97,5 +100,5 @@ def test_snow_is_ground_where_the_programme_says_so(tmp_path: Path) -> None:
 
     assert rows(without, MONTH)["p"]["valid_fraction"] == 0.0
     assert rows(snow, MONTH)["p"]["valid_fraction"] == 1.0
-    answer = verify(snow.lake_path, Wanted(), again=True, progress=quiet)
+    answer = verify(snow.lake_path, Options(), again=True, progress=quiet)
     assert {one["answer"] for one in answer["rerun"]} == {"IDENTICAL"}

@@ -12,11 +12,14 @@ from block_scenes import AROUND, CLOUD, CORNER, MONTH, TILE, Box, SceneSpec, a_p
 from demo_lake import rows, run_months
 from shut_months import a_copy
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, GateRefused, StaleUpstream
 from mrv_assets.missions.mission import described
 from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.stages.materialize import Outcome
+from mrv_assets.stages.options import RunOptions
+from mrv_assets.stages.table import PRODUCT
 
 CLEAR = Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)
 CLOUDED = Box(row=CORNER - 50, col=CORNER - 20, height=10, width=10)
@@ -65,7 +68,7 @@ def test_an_edited_decision_lets_nothing_in(tmp_path: Path) -> None:
     """A rejected month whose decision file was rewritten to PASSED is damage, not an inventory."""
     deployment = a_programme_of(tmp_path, [HALF_CLOUD], BOXES)
     run_months(deployment, [MONTH])
-    path = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH).data / "decision.json"
+    path = deployment.lake.current(Partition("sentinel2/gated_tiles", TILE, MONTH)).data / "decision.json"
     path.write_bytes(path.read_bytes().replace(b'"REJECTED"', b'"PASSED"').replace(b'"passed":false', b'"passed":true'))
     shutil.rmtree(deployment.lake_path / PRODUCT)
 
@@ -77,7 +80,7 @@ def test_an_edited_decision_lets_nothing_in(tmp_path: Path) -> None:
 
 def test_an_edited_list_of_scenes_is_not_read(half: Deployment) -> None:
     """It says how digital numbers are shifted: altered, it would alter reflectance without a trace."""
-    path = half.lake.current("sentinel2/raw_tiles", TILE, MONTH).data / "scenes.json"
+    path = half.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH)).data / "scenes.json"
     document = json.loads(path.read_bytes())
     document[0]["scenes"][0]["dn_shift"] += 1
     path.write_text(json.dumps(document))
@@ -122,7 +125,7 @@ def test_a_parcel_is_never_given_anothers_decision(half: Deployment) -> None:
 
 def test_missing_data_of_a_head_is_damage(half: Deployment) -> None:
     """A record whose data is gone is named, with its cure; it does not look like an empty month."""
-    shutil.rmtree(half.lake.current("sentinel2/indices", TILE, MONTH).data)
+    shutil.rmtree(half.lake.current(Partition("sentinel2/indices", TILE, MONTH)).data)
 
     with pytest.raises(DamagedLake, match=r"sentinel2/indices.*missing"):
         half.materialize("gated_tiles", half.plan(TILE, MONTH, SENTINEL2))
@@ -140,16 +143,16 @@ def test_missing_data_of_a_head_is_damage(half: Deployment) -> None:
 )
 def test_nothing_is_computed_from_altered_bytes(clear: Deployment, asset: str, next_stage: str) -> None:
     """A flipped byte that still decodes would pass into the inventory: what is read must be what was written."""
-    data = clear.lake.current(asset, TILE, MONTH).data
+    data = clear.lake.current(Partition(asset, TILE, MONTH)).data
     # A pixel of a GeoTIFF, or of the last chunk.
     altered = sorted(path for path in data.rglob("*") if path.suffix == ".tif" or "/c/" in path.as_posix())[-1]
     flip_last_byte(altered)
 
     mission = None if next_stage == PRODUCT else SENTINEL2
     with pytest.raises(DamagedLake, match=f"{altered.name}.*must be"):
-        clear.materialize(next_stage, clear.plan(TILE, MONTH, mission, force=True))
+        clear.materialize(next_stage, clear.plan(TILE, MONTH, mission, RunOptions(force=True)))
     run_again = [
-        clear.materialize(stage, clear.plan(TILE, MONTH, of, force=True))
+        clear.materialize(stage, clear.plan(TILE, MONTH, of, RunOptions(force=True)))
         for stage, of in ((asset.rpartition("/")[2], SENTINEL2), (next_stage, mission))
     ]
 
@@ -168,7 +171,7 @@ def test_data_of_which_no_run_tells_is_not_read(clear: Deployment) -> None:
     shutil.rmtree(clear.lake_path / "sentinel2" / "masked_tiles" / TILE / MONTH / "runs")
 
     with pytest.raises(DamagedLake, match="no run record"):
-        clear.materialize("gated_tiles", clear.plan(TILE, MONTH, SENTINEL2, force=True))
+        clear.materialize("gated_tiles", clear.plan(TILE, MONTH, SENTINEL2, RunOptions(force=True)))
 
 
 def test_ground_of_a_scene_without_a_band_loses_that_band_only(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_scenes_that_were_all_excluded_are_not_no_scenes(tmp_path: Path) -> None
 
     run_months(deployment, [MONTH])
 
-    record = deployment.lake.current("sentinel2/gated_tiles", TILE, MONTH)
+    record = deployment.lake.current(Partition("sentinel2/gated_tiles", TILE, MONTH))
     assert record.output["reasons"] == ["all_scenes_refused"]
 
 
@@ -205,5 +208,5 @@ def test_all_of_a_mission_is_in_the_requests_made_from_it(half: Deployment) -> N
     """No field decides an output without being part of the request: the manifest says every value."""
 
     for stage in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices"):
-        manifest = half.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+        manifest = half.lake.current(Partition(f"sentinel2/{stage}", TILE, MONTH)).document["plan"]
         assert manifest["mission"] == described(SENTINEL2)

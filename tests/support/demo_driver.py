@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mrv_assets.demo.inputs import make_inputs
-from mrv_assets.demo.running import run_simulated
+from mrv_assets.demo.run import run_simulated
 from mrv_assets.settings import demo_settings, simulated_settings
 
 STEPS = ("os.rename", "os.link", "os.mkdir")

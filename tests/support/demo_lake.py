@@ -20,13 +20,16 @@ from typing import Any
 
 import forked
 import yaml
+from stage_names import STAGES
 
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
+from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.lake.store import Lake
-from mrv_assets.reports.answers import table_rows
 from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.stages.materialize import Materialized
+from mrv_assets.stages.table import PRODUCT
 
 Json = dict[str, Any]
 
@@ -203,12 +206,15 @@ def _lies_in(path: Any, lake: str) -> bool:
 
 def rows(deployment: Deployment, month: str, tile: str = TILE) -> dict[str, Json]:
     """The current rows of a month's parcels.parquet by parcel id, without geometry."""
-    return {row["parcel_id"]: row for row in table_rows(deployment.lake.current(PRODUCT, tile, month))}
+    record = deployment.lake.current(Partition(PRODUCT, tile, month))
+    return {row["parcel_id"]: row for row in read_rows(record.data / TABLE)}
 
 
 def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
     """The gate's current decision on a month."""
-    found: Json = json.loads((lake.current("sentinel2/gated_tiles", tile, month).data / "decision.json").read_bytes())
+    found: Json = json.loads(
+        (lake.current(Partition("sentinel2/gated_tiles", tile, month)).data / "decision.json").read_bytes()
+    )
     return found
 
 
@@ -265,10 +271,10 @@ def golden_of_simulated(demo: Demo) -> Json:
     deployment = demo.simulated
     months: Json = {}
     for month in deployment.months:
-        upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
+        upstream = deployment.lake.current(Partition(PRODUCT, TILE, month)).upstream
         gates = {
             asset: json.loads(
-                (deployment.lake.record(asset, TILE, month, upstream[asset]).data / DECISION).read_bytes()
+                (deployment.lake.record(Partition(asset, TILE, month), upstream[asset]).data / DECISION).read_bytes()
             )
             for asset in sorted(upstream)
         }

@@ -10,10 +10,11 @@ from typing import Any
 import forked
 import month_driver
 from demo_lake import a_deployment
+from stage_names import PRODUCT, STAGES
 
 import mrv_assets
 from mrv_assets.audit.code import Source
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.stages.materialize import Materialized
 
 Json = dict[str, Any]

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import yaml
-from block_scenes import AROUND, CLOUD, CORNER, PLAIN, Box, SceneSpec, a_programme_of, shaded
+from block_scenes import AROUND, CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import Json, a_deployment
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.export.build import export_answer
-from mrv_assets.export.options import wanted
+from mrv_assets.export.options import checked_options
+from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.reports.export import answer
+from mrv_assets.stages.table import PRODUCT
 
 PASSED, REJECTED, NO_NBR, NOT_RUN = "2018-07", "2018-08", "2018-09", "2018-10"
 HIDDEN = "-3 @home"
@@ -61,7 +64,8 @@ NOT_GIVEN: Json = {"tile": None, "month": None, "indices": (), "crs": None, "ste
 
 def exported(deployment: Deployment, kind: str, folder: Path, **options: object) -> Json:
     """Export to a folder; gives the answer."""
-    return export_answer(deployment, wanted(kind, **{**NOT_GIVEN, **options}), folder, lambda name, done, of: None)
+    chosen = checked_options(kind, **{**NOT_GIVEN, **options})
+    return answer(deployment, chosen, folder, lambda name, done, of: None)
 
 
 def export_until(program: Path, folder: Path, tell: Connection, dies_at: int | None) -> None:
@@ -87,3 +91,12 @@ def _step(steps: Iterator[int], dies_at: int | None) -> None:
 def _is_step(event: str, args: tuple[Any, ...], root: str) -> bool:
     gives_or_takes_names = event in ("open", "os.rename", "os.mkdir", "os.rmdir", "os.remove")
     return gives_or_takes_names and any(isinstance(path, str | Path) and str(path).startswith(root) for path in args)
+
+
+def expected_rows(deployment: Deployment) -> list[Json]:
+    """The rows of the lake's tables in the order of an export, each with its record's audit hash."""
+    rows = []
+    for month in (PASSED, REJECTED, NO_NBR):
+        record = deployment.lake.current(Partition(PRODUCT, TILE, month))
+        rows += [{**row, "mrv_audit_hash": record.audit_hash} for row in read_rows(record.data / TABLE)]
+    return sorted(rows, key=lambda row: (row["parcel_id"].encode(), row["month"]))

@@ -17,7 +17,7 @@ from servers import made_content
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
-from mrv_assets.transport.read_cache import KeptTransport
+from mrv_assets.transport.read_cache import ReadCache
 from mrv_assets.transport.store import ByteRange, Transport
 
 LIMITS = Limits(silence_s=0.3, connect_s=5, backoff_s=0.01, longest_backoff_s=0.2, part_bytes=256 << 10, attempts=12)
@@ -63,7 +63,7 @@ def read_one(transport: Transport, base: str, name: str) -> dict[str, Any]:
 def main(what: str, base: str, count: str, folder: str = "") -> None:
     """Read objects side by side."""
     with HttpTransport(HostRules(loopback=True), limits=LIMITS) as network, ThreadPoolExecutor(THREADS) as pool:
-        transport: Transport = KeptTransport(network, Path(folder)) if folder else network
+        transport: Transport = ReadCache(network, Path(folder)) if folder else network
         if what == "measure":
             # Libraries, threads, connections and what is remembered to compare with are there before it is measured
             # what reading adds.

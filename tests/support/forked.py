@@ -17,13 +17,16 @@ from pathlib import Path
 PRELOADED = (
     *("garbage", "unsynced"),
     *(f"mrv_assets.{name}" for name in ("cli.main", "deployment", "programme.parcels", "stac.open", "lake.view")),
-    *(f"mrv_assets.reports.{name}" for name in ("answers", "drift", "explain", "export", "verify")),
+    *(
+        f"mrv_assets.reports.{name}"
+        for name in ("drift", "explain", "export", "plan", "qa_decide", "qa_list", "run", "tiles", "verify")
+    ),
     *(f"mrv_assets.verify.{name}" for name in ("drift", "proof", "rerun", "verification")),
     *(f"mrv_assets.defs.{name}" for name in ("build", "partitions", "runs")),
-    *(f"mrv_assets.export.{name}" for name in ("build", "catalogue", "csv_file", "rasters", "rows")),
+    *(f"mrv_assets.export.{name}" for name in ("build", "cog", "csv", "geoparquet", "stac")),
     *(f"mrv_assets.stages.{name}" for name in ("raw_tiles", "aligned_tiles", "masked_tiles", "indices")),
-    *(f"mrv_assets.stages.{name}" for name in ("gated_tiles", "manual_decisions", "monthly_proxies", "not_evaluated")),
-    "mrv_assets.demo.text",
+    *(f"mrv_assets.stages.{name}" for name in ("gated_tiles", "manual_decisions", "monthly_proxies")),
+    *("mrv_assets.stages.not_evaluated", "mrv_assets.stages.run", "mrv_assets.demo.report"),
     *(f"dagster._core.execution.{name}" for name in ("api", "asset_backfill", "execute_in_process")),
     *(f"dagster._core.{name}" for name in ("instance.factory", "storage.sqlite_storage", "workspace.context")),
     *("dagster._core.storage.local_compute_log_manager", "dagster._grpc.impl", "dagster._scheduler.scheduler"),

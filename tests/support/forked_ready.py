@@ -2,7 +2,8 @@
 
 import gc
 
-from mrv_assets.deployment import PRODUCT, STAGES
+from stage_names import PRODUCT, STAGES
+
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.pixel_map import is_coarser
 from mrv_assets.stages.source_code import stage_code

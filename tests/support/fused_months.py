@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from once import Once
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.science.grid import Window
 from mrv_assets.simulated.archive import Archive, Landsat, Sentinel1, Sentinel2
 from mrv_assets.simulated.publish import simulate
+from mrv_assets.stages.table import PRODUCT
 
 Json = dict[str, Any]
 
@@ -100,7 +101,10 @@ def product(deployment: Deployment, month: str) -> Record:
 
 def statuses(deployment: Deployment, month: str) -> list[str]:
     """The gate's current decision on each mission."""
-    gated = [deployment.lake.current(f"{mission.name}/gated_tiles", TILE, month) for mission in deployment.missions]
+    gated = [
+        deployment.lake.current(Partition(f"{mission.name}/gated_tiles", TILE, month))
+        for mission in deployment.missions
+    ]
     return [decision_of(record)["status"] for record in gated]
 
 
@@ -146,9 +150,12 @@ class Seen:
 def seen_by(deployment: Deployment, mission: str, month: str, window: tuple[slice, slice]) -> Seen:
     """What the lake holds of a mission's month."""
     current = {
-        stage: deployment.lake.current(f"{mission}/{stage}", TILE, month) for stage in ("masked_tiles", "indices")
+        stage: deployment.lake.current(Partition(f"{mission}/{stage}", TILE, month))
+        for stage in ("masked_tiles", "indices")
     }
-    observations = decision_of(deployment.lake.current(f"{mission}/gated_tiles", TILE, month))["observations"]
+    observations = decision_of(deployment.lake.current(Partition(f"{mission}/gated_tiles", TILE, month)))[
+        "observations"
+    ]
     used = [step for step, one in enumerate(observations) if one["used"]]
     flags = Stored(data=current["masked_tiles"].data, window=window).read("unclear_flags")[used]
     return Seen(

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from dask.callbacks import Callback
+from stage_names import PRODUCT, STAGES
 
 import mrv_assets
 from mrv_assets.audit.manual_decisions import Statement, signed
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.audit.record import Partition
+from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotReproducible
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.review.keys import read_key
 from mrv_assets.stages.materialize import Materialized
+from mrv_assets.stages.options import RunOptions
 
 Json = dict[str, Any]
 
@@ -79,7 +82,7 @@ def materialized(program: Path, lakes: Path, workers: int, dask_address: str | N
 def decided_again(deployment: Deployment, tile: str, month: str) -> Iterator[tuple[str, Materialized]]:
     """What rests on the decision, computed."""
     for asset, mission in zip(DECIDED, (deployment.missions[0], None), strict=True):
-        plan = deployment.plan(tile, month, mission, force=True)
+        plan = deployment.plan(tile, month, mission, RunOptions(force=True))
         yield asset, deployment.materialize(asset.rpartition("/")[2], plan)
 
 
@@ -90,7 +93,7 @@ def approve(deployment: Deployment, tile: str, month: str, keys: Sequence[Path])
         # Where the month is approved already, this is still what the gate measured.
         measured = deployment.materialize(stage, deployment.plan(tile, month, mission))
     rejected = measured.record.decided_on or measured.audit_hash
-    record = deployment.lake.record(GATED, tile, month, rejected)
+    record = deployment.lake.record(Partition(GATED, tile, month), rejected)
     roles = {who.name: who.role for who in deployment.program.the_reviewers}
     for key in keys:
         statement = Statement(

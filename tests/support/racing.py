@@ -12,8 +12,7 @@ from typing import Any
 
 from block_scenes import MONTH, TILE
 from demo_lake import a_deployment
-
-from mrv_assets.deployment import PRODUCT, STAGES
+from stage_names import PRODUCT, STAGES
 
 ASSETS = (*(f"sentinel2/{stage}" for stage in STAGES), PRODUCT)
 TIMEOUT_S = 60.0

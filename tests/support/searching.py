@@ -10,7 +10,7 @@ from stac_servers import Asked, Json, Reply, StacServer, Twist, stac_server
 from mrv_assets.errors import CatalogueError
 from mrv_assets.stac.api import ApiCatalogue
 from mrv_assets.stac.presets import preset_of
-from mrv_assets.stac.source import Found
+from mrv_assets.stac.source import SearchResult
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.limits import Limits
 
@@ -26,7 +26,7 @@ def api(root: str, *, rules: HostRules | None = None, **limits: Any) -> ApiCatal
     return ApiCatalogue(preset_of(root), rules or HostRules(loopback=True), Limits(**{**SMALL, **limits}))
 
 
-def search(root: str, collection: str = "sentinel-2", **limits: Any) -> Found:
+def search(root: str, collection: str = "sentinel-2", **limits: Any) -> SearchResult:
     """The items of July in SW Romania."""
     return api(root, **limits).search(collection, HERE, *JULY)
 
@@ -46,6 +46,6 @@ def at_search(number: int | None, reply: Callable[[Asked, Json], Json | Reply]) 
     )
 
 
-def names(found: Found) -> list[str]:
+def names(found: SearchResult) -> list[str]:
     """The items' ids, in order."""
     return [item["id"] for item in found.items]

@@ -11,10 +11,12 @@ import pytest
 import yaml
 from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, publish, shaded
 from demo_lake import Json, evidence, rows, run_months
+from stage_names import PRODUCT, STAGES
 
-from mrv_assets.audit.record import Record
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.audit.record import Partition, Record
+from mrv_assets.deployment import Deployment
+from mrv_assets.reports.verify import answer as verify
+from mrv_assets.verify.verification import Options
 
 SHUT, OPEN = "2018-07", "2018-08"
 """Half of its parcels' area is under cloud, and the gate rejected it; a clear sky, and the gate passed it."""
@@ -85,7 +87,7 @@ def materialized(deployment: Deployment, *assets: str, month: str = SHUT, **chan
 
 def current(deployment: Deployment, asset: str, month: str = SHUT) -> Record:
     """The current record of an asset's month."""
-    return deployment.lake.current(asset, TILE, month)
+    return deployment.lake.current(Partition(asset, TILE, month))
 
 
 def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
@@ -100,7 +102,7 @@ def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
 
 def folder_of(deployment: Deployment, asset: str, month: str = SHUT) -> Path:
     """The folder of an asset's month in the lake."""
-    return deployment.lake.slot(asset, TILE, month).folder
+    return deployment.lake.slot(Partition(asset, TILE, month)).folder
 
 
 def without_product(deployment: Deployment, month: str = SHUT) -> Deployment:
@@ -128,7 +130,7 @@ def refused(deployment: Deployment, error: type[Exception], says: str) -> Iterat
 
 def verified(deployment: Deployment, *, again: bool = False, **wanted: str) -> Json:
     """What `mrv verify` answers."""
-    found: Json = verify(deployment.lake_path, Wanted(**wanted), again=again, progress=lambda *_: None)
+    found: Json = verify(deployment.lake_path, Options(**wanted), again=again, progress=lambda *_: None)
     return found
 
 

@@ -237,8 +237,9 @@ class _Handler(QuietHandler):
         time.sleep(reply.wait_s)
         length = len(reply.body) if reply.length is None else reply.length
         headers = {"Content-Type": "application/json", "Content-Length": str(length), **reply.headers}
-        if reply.endless:
+        if reply.endless or "Transfer-Encoding" in reply.headers:
             del headers["Content-Length"]
+        if reply.endless:
             self.close_connection = True
         head = f"HTTP/1.1 {reply.status} -\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n"
         self._trickle(head.encode(), reply.header_pause_s)

@@ -9,8 +9,9 @@ from block_scenes import CLOUD, Box, SceneSpec, parcels, publish, shaded
 from demo_lake import a_deployment, a_program
 from mission_scenes import CLEAR, COLLECTIONS, Look, around, landsat, publish_looks, sentinel1
 from numpy.typing import NDArray
+from stage_names import PRODUCT, STAGES
 
-from mrv_assets.deployment import PRODUCT, STAGES, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.science.blocks import BLOCK
 
 ORDER = ("sentinel2", "landsat", "sentinel1")

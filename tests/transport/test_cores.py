@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport import event_loop
 from mrv_assets.transport.cores import computing
 
 
@@ -55,6 +55,6 @@ def test_threads_that_compute_stay_behind_the_event_loop() -> None:
         pass
 
     assert found == {min(19, before + 10)}
-    assert niceness() == before == loop.run(of_the_loop())
+    assert niceness() == before == event_loop.run(of_the_loop())
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(niceness).result() == before

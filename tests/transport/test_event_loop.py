@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from servers import RangeServer
 
-from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport import event_loop
 
 TESTS = Path(__file__).parents[1] / "support"
 
@@ -23,7 +23,7 @@ async def ident() -> int:
 def test_one_thread_runs_it_for_all() -> None:
     """Whoever asks, the work runs on one thread that is nobody's own."""
     with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda _: loop.run(ident()), range(50)))
+        found = set(pool.map(lambda _: event_loop.run(ident()), range(50)))
 
     assert len(found) == 1
     assert threading.get_ident() not in found
@@ -33,7 +33,7 @@ def test_it_works_where_a_loop_already_runs() -> None:
     """In an async asset or a dask worker; asyncio.run would refuse."""
 
     async def inside() -> int:
-        return loop.run(ident())
+        return event_loop.run(ident())
 
     assert asyncio.run(inside()) != threading.get_ident()
 
@@ -42,10 +42,10 @@ def test_waiting_for_it_on_its_own_thread_is_an_error_and_no_deadlock() -> None:
     """It would wait for itself for ever."""
 
     async def inside() -> int:
-        return loop.run(ident())
+        return event_loop.run(ident())
 
     with pytest.raises(RuntimeError, match="own thread"):
-        loop.run(inside())
+        event_loop.run(inside())
 
 
 def test_an_interrupted_wait_ends_the_work() -> None:
@@ -61,7 +61,7 @@ def test_an_interrupted_wait_ends_the_work() -> None:
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.1)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(endless())
+        event_loop.run(endless())
     signal.signal(signal.SIGALRM, before)
 
     assert cancelled.wait(5)

@@ -356,5 +356,7 @@ def test_a_host_that_is_not_there_is_no_hang(opened: Any) -> None:
     """A refused connection, a name that does not exist: tried so often, and said in words."""
     from servers import free_port
 
-    with pytest.raises(ObjectReadError, match=r"no connection \(Connection refused\), after 2 attempts"):
+    with pytest.raises(
+        ObjectReadError, match=r"no connection to 127\.0\.0\.1 \(Connection refused\), after 2 attempts"
+    ):
         opened(attempts=2).stat(f"http://127.0.0.1:{free_port()}/a")

@@ -55,17 +55,17 @@ def test_a_named_host_may_be_asked(href: str) -> None:
         ("https://evil.com/data.example.org", "not a host that was named"),
         ("https://evil.com#@data.example.org/", "not a host that was named"),
         ("https://data.example.org@evil.com/", "user name or password"),
-        ("https://data.example.org\\@evil.com/", "no well-formed URL"),
-        ("https://data.example.org\t.evil.com/", "no well-formed URL"),
-        ("https://data.example.org/a b.tif", "no well-formed URL"),
-        ("https://dáta.example.org/a.tif", "no well-formed URL"),
-        ("https://data.example.org:99999/a.tif", "no well-formed URL"),
-        ("https://data.example.org/" + "a" * 9000, "no well-formed URL"),
+        ("https://data.example.org\\@evil.com/", "not a well-formed URL"),
+        ("https://data.example.org\t.evil.com/", "not a well-formed URL"),
+        ("https://data.example.org/a b.tif", "not a well-formed URL"),
+        ("https://dáta.example.org/a.tif", "not a well-formed URL"),
+        ("https://data.example.org:99999/a.tif", "not a well-formed URL"),
+        ("https://data.example.org/" + "a" * 9000, "not a well-formed URL"),
         ("https://%64ata.example.org/a.tif", "neither a host's name nor an address"),
         ("https://data..example.org/a.tif", "neither a host's name nor an address"),
         ("https://xn--0.blob.example.net/a.tif", "neither a host's name nor an address"),
-        ("https://[::1]%40%40@", "no well-formed URL"),
-        ("https://[%40]@?", "no well-formed URL"),
+        ("https://[::1]%40%40@", "not a well-formed URL"),
+        ("https://[%40]@?", "not a well-formed URL"),
     ],
 )
 def test_every_other_link_is_refused(href: str, reason: str) -> None:
@@ -153,6 +153,16 @@ def test_this_machine_is_asked_only_by_explicit_option(host: str) -> None:
     for elsewhere in ("http://10.0.0.1/", "https://10.0.0.1/", "https://169.254.169.254/", "http://data.example.org/"):
         with pytest.raises(HostRefused):
             HERE.check(elsewhere)
+
+
+def test_a_host_that_is_asked_over_https_alone_is_asked_so_where_a_link_says_http() -> None:
+    """Its own http links, by host and port, are followed over https; another's are refused as before."""
+    rules = HostRules(hosts=("data.example.org", "b.example.org"), https_only="data.example.org")
+
+    assert str(rules.check("http://data.example.org/a%2fb?c=%20")) == "https://data.example.org/a%2fb?c=%20"
+    for elsewhere in ("http://b.example.org/", "http://data.example.org:81/", "http://u@data.example.org/"):
+        with pytest.raises(HostRefused):
+            rules.check(elsewhere)
 
 
 @pytest.mark.parametrize("pattern", ["*", "*.", "*.com", "https://a.org", "a.org/b", "A.org", "a.*.org", "a.org:1", ""])
@@ -279,7 +289,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(opened: Any, tmp_path: Path
     with range_server(tls=self_signed(tmp_path)) as imposter:
         imposter.put("a", b"bytes")
 
-        with pytest.raises(ObjectReadError, match="certificate cannot be trusted") as error:
+        with pytest.raises(ObjectReadError, match="the certificate of localhost cannot be trusted") as error:
             opened().stat(imposter.url("a", "localhost"))
 
         assert error.value.permanent

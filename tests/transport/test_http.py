@@ -14,7 +14,7 @@ from stac_servers import QuietHandler, serving
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.errors import ObjectReadError
-from mrv_assets.transport import event_loop as loop
+from mrv_assets.transport import event_loop
 from mrv_assets.transport.store import ByteRange
 
 DATA = made_content("object-300000")
@@ -263,7 +263,7 @@ def test_the_loop_goes_on_while_threads_digest(server: RangeServer, opened: Any)
     lags = []
     for _ in range(3):
         done = threading.Event()
-        ticking = loop.start(longest_lag(done))
+        ticking = event_loop.start(longest_lag(done))
         assert transport.digest(url, "sha3_256") == expected
         done.set()
         lags.append(ticking.result(5))

@@ -17,11 +17,10 @@ from moto.server import ThreadedMotoServer
 from signing_servers import ACCESS_KEY, S3, SECRET_KEY, SESSION_TOKEN, s3_server, signature
 
 from mrv_assets.errors import HostRefused, ObjectChanged, ObjectReadError
-from mrv_assets.transport.bucket import Bucket
 from mrv_assets.transport.hosts import HostRules
 from mrv_assets.transport.http import HttpTransport
 from mrv_assets.transport.limits import Limits
-from mrv_assets.transport.s3 import S3Signer
+from mrv_assets.transport.s3 import Bucket, S3Signer
 from mrv_assets.transport.signing import Signed
 from mrv_assets.transport.store import ByteRange
 

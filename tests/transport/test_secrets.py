@@ -86,7 +86,7 @@ def test_no_failure_shows_a_secret(
         assert error is None or SECRET not in shown(error)
     records = [(record.getMessage(), record.args, record.exc_text) for record in caplog.records]
     assert SECRET not in repr(records)
-    assert SECRET not in repr([transport, vars(transport)["_signer"].__class__, transport.counters()])
+    assert SECRET not in repr([transport, vars(transport)["_connections"], transport.counters()])
 
 
 def calls(transport: Any, href: str) -> list[Callable[[], Any]]:

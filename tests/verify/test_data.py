@@ -22,7 +22,7 @@ from tampering import (
     the_only,
 )
 
-from mrv_assets.deployment import PRODUCT
+from mrv_assets.stages.table import PRODUCT
 
 # Each edit is made as someone would who knows how a lake is checked: the run record is edited too, so that every stored
 # byte is as it says, and it has the name that it must have.

@@ -10,9 +10,10 @@ from block_scenes import CORNER, MONTH, PLAIN, TILE, Box, SceneSpec, a_programme
 from demo_lake import evidence, mrv, rows, run_months
 from jsonschema import Draft202012Validator
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.reports.drift import drifted
-from mrv_assets.verify.drift import drift_answer
+from mrv_assets.reports.drift import answer as drift_answer
+from mrv_assets.reports.drift import text
 
 Json = dict[str, Any]
 
@@ -75,7 +76,7 @@ def test_scenes_that_came_changed_and_went_are_named(deployment: Deployment) -> 
 def test_a_terminal_is_shown_no_commands(deployment: Deployment) -> None:
     """Ids of what came and went are text on one line, and so is what an error quotes of a catalogue."""
     republish(deployment, SceneSpec(id="\x1b[2J\rVERIFIED\nVERIFIED: everything"))
-    page = drifted(answer(deployment))
+    page = text(answer(deployment))
     for path in (deployment.program_path.parent / "catalogue").rglob("*.json"):
         path.write_text(path.read_text().replace('"sentinel-2"', '"\\u001b[2J"'))
 
@@ -129,7 +130,7 @@ def test_every_value_that_would_move_is_listed_before_it_does(deployment: Deploy
     assert {v["column"]: (v["old"], v["new"]) for v in to_come} == expected
     assert {v["column"]: (v["old"], v["new"]) for v in moved} == expected
     assert {v["new_record"] for v in to_come} == {None}
-    current = deployment.lake.current("monthly_proxies", TILE, MONTH)
+    current = deployment.lake.current(Partition("monthly_proxies", TILE, MONTH))
     assert {v["new_record"] for v in moved} == {current.audit_hash}
 
 

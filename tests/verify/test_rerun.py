@@ -28,9 +28,11 @@ from small_month import HOLE, a_small_month
 from tampering import ASSETS, flip, forge, quiet
 from watched_mrv import CHANGED
 
-from mrv_assets.deployment import PRODUCT, Deployment
+from mrv_assets.deployment import Deployment
 from mrv_assets.formats.arrays import RASTERS
-from mrv_assets.verify.verification import Wanted, verify
+from mrv_assets.reports.verify import answer as verify
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import Options
 
 RAW, ALIGNED, MASKED, INDICES, GATED, _ = ASSETS
 AGAIN = ASSETS[1:]
@@ -55,7 +57,7 @@ def lake(deployment: Deployment, tmp_path: Path) -> Path:
 
 def again(lake: Path, **wanted: str) -> Json:
     """The answer of `mrv verify --rerun`."""
-    answer: Json = verify(lake, Wanted(**wanted), again=True, progress=quiet)
+    answer: Json = verify(lake, Options(**wanted), again=True, progress=quiet)
     return answer
 
 

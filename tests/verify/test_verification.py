@@ -28,9 +28,10 @@ from tampering import (
     the_only,
 )
 
-from mrv_assets.deployment import PRODUCT
-from mrv_assets.reports.verify import verified
-from mrv_assets.verify.verification import NotALake, Wanted, verify
+from mrv_assets.reports.verify import answer as verify
+from mrv_assets.reports.verify import text
+from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.verification import NotALake, Options
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ def lake(demo: Demo, tmp_path: Path) -> Path:
 
 def answer(lake: Path, **wanted: str) -> Json:
     """What `verify` answers about a lake or a part of it."""
-    return verify(lake, Wanted(**wanted), again=False, progress=quiet)
+    return verify(lake, Options(**wanted), again=False, progress=quiet)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -153,7 +154,7 @@ def test_progress_counts_partitions(lake: Path) -> None:
     """Each partition is told once it is done, of how many."""
     told: list[tuple[str, int, int]] = []
 
-    verify(lake, Wanted(month=PASSED), again=False, progress=lambda name, done, of: told.append((name, done, of)))
+    verify(lake, Options(month=PASSED), again=False, progress=lambda name, done, of: told.append((name, done, of)))
 
     assert [(done, of) for _, done, of in told] == [(number, 6) for number in range(1, 7)]
     assert {name for name, *_ in told} == {f"{asset}/{TILE}/{PASSED}" for asset in ASSETS}
@@ -176,7 +177,7 @@ def test_what_a_crash_leaves_is_listed_and_is_no_finding(lake: Path) -> None:
     assert found["verified"]
     listed = sorted(path.relative_to(lake).as_posix() for path in [*hidden, lake / ".staging" / "pipe"])
     assert sorted(found["hidden"]) == listed
-    assert f"Not looked at: 4 hidden files, unfinished or set aside, such as {found['hidden'][0]}." in verified(found)
+    assert f"Not looked at: 4 hidden files, unfinished or set aside, such as {found['hidden'][0]}." in text(found)
 
 
 def test_a_hidden_file_within_data_is_found(lake: Path) -> None:
@@ -193,7 +194,7 @@ def test_the_page_shows_each_finding_with_its_cure(lake: Path) -> None:
     """Object, what was expected and found, and what to do; the verdict is the last line."""
     path = flip(sorted(data_of(lake, INDICES, PASSED).glob("ndvi/c/*/*/*"))[0])
 
-    page = verified(answer(lake)).splitlines()
+    page = text(answer(lake)).splitlines()
 
     at = page.index(path.relative_to(lake).as_posix())
     assert re.fullmatch(r"  stored bytes: expected [0-9a-f]{64}", page[at + 1])
@@ -301,7 +302,7 @@ def test_only_part_of_a_month_computed_again_needs_the_rest(lake: Path) -> None:
     """Raw tiles that nobody asked to verify are damaged: that is a finding, not an answer and not a failure."""
     path = flip(sorted(data_of(lake, RAW, PASSED).glob("*/red.tif"))[0])
 
-    found = verify(lake, Wanted(month=PASSED, asset=PRODUCT), again=True, progress=quiet)
+    found = verify(lake, Options(month=PASSED, asset=PRODUCT), again=True, progress=quiet)
 
     assert not found["verified"]
     assert [one["object"] for one in found["findings"]] == [path.relative_to(lake).as_posix()]
@@ -312,7 +313,7 @@ def test_a_month_with_findings_is_not_computed_again(lake: Path) -> None:
     """Nothing is computed from evidence that is known to be altered; the other month is."""
     flip(the_only(partition(lake, GATED, PASSED) / "runs"))
 
-    found = verify(lake, Wanted(), again=True, progress=quiet)
+    found = verify(lake, Options(), again=True, progress=quiet)
 
     assert {one["month"]: one["answer"] for one in found["rerun"]} == {PASSED: "NOT_RERUN", REJECTED: "IDENTICAL"}
-    assert "NOT_RERUN" in verified(found)
+    assert "NOT_RERUN" in text(found)

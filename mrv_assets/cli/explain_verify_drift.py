@@ -1,0 +1,85 @@
+"""`mrv explain`, `mrv verify` and `mrv drift`: the verbs that read a lake and change nothing in it."""
+
+from pathlib import Path
+
+import click
+
+from mrv_assets.cli.shared import (
+    FINDING,
+    Progress,
+    as_json_option,
+    chosen,
+    month_option,
+    open_deployment,
+    print_answer,
+    tile_option,
+)
+from mrv_assets.settings import current
+
+
+@click.command()
+@click.argument("parcel")
+@click.argument("month")
+@click.option(
+    "--proof", type=click.Path(path_type=Path, dir_okay=False), help="Write a proof of the number to this new file."
+)
+@as_json_option
+def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
+    """Follow one number of PARCEL in MONTH back to its scenes."""
+    from mrv_assets.reports.explain import answer, text
+
+    deployment = open_deployment()
+    explanation = answer(deployment, parcel, month)
+    if proof is not None:
+        from mrv_assets.verify.proof import write_proofs
+
+        for path, audit_hash in write_proofs(deployment.lake, explanation, proof):
+            click.echo(f"Proof of record {audit_hash}: {path}", err=True)
+    print_answer(explanation, text, as_json)
+
+
+@click.command()
+@click.argument("lake", required=False, type=click.Path(path_type=Path))
+@tile_option
+@month_option
+@click.option("--asset", help="Only this asset, such as sentinel2/indices.")
+@click.option("--rerun", is_flag=True, help="Compute again from the raw tiles, and compare.")
+@as_json_option
+def verify(
+    lake: Path | None, tile: str | None, month: str | None, asset: str | None, rerun: bool, as_json: bool
+) -> None:
+    """Compare every object in LAKE with its record. Needs the lake only; changes nothing.
+
+    Without LAKE the programme's own lake is compared.
+    """
+    from mrv_assets.reports.verify import answer, text
+    from mrv_assets.verify.verification import Options
+
+    root = lake or current().lake_path
+    verification = answer(root, Options(tile=tile, month=month, asset=asset), again=rerun, progress=Progress())
+    print_answer(verification, text, as_json)
+    if not verification["verified"]:
+        raise click.exceptions.Exit(FINDING)
+
+
+@click.command()
+@tile_option
+@month_option
+@click.option(
+    "--compute", is_flag=True, help="Compute stale months in a temporary folder, and list the values that would move."
+)
+@as_json_option
+def drift(tile: str | None, month: str | None, compute: bool, as_json: bool) -> None:
+    """List scenes that came, changed or went, stale partitions, and values that moved. Changes nothing.
+
+    Exit code 1 when the list is not empty.
+    """
+    from mrv_assets.reports.drift import answer, text
+
+    deployment = open_deployment()
+    tiles, months = chosen(deployment, tile, month)
+    deployment.plan(tiles[0], months[0])
+    drifted = answer(deployment, tiles, months, compute=compute, progress=Progress())
+    print_answer(drifted, text, as_json)
+    if drifted["scenes"] or drifted["stale"] or drifted["values"]:
+        raise click.exceptions.Exit(FINDING)

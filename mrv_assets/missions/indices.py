@@ -1,0 +1,90 @@
+"""Indices as data: the formula of each, with its source. A new index is one row of the table below."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralIndex:
+    """One index: ``gain (first - second) / (sum of weight x band + constant)``, on reflectance."""
+
+    name: str
+    long_name: str
+    bands: tuple[str, ...]
+    """Two or three; the first two are those of the numerator."""
+    weights: tuple[float, ...] = (1.0, 1.0)
+    """Of each band in the denominator."""
+    constant: float = 0.0
+    """Added to the denominator, reflectance."""
+    gain: float = 1.0
+    limit: float = 1.0
+    """Beyond this in size a value is noise, not vegetation: invalid, counted, never clipped."""
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadarIndex:
+    """One index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power."""
+
+    name: str
+    long_name: str
+    gain: float
+    weight: float
+    """Of VH in the denominator."""
+    source: str
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The bands it is made of."""
+        return "vh", "vv"
+
+
+Index = SpectralIndex | RadarIndex
+
+INDICES: dict[str, Index] = {
+    index.name: index
+    for index in (
+        SpectralIndex(
+            name="ndvi",
+            long_name="normalized difference vegetation index",
+            bands=("nir", "red"),
+            source="Rouse et al. 1974: (N - R) / (N + R)",
+        ),
+        SpectralIndex(
+            name="evi",
+            long_name="enhanced vegetation index",
+            bands=("nir", "red", "blue"),
+            weights=(1.0, 6.0, -7.5),
+            constant=1.0,
+            gain=2.5,
+            limit=2.0,
+            source="Huete et al. 2002: 2.5 (N - R) / (N + 6 R - 7.5 B + 1)",
+        ),
+        SpectralIndex(
+            name="nbr",
+            long_name="normalized burn ratio",
+            bands=("nir08", "swir22"),
+            source="Key and Benson 2006: (N2 - S2) / (N2 + S2)",
+        ),
+        SpectralIndex(
+            name="ndmi",
+            long_name="normalized difference moisture index",
+            bands=("nir08", "swir16"),
+            source="Gao 1996: (N2 - S1) / (N2 + S1)",
+        ),
+        RadarIndex(
+            name="vh_vv",
+            long_name="ratio of cross-polarized to co-polarized backscatter",
+            gain=1.0,
+            weight=0.0,
+            source="VH / VV, gamma0 in linear power",
+        ),
+        RadarIndex(
+            name="rvi",
+            long_name="radar vegetation index of two polarizations",
+            gain=4.0,
+            weight=1.0,
+            source="Nasirzadehdizaji et al. 2019: 4 VH / (VV + VH), gamma0 in linear power",
+        ),
+    )
+}
+"""Every index, by name; the order is that of the table's columns. A mission has those whose bands it measures."""

@@ -1,0 +1,41 @@
+"""`mrv qa decide`: the decision that was recorded, and the assets that were materialized because of it."""
+
+from collections.abc import Sequence
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.deployment import Ran
+from mrv_assets.reports.run import asset_lines, assets
+from mrv_assets.review.decide import Recorded
+
+
+def answer(recorded: Recorded, ran: Sequence[Ran]) -> Json:
+    """The JSON document of `mrv qa decide`.
+
+    Args:
+        recorded: The decision, as it is in the lake now.
+        ran: The assets that were materialized because of it.
+    """
+    statement = recorded.statement.document
+    del statement["schema"]
+    return {
+        "decision": recorded.decision,
+        **statement,
+        "mission": recorded.mission,
+        "authenticated": recorded.authenticated,
+        "approved": recorded.approved,
+        "approvals_missing": recorded.approvals_missing,
+        "assets": assets(ran),
+    }
+
+
+def text(answer: Json) -> str:
+    """The terminal page: the decision, a line for each asset, and what an approval still lacks."""
+    missing = answer["approvals_missing"]
+    lacking = "a reviewer has rejected it." if missing is None else f"{missing} to approve."
+    return "\n".join(
+        [
+            f"{answer['verdict']} by {answer['reviewer']}: decision {answer['decision']}",
+            *asset_lines(answer["assets"]),
+            *([] if answer["approved"] else [f"Still REJECTED: {lacking}"]),
+        ]
+    )

@@ -1,0 +1,130 @@
+"""The plan of one mission's assets of a tile and month: every parameter that its stages may use."""
+
+from dataclasses import asdict, dataclass
+
+from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.manual_decisions import Reviewer
+from mrv_assets.missions.bandpass import Bandpass
+from mrv_assets.missions.mission import Mission
+from mrv_assets.stages.options import DEFAULT, RunOptions
+from mrv_assets.stages.tile_month import TileMonth
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRules:
+    """The thresholds of the gate; fractions in [0, 1]."""
+
+    min_coverage: float
+    cloud_probability: float
+    dilation_px: int
+    min_scene_clear: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What a programme has done to pixels; a treatment that a mission has no use for changes none of its values."""
+
+    snow_is_clear: bool = False
+    """Whether snow counts as ground that was seen."""
+    bandpass: Bandpass | None = None
+    """Adjustment of one mission's reflectance before indices."""
+    speckle: str = "lee7"
+    """Filter of radar power before indices; ``none`` for none."""
+    orbit_direction: str = "descending"
+    """Side from which radar looks: ``ascending`` or ``descending``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Substitution:
+    """Which missions stand in for one another."""
+
+    order: tuple[str, ...]
+    """Names of the programme's missions, the first choice first."""
+    allow_sar: bool
+    """Whether a radar may stand in for optical missions."""
+    fusion: bool = False
+    """Whether gaps of the month's mission are filled from those behind it, and a radar's indices stand beside."""
+
+    @property
+    def rules(self) -> Json:
+        """What a record states of it: stages that depend on it record it, and readers require it."""
+        return {"allow_sar": self.allow_sar, "fusion": self.fusion, "substitution": list(self.order)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSource:
+    """Where a mission's scenes are published."""
+
+    catalogue: str
+    """A preset's name, the address of a STAC API, or the absolute path of a static catalogue on disk."""
+    collection: str
+    integrity: str = "ranges"
+    """``full``: every file is read whole and compared with its published checksum; else what is needed is read."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that may be read from besides the preset's."""
+    buckets: tuple[str, ...] = ()
+    """Buckets of S3 that may be read from besides the preset's."""
+    loopback: bool = False
+    """Whether this machine may be read from over HTTP."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissionPlan:
+    """One tile and month for one mission: the parameters of its five assets."""
+
+    at: TileMonth
+    mission: Mission
+    source: SceneSource | None
+    """None where stored tiles are used and no catalogue is asked, such as when a lake is computed again."""
+    gate: GateRules
+    treatment: Treatment = Treatment()
+    substitution: Substitution
+    reviewers: tuple[Reviewer, ...] = ()
+    """Who may approve a month that the gate rejected; a record states those of them that it counted."""
+    options: RunOptions = DEFAULT
+
+    def asset(self, stage: str) -> str:
+        """The asset path of a stage of this mission, such as ``sentinel2/indices``."""
+        return f"{self.mission.name}/{stage}"
+
+    @property
+    def earlier_missions(self) -> tuple[str, ...]:
+        """The missions that this one stands in for, in their order."""
+        order = self.substitution.order
+        return order[: order.index(self.mission.name)]
+
+    @property
+    def bandpass(self) -> Bandpass | None:
+        """Adjustment of this mission's reflectance; None where there is none."""
+        stated = self.treatment.bandpass
+        return stated if stated is not None and stated.mission == self.mission.name else None
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether this mission is a radar that would stand in for others without the programme's permission.
+
+        With fusion it would not: its indices stand beside those of the others, which needs no permission.
+        """
+        stands_in = self.mission.name != self.substitution.order[0] and not self.substitution.fusion
+        return stands_in and self.mission.radar and not self.substitution.allow_sar
+
+    @property
+    def mask_rules(self) -> Json:
+        """The programme's rules for masks: masked_tiles record them, and readers of masks require them."""
+        return {
+            "cloud_probability": self.gate.cloud_probability,
+            "dilation_px": self.gate.dilation_px,
+            "snow_is_clear": self.treatment.snow_is_clear,
+        }
+
+    @property
+    def decision_rules(self) -> Json:
+        """The rules of a decision and the parcels it is for: gated_tiles record them, and readers require them.
+
+        A decision under other rules, or for other parcels, decides nothing.
+        """
+        return {
+            "gate": asdict(self.gate),
+            "snow_is_clear": self.treatment.snow_is_clear,
+            "parcels": self.at.parcels.identity,
+        }
