@@ -1,4 +1,30 @@
-"""What can go wrong, grouped by what the person at the other end does next."""
+"""Every error that is raised on purpose, grouped by what its reader does next.
+
+MrvError
+  BadInputError                    correct what was written, then run again
+    ProgramError                   the programme file or the parcels: every problem at once
+    SettingError                   an environment variable
+    TileError                      the name of a tile
+    CatalogueError                 a STAC catalogue
+      SearchTooLarge               fewer months at once
+    LinkRefused                    a link of a catalogue
+      HrefRefused, HostRefused
+    RequestRefused                 an export, or a manual decision
+      ExportError, DecisionRefused
+    LakeMismatch                   the lake of another programme
+    ArchiveError, DemoFolderError  simulated scenes, and the demo's folder
+  PartitionError                   an asset's tile and month
+    NotMaterialized                run it first
+    StaleUpstream                  run it again
+    ClosedPartition                it holds a decision and no values
+      GateRefused, NotEvaluated
+    NotReproducible                compare two outputs
+  DamagedLake                      restore from a backup, or compute again
+  SceneReadError, ObjectReadError  run again: a publisher's file could not be read
+    ObjectChanged
+  HeaderRefused                    nothing to do: the scene is left out, and the record says why
+  HoleError                        add a parcel there, or read elsewhere
+"""
 
 import reprlib
 from dataclasses import dataclass
@@ -82,62 +108,87 @@ class HoleError(MrvError):
         )
 
 
-class NotMaterialized(MrvError):
+class PartitionError(MrvError):
+    """A partition of the lake, an asset's tile and month, cannot be used."""
+
+    def __init__(self, asset: str, tile: str, month: str, *details: object) -> None:
+        # All arguments, in order: errors cross processes, and pickle rebuilds them.
+        super().__init__(asset, tile, month, *details)
+        self.asset, self.tile, self.month = asset, tile, month
+
+    @property
+    def partition(self) -> str:
+        """The partition, as messages name it."""
+        return f"{self.asset} {self.tile} {self.month}"
+
+
+class NotMaterialized(PartitionError):
     """An asset's partition is not in the lake yet."""
 
-    def __init__(self, asset: str, tile: str, month: str) -> None:
-        super().__init__(asset, tile, month)
-        self.asset, self.tile, self.month = asset, tile, month
+    def __str__(self) -> str:
+        return f"{self.partition} is not in the lake. Run: mrv run --tile {self.tile} --month {self.month}"
+
+
+class StaleUpstream(PartitionError):
+    """A partition was made under another programme, or from records that have been replaced since."""
+
+    def __init__(self, asset: str, tile: str, month: str, reason: str) -> None:
+        super().__init__(asset, tile, month, reason)
+        self.reason = reason
 
     def __str__(self) -> str:
         return (
-            f"{self.asset} {self.tile} {self.month} is not in the lake. "
-            f"Run: mrv run --tile {self.tile} --month {self.month}"
+            f"{self.partition}: {self.reason}. "
+            f"Bring the whole partition up to date: mrv run --tile {self.tile} --month {self.month}"
         )
 
 
-class GateRefused(MrvError):
-    """The gate rejected this tile-month; its indices must not be used."""
+class NotReproducible(PartitionError):
+    """The same request gave another output; both are kept for inspection."""
 
-    def __init__(self, asset: str, tile: str, month: str, reasons: tuple[str, ...]) -> None:
-        super().__init__(asset, tile, month, reasons)
-        self.asset, self.tile, self.month, self.reasons = asset, tile, month, reasons
+    def __init__(self, asset: str, tile: str, month: str, first: str, second: str) -> None:
+        super().__init__(asset, tile, month, first, second)
+        self.first, self.second = first, second
 
     def __str__(self) -> str:
         return (
-            f"{self.asset} {self.tile} {self.month} is REJECTED ({', '.join(self.reasons)}). "
+            f"{self.partition}: the same request gave record {self.first[:12]} before and "
+            f"{self.second[:12]} now. Both are kept under records/; compare their outputs and their run records' "
+            "environments before trusting either."
+        )
+
+
+class ClosedPartition(PartitionError):
+    """A partition that holds a decision and no values to open."""
+
+    def __init__(self, asset: str, tile: str, month: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(asset, tile, month, reasons)
+        self.reasons = reasons
+
+
+class GateRefused(ClosedPartition):
+    """The gate rejected this tile-month; its indices must not be used."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.partition} is REJECTED ({', '.join(self.reasons)}). "
             "Unverified data does not leave the gate; the measured indices can be inspected by opening "
             f"{self.asset.split('/')[0]}/indices instead."
         )
 
 
-class NotEvaluated(MrvError):
+class NotEvaluated(ClosedPartition):
     """A mission was not needed for this tile-month, so there is nothing of it to open."""
-
-    def __init__(self, asset: str, tile: str, month: str, reasons: tuple[str, ...]) -> None:
-        super().__init__(asset, tile, month, reasons)
-        self.asset, self.tile, self.month, self.reasons = asset, tile, month, reasons
 
     def __str__(self) -> str:
         return (
-            f"{self.asset} {self.tile} {self.month} is NOT_EVALUATED ({', '.join(self.reasons)}): no scene of it was "
+            f"{self.partition} is NOT_EVALUATED ({', '.join(self.reasons)}): no scene of it was "
             "read. Open the mission that monthly_proxies names for this month instead."
         )
 
 
-class ExportError(BadInputError):
-    """An export cannot be made as it was asked for."""
-
-    def __init__(self, what: str, value: str, reason: str, cure: str) -> None:
-        super().__init__(what, value, reason, cure)
-        self.what, self.value, self.reason, self.cure = what, value, reason, cure
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.value!r}: {self.reason}. {self.cure}."
-
-
-class DecisionRefused(BadInputError):
-    """A manual decision cannot be made as it was asked for."""
+class RequestRefused(BadInputError):
+    """A request cannot be carried out as it was made."""
 
     def __init__(self, what: str, value: str, reason: str, cure: str) -> None:
         super().__init__(what, value, reason, cure)
@@ -145,6 +196,14 @@ class DecisionRefused(BadInputError):
 
     def __str__(self) -> str:
         return f"{self.what} {_SHORT.repr(self.value)}: {self.reason}. {self.cure}."
+
+
+class ExportError(RequestRefused):
+    """An export cannot be made as it was asked for."""
+
+
+class DecisionRefused(RequestRefused):
+    """A manual decision cannot be made as it was asked for."""
 
 
 class LakeMismatch(BadInputError):
@@ -161,35 +220,6 @@ class LakeMismatch(BadInputError):
         )
 
 
-class StaleUpstream(MrvError):
-    """What a partition would be made from was made under another programme."""
-
-    def __init__(self, asset: str, tile: str, month: str, reason: str) -> None:
-        super().__init__(asset, tile, month, reason)
-        self.asset, self.tile, self.month, self.reason = asset, tile, month, reason
-
-    def __str__(self) -> str:
-        return (
-            f"{self.asset} {self.tile} {self.month}: {self.reason}. "
-            f"Bring the whole partition up to date: mrv run --tile {self.tile} --month {self.month}"
-        )
-
-
-class NotReproducible(MrvError):
-    """The same request gave another output; both are kept for inspection."""
-
-    def __init__(self, asset: str, tile: str, month: str, first: str, second: str) -> None:
-        super().__init__(asset, tile, month, first, second)
-        self.asset, self.tile, self.month, self.first, self.second = asset, tile, month, first, second
-
-    def __str__(self) -> str:
-        return (
-            f"{self.asset} {self.tile} {self.month}: the same request gave record {self.first[:12]} before and "
-            f"{self.second[:12]} now. Both are kept under records/; compare their outputs and their run records' "
-            "environments before trusting either."
-        )
-
-
 class DamagedLake(MrvError):
     """Stored evidence cannot be read as what it says it is."""
 
@@ -201,12 +231,16 @@ class DamagedLake(MrvError):
         return f"{self.object_name}: {self.reason}. Restore this object from a backup, or derive it again with --force."
 
 
-class HrefRefused(BadInputError):
-    """A link leads where its catalogue may not reach."""
+class LinkRefused(BadInputError):
+    """A link of a catalogue is not followed."""
 
     def __init__(self, href: str, reason: str) -> None:
         super().__init__(href, reason)
         self.href, self.reason = href, reason
+
+
+class HrefRefused(LinkRefused):
+    """A link leads where its catalogue may not reach."""
 
     def __str__(self) -> str:
         return (
@@ -215,12 +249,8 @@ class HrefRefused(BadInputError):
         )
 
 
-class HostRefused(BadInputError):
-    """A link leads to a machine that is not to be asked for bytes."""
-
-    def __init__(self, href: str, reason: str) -> None:
-        super().__init__(href, reason)
-        self.href, self.reason = href, reason
+class HostRefused(LinkRefused):
+    """A link leads to a machine that must not be asked for bytes."""
 
     def __str__(self) -> str:
         return (

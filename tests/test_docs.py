@@ -13,6 +13,7 @@ from demo_lake import REPOSITORY, TILE, Demo
 from doc_blocks import Command, blocks, differences, run, section
 from PIL import Image
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import verbs
 from mrv_assets.formats.table import column_meaning
 from mrv_assets.settings import DEMO_PROGRAM
@@ -74,7 +75,7 @@ def test_the_readme_shows_the_demo_as_it_is(demo: Demo) -> None:
 def test_the_pictures_are_the_demos_own(demo: Demo, picture: str, asset: str, month: str) -> None:
     """A picture in the README has the pixels of the preview in the demo's lake; copy that one when it changed."""
     shown = REPOSITORY / "docs" / "img" / f"{picture}-{month}.png"
-    preview = demo.lake.current(asset, TILE, month).data / "preview.png"
+    preview = demo.lake.current(Partition(asset, TILE, month)).data / "preview.png"
 
     assert f"](docs/img/{shown.name})" in README
     np.testing.assert_array_equal(np.asarray(Image.open(shown)), np.asarray(Image.open(preview)))
@@ -157,7 +158,7 @@ def test_the_export_page_runs(demo: Demo, tmp_path: Path) -> None:
 
 def test_the_lake_page_has_every_column_of_the_table(demo: Demo) -> None:
     """Column, type, unit and meaning stand in the page as they stand in the file's own metadata, in its order."""
-    table = demo.lake.current(PRODUCT, TILE, "2018-07").data / "parcels.parquet"
+    table = demo.lake.current(Partition(PRODUCT, TILE, "2018-07")).data / "parcels.parquet"
     columns = [field for field in pq.read_schema(table) if field.name != "geometry"]
 
     rows = [

@@ -1,11 +1,52 @@
-"""The record: what one materialization is. Its SHA-256 is the audit hash."""
+"""The record: what one materialization is, and of which partition. Its SHA-256 is the audit hash."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 
 SCHEMA = "mrv-record/1"
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """One asset's tile and month: what a record is of. Sorted by asset, tile and month."""
+
+    asset: str
+    """Asset path, such as ``sentinel2/raw_tiles`` or ``monthly_proxies``."""
+    tile: str
+    """MGRS tile, such as ``34TER``."""
+    month: str
+    """UTC calendar month, ``YYYY-MM``."""
+
+    @classmethod
+    def stated(cls, document: Mapping[str, Any]) -> "Partition":
+        """The partition that a record, a run record or a statement says it is of."""
+        return cls(document["asset"], document["tile"], document["month"])
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Asset, tile and month, as errors take them."""
+        return self.asset, self.tile, self.month
+
+    @property
+    def mission(self) -> str:
+        """Name of the mission whose asset it is; empty for assets of all missions."""
+        return self.asset.rpartition("/")[0]
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage that makes the asset, such as ``raw_tiles``."""
+        return self.asset.rpartition("/")[2]
+
+    def of(self, asset: str) -> "Partition":
+        """The partition of another asset for the same tile and month."""
+        return Partition(asset, self.tile, self.month)
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.tile} {self.month}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +62,11 @@ class Request:
     graph: str
     code: str
     inputs: Json
+
+    @property
+    def partition(self) -> Partition:
+        """The partition whose output is asked for."""
+        return Partition(self.asset, self.tile, self.month)
 
     @property
     def document(self) -> Json:
@@ -48,11 +94,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Record:
-    """A record read back, with the place of its data."""
+    """A record read back, with the folder of its data."""
 
     audit_hash: str
     document: Json
     data: Path
+
+    @property
+    def partition(self) -> Partition:
+        """The partition that it is of."""
+        return Partition.stated(self.document)
 
     @property
     def output(self) -> Json:
@@ -89,11 +140,11 @@ class Record:
 
         A forged record may say anything.
         """
-        found = [self.output.get("mission")]
+        missions = [self.output.get("mission")]
         match self.output.get("fusion"):
             case {"sources": list(sources), "beside": beside}:
-                found += [*(one.get("mission") for one in sources if isinstance(one, dict)), beside]
-        return tuple(dict.fromkeys(str(mission) for mission in found if mission is not None))
+                missions += [*(source.get("mission") for source in sources if isinstance(source, dict)), beside]
+        return tuple(dict.fromkeys(str(mission) for mission in missions if mission is not None))
 
     @property
     def evaluated(self) -> bool:

@@ -81,7 +81,7 @@ def result_of(deployment: "Deployment", done: Materialized, key: dg.AssetKey) ->
     from mrv_assets.defs.metadata import metadata_of
 
     metadata = metadata_of(done, deployment.lake.reproductions(done.record))
-    tile, month = done.record.document["tile"], done.record.document["month"]
+    _, tile, month = done.record.partition.names
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata,

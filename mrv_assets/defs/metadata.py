@@ -25,10 +25,9 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
         reproductions: Number of times its request was computed again with the same output.
     """
     document = done.record.document
-    stage = document["asset"].rpartition("/")[2]
     first: Metadata = {}
     last: Metadata = {}
-    match stage:
+    match done.record.partition.stage:
         case _ if not done.record.evaluated:
             reasons = ", ".join(document["output"]["reasons"])
             first = {"gate_status": document["output"]["status"], "reasons": reasons}

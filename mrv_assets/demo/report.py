@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo import simulated_report
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
@@ -23,11 +24,10 @@ def answer(deployment: Deployment, seconds: float, reused: int) -> Json:
     rows, months = [], []
     for tile in deployment.tiles:
         for month in deployment.months:
-            monthly = deployment.lake.current(PRODUCT, tile, month)
+            monthly = deployment.lake.current(Partition(PRODUCT, tile, month))
             rows += read_rows(monthly.data / TABLE)
-            asset = f"{monthly.output['mission'] or deployment.missions[0].name}/gated_tiles"
-            gated = deployment.lake.record(asset, tile, month, monthly.inputs[asset])
-            decision = decision_of(gated)
+            mission = monthly.output["mission"] or deployment.missions[0].name
+            decision = decision_of(deployment.lake.upstream(monthly, f"{mission}/gated_tiles"))
             months.append(
                 {
                     "tile": tile,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mrv_assets.audit.manual_decisions import APPROVE, is_signed_by
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo.inputs import KEYS
 from mrv_assets.deployment import Deployment
 from mrv_assets.lake.manual_decisions import decisions_on
@@ -28,7 +29,7 @@ def review(deployment: Deployment, folder: Path, tile: str, month: str) -> list[
     """
     todo: list[str] = []
     for reviewer in deployment.program.the_reviewers:
-        gated = deployment.lake.current(f"{MISSION}/gated_tiles", tile, month)
+        gated = deployment.lake.current(Partition(f"{MISSION}/gated_tiles", tile, month))
         if gated.output["status"] != GateStatus.REJECTED.value:
             break
         if any(is_signed_by(decision, reviewer) for decision in decisions_on(deployment.lake, gated)):

@@ -6,6 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
 from mrv_assets.deployment import Deployment
@@ -41,12 +42,10 @@ def answer(deployment: Deployment, folder: Path, seconds: float, reused: int) ->
 
 
 def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
-    monthly = deployment.lake.current(PRODUCT, TILE, month)
+    monthly = deployment.lake.current(Partition(PRODUCT, TILE, month))
     rows = read_rows(monthly.data / TABLE)
     decisions = {
-        evaluated.name: decision_of(
-            deployment.lake.record(asset := f"{evaluated.name}/gated_tiles", TILE, month, monthly.inputs[asset])
-        )
+        evaluated.name: decision_of(deployment.lake.upstream(monthly, f"{evaluated.name}/gated_tiles"))
         for evaluated in deployment.missions
     }
     mission = monthly.output["mission"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError, NotMaterialized
 from mrv_assets.export.content import Content
@@ -63,7 +64,7 @@ def export(deployment: Deployment, options: Options, folder: Path, progress: Pro
     """
     final = checked(folder, deployment.lake_path)
     partitions = _partitions(deployment, options)
-    stored = [partition for partition in partitions if deployment.lake.head(PRODUCT, *partition) is not None]
+    stored = [partition for partition in partitions if deployment.lake.head(Partition(PRODUCT, *partition)) is not None]
     if not stored:
         raise NotMaterialized(PRODUCT, *partitions[0])
     steps = _Steps(progress=progress, total=len(stored) * (2 if options.format.has_rasters else 1))

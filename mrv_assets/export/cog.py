@@ -202,7 +202,7 @@ def _tags(raster: Raster, month: Month, options: Options) -> dict[str, str]:
     tags: Json = {
         "mrv_audit_hash": month.record.audit_hash,
         "mrv_programme": month.lake.programme,
-        "mrv_asset": month.record.document["asset"],
+        "mrv_asset": month.record.partition.asset,
         "mrv_tile": month.tile,
         "mrv_month": month.month,
         "mrv_mission": month.used.mission,

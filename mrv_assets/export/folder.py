@@ -9,7 +9,7 @@ from pathlib import Path
 from mrv_assets.audit.canonical import Json
 from mrv_assets.errors import ExportError
 from mrv_assets.lake.files import make_folder, publish, staging
-from mrv_assets.verify.walk import LAKE
+from mrv_assets.lake.layout import LAKE
 
 MANIFEST = "mrv-export.json"
 """List in every export of its files, with digests, and of months without values."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mrv_assets.audit.canonical import Json, sha256
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, index_names, read_schema
+from mrv_assets.lake.layout import LakePath, path_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.blocks import BLOCK
@@ -81,12 +82,12 @@ class Month:
     @property
     def tile(self) -> str:
         """MGRS tile."""
-        return str(self.record.document["tile"])
+        return self.record.partition.tile
 
     @property
     def month(self) -> str:
         """UTC calendar month, ``YYYY-MM``."""
-        return str(self.record.document["month"])
+        return self.record.partition.month
 
     @property
     def name(self) -> str:
@@ -197,24 +198,22 @@ def read_month(lake: Lake, tile: str, month: str) -> Month:
         DamagedLake: When any of its data is not as its record says; with the first difference.
         StaleUpstream: When a decision that it was made from has been replaced since.
     """
-    record = lake.current(PRODUCT, tile, month)
+    record = lake.current(Partition(PRODUCT, tile, month))
     lake.require_current_upstream(record)
     _require_verified(lake, record)
     try:
         return _read(lake, record)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         # Every digest is right, but the records do not fit together: no run of this package wrote them.
-        name = f"{PRODUCT}/{tile}/{month}"
-        raise DamagedLake(name, f"its records do not fit together ({type(error).__name__})") from error
+        reason = f"its records do not fit together ({type(error).__name__})"
+        raise DamagedLake(path_of(record.partition), reason) from error
 
 
 def _read(lake: Lake, record: Record) -> Month:
     output, plan = record.output, record.document["plan"]
-    gates = {asset.partition("/")[0]: (asset, audit_hash) for asset, audit_hash in record.upstream.items()}
-    decided, chains = [], {}
+    decided, gates = [], {}
     for mission in plan["substitution"]:
-        asset, audit_hash = gates[mission]
-        gated = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+        gated = lake.upstream(record, f"{mission}/gated_tiles")
         _require_verified(lake, gated)
         decision = decision_of(gated)
         decided.append(
@@ -225,7 +224,7 @@ def _read(lake: Lake, record: Record) -> Month:
                 unavailable=dict(decision["unavailable"]),
             )
         )
-        chains[mission] = decision, gated
+        gates[mission] = decision, gated
     statuses = {decision.mission: decision.status.value for decision in decided}
     choice = choose(
         [MISSIONS[decision.mission] for decision in decided],
@@ -237,8 +236,7 @@ def _read(lake: Lake, record: Record) -> Month:
     stated = record.missions_used, output["decisions"]
     if stated != (used, statuses) or plan["block_px"] != BLOCK:
         # The gates' own records count, whatever the monthly record says of them.
-        name = f"{PRODUCT}/{record.document['tile']}/{record.document['month']}"
-        raise DamagedLake(name, f"it says {stated}, and the gates decided {statuses}")
+        raise DamagedLake(path_of(record.partition), f"it says {stated}, and the gates decided {statuses}")
     first, *others = [decision for name in used for decision in decided if decision.mission == name] or decided[:1]
     return Month(
         lake=lake,
@@ -249,17 +247,10 @@ def _read(lake: Lake, record: Record) -> Month:
         scenes=tuple(
             scene
             for mission in (first.mission, *(decision.mission for decision in others))
-            for scene in _scenes(mission, chains[mission][0], _raw(lake, chains[mission][1]))
+            for decision, gated in [gates[mission]]
+            for scene in _scenes(mission, decision, lake.upstream(gated, f"{mission}/raw_tiles"))
         ),
     )
-
-
-def _raw(lake: Lake, record: Record) -> Record:
-    """The raw tiles that a mission's record was made from."""
-    while not record.document["asset"].endswith("/raw_tiles"):
-        [(asset, audit_hash)] = record.upstream.items()
-        record = lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
-    return record
 
 
 def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
@@ -288,9 +279,8 @@ def _item(raw: Record, scene: Json) -> Json:
     path = f"{folders[0]}/item.json"
     data = (raw.data / path).read_bytes()
     if sha256(data) != raw.output["files"][path]["sha256"]:
-        document = raw.document
-        name = f"{document['asset']}/{document['tile']}/{document['month']}/data/{raw.data.name}/{path}"
-        raise DamagedLake(name, "its bytes are not the ones its record speaks of")
+        name = LakePath(raw.partition, "data", raw.data.name, path)
+        raise DamagedLake(str(name), "its bytes are not the ones its record speaks of")
     item: Json = json.loads(data)
     return item
 
@@ -317,8 +307,7 @@ def _require_verified(lake: Lake, record: Record) -> None:
     Raises:
         DamagedLake: With the first finding.
     """
-    document = record.document
-    partition = partition_at(lake.slot(document["asset"], document["tile"], document["month"]))
+    partition = partition_at(lake.slot(record.partition))
     for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
         for finding in partition.check(kind, name):
             reason = f"{finding.check}: it must be {finding.expected} and is {finding.found}"

@@ -37,12 +37,10 @@ def decision_of(gated: Record) -> Json:
 
 
 def _read(record: Record, name: str, expected: str) -> Any:
-    document = record.document
-    shown = f"{document['asset']} {document['tile']} {document['month']}: {name}"
     try:
         data = (record.data / name).read_bytes()
     except OSError as error:
-        raise DamagedLake(shown, error.strerror or str(error)) from None
+        raise DamagedLake(f"{record.partition}: {name}", error.strerror or str(error)) from None
     if sha256(data) != expected:
-        raise DamagedLake(shown, "its bytes are not the ones its record speaks of")
+        raise DamagedLake(f"{record.partition}: {name}", "its bytes are not the ones its record speaks of")
     return json.loads(data)

@@ -1,23 +1,35 @@
-"""A lake's documents as they must look, and reading them without trusting them: any bytes give one, or a reason."""
+"""A lake's documents as they must look, and the one reader of them, which trusts no bytes: a document, or a reason."""
 
 import json
 import stat
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.manual_decisions import SCHEMA as QA_SCHEMA
-from mrv_assets.audit.record import SCHEMA
-from mrv_assets.lake.layout import FORMAT
-from mrv_assets.lake.runs import RUN_SCHEMA
+from mrv_assets.audit.record import SCHEMA, Partition
+from mrv_assets.errors import DamagedLake
+from mrv_assets.lake.layout import LakePath, Slot
 
+RUN_SCHEMA = "mrv-run/1"
 _ONLY_THESE = ConfigDict(frozen=True, strict=True, extra="forbid")
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
-# Each says up to how many bytes it is read; a larger file is a finding.
+
+def _with_offset(moment: str) -> str:
+    if datetime.fromisoformat(moment).tzinfo is None:
+        raise ValueError("a time without its offset from UTC")
+    return moment
+
+
+Moment = Annotated[str, AfterValidator(_with_offset)]
+"""ISO 8601, with the offset from UTC."""
+
+# Each says what it is, and up to how many bytes it is read; a larger file is a finding.
 _SMALL = 10_000
 _LARGE = 1 << 26
 """A record of 500,000 parcels has fewer."""
@@ -27,9 +39,10 @@ class LakeDocument(BaseModel):
     """``lake.json``."""
 
     model_config = _ONLY_THESE
+    what: ClassVar[str] = "a lake's identity"
     largest: ClassVar[int] = _SMALL
 
-    format: Literal[FORMAT]  # type: ignore[valid-type]
+    format: str
     programme: str
 
 
@@ -37,6 +50,7 @@ class RecordDocument(BaseModel):
     """A record; what its plan, inputs and output hold is each asset's own."""
 
     model_config = _ONLY_THESE
+    what: ClassVar[str] = "a record"
     largest: ClassVar[int] = _LARGE
 
     # The name in the file is one that pydantic's models have for something else.
@@ -55,6 +69,7 @@ class HeadDocument(BaseModel):
     """Which record is current, and which was before."""
 
     model_config = _ONLY_THESE
+    what: ClassVar[str] = "a head"
     largest: ClassVar[int] = _SMALL
 
     record: Digest
@@ -65,6 +80,7 @@ class RequestDocument(BaseModel):
     """Which record answers a request."""
 
     model_config = _ONLY_THESE
+    what: ClassVar[str] = "the answer of a request"
     largest: ClassVar[int] = _SMALL
 
     record: Digest
@@ -80,9 +96,10 @@ class StoredFile(BaseModel):
 
 
 class RunDocument(BaseModel):
-    """What is compared of a run record; where and with what it ran is free."""
+    """What is read of a run record; on which host and with which versions it ran is free."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    what: ClassVar[str] = "a run record"
     largest: ClassVar[int] = _LARGE
 
     of_schema: Literal[RUN_SCHEMA] = Field(alias="schema")  # type: ignore[valid-type]
@@ -94,7 +111,26 @@ class RunDocument(BaseModel):
     record: Digest
     data: Digest
     head: Annotated[int, Field(ge=1)] | None
+    outcome: str
+    started: Moment
+    finished: Moment
+    dagster_run_id: str | None
     stored: dict[str, StoredFile]
+
+    @property
+    def partition(self) -> Partition:
+        """The partition that was materialized."""
+        return Partition(self.asset, self.tile, self.month)
+
+    @property
+    def computed(self) -> bool:
+        """Whether it computed the data; else it made a known record current again."""
+        return self.head is None
+
+    @property
+    def stored_sha256(self) -> dict[str, str]:
+        """SHA-256 of each file that it wrote, by the file's path in the data."""
+        return {path: file.sha256 for path, file in self.stored.items()}
 
 
 class StatementDocument(BaseModel):
@@ -115,6 +151,11 @@ class StatementDocument(BaseModel):
     evidence: list[str]
     decided_at: str
 
+    @property
+    def partition(self) -> Partition:
+        """The partition whose record is decided on."""
+        return Partition(self.asset, self.tile, self.month)
+
 
 class SignatureDocument(BaseModel):
     """Whose key signed it, and the signature in base64."""
@@ -129,6 +170,7 @@ class DecisionDocument(BaseModel):
     """A manual decision; without a signature it is asserted and not authenticated."""
 
     model_config = _ONLY_THESE
+    what: ClassVar[str] = "a manual decision"
     largest: ClassVar[int] = 100_000
 
     statement: StatementDocument
@@ -143,13 +185,13 @@ class Read(Generic[Shape]):
     """A file that must be a document, read."""
 
     sha256: str
-    """Of its bytes; of those that could not be read, why."""
+    """SHA-256 of its bytes; where they cannot be read, the reason."""
     shape: Shape | None = None
-    """None where the file holds no such document."""
+    """The document; None where the file holds no such document."""
     document: Any = None
-    """The same as it stands in the file."""
+    """The document as plain JSON."""
     reason: str = ""
-    """Why there is none."""
+    """Why there is no document; empty where there is one."""
 
 
 def read(path: Path, shape: type[Shape], digest: str | None = None) -> Read[Shape]:
@@ -158,29 +200,63 @@ def read(path: Path, shape: type[Shape], digest: str | None = None) -> Read[Shap
     Args:
         path: The file.
         shape: What it must look like.
-        digest: SHA-256 that its bytes must have; others are not looked at.
+        digest: SHA-256 that its bytes must have; bytes with another are not parsed.
     """
-    data, found = _bytes(path, shape.largest)
+    data, actual = _bytes(path, shape.largest)
     if data is None:
-        return Read(sha256=found, reason=found)
-    if digest not in (None, found):
-        return Read(sha256=found, reason=f"bytes whose SHA-256 is {found}")
+        return Read(sha256=actual, reason=actual)
+    if digest not in (None, actual):
+        return Read(sha256=actual, reason=f"bytes whose SHA-256 is {actual}")
     try:
         document = json.loads(data)
         shaped = shape.model_validate(document)
         if canonical(document) != data:
-            return Read(sha256=found, reason="JSON in another spelling")
+            return Read(sha256=actual, reason="JSON in another spelling")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return Read(sha256=found, reason=f"{place}: {first['msg']}" if place else first["msg"])
+        field = ".".join(str(part) for part in first["loc"])
+        return Read(sha256=actual, reason=f"{field}: {first['msg']}" if field else first["msg"])
     except (ValueError, RecursionError) as error:
-        return Read(sha256=found, reason=f"not JSON that has one spelling ({error})")
-    return Read(sha256=found, shape=shaped, document=document)
+        return Read(sha256=actual, reason=f"not JSON that has one spelling ({error})")
+    return Read(sha256=actual, shape=shaped, document=document)
+
+
+def require(root: Path, path: Path, shape: type[Shape], digest: str | None = None) -> Shape:
+    """Read a document that a lake must have.
+
+    Args:
+        root: The lake's folder.
+        path: The file.
+        shape: What it must look like.
+        digest: SHA-256 that its bytes must have.
+
+    Raises:
+        DamagedLake: With the reason why the file is not such a document.
+    """
+    result = read(path, shape, digest)
+    if result.shape is None:
+        raise DamagedLake(path.relative_to(root).as_posix(), f"it is not {shape.what} ({result.reason})")
+    return result.shape
+
+
+def names_in(slot: Slot, kind: str) -> list[str]:
+    """Names of a partition's documents of one kind, sorted as text.
+
+    Raises:
+        DamagedLake: With the first JSON file whose name is not one of a document of this kind.
+    """
+    names = []
+    # A leading dot marks a file that has no name yet, or was set aside.
+    for path in sorted(path for path in (slot.folder / kind).glob("*.json") if not path.name.startswith(".")):
+        lake_path = LakePath.parse(slot.name_of(path))
+        if lake_path is None:
+            raise DamagedLake(slot.name_of(path), f"no file in {kind}/ has such a name. Find out who put it there")
+        names.append(lake_path.name)
+    return names
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a record's bytes; of those that cannot be read, why."""
+    """SHA-256 of a record's bytes; where they cannot be read, the reason."""
     _, digest = _bytes(path, RecordDocument.largest)
     return digest
 

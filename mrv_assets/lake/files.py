@@ -106,6 +106,13 @@ def write_once(path: Path, data: bytes) -> bool:
         temp.unlink(missing_ok=True)
 
 
+def write_exactly(path: Path, data: bytes) -> None:
+    """Write a file whose name says what it holds; a file with other bytes there is damaged, and is moved aside."""
+    if not write_once(path, data) and path.read_bytes() != data:
+        set_aside(path)
+        write_once(path, data)
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it, each entry durable in its parent."""
     missing = []

@@ -12,9 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mrv_assets
-from mrv_assets.audit.canonical import Json, digest, sha256
-
-RUN_SCHEMA = "mrv-run/1"
+from mrv_assets.audit.canonical import Json, canonical, digest, sha256
+from mrv_assets.audit.record import Record
+from mrv_assets.lake.documents import RUN_SCHEMA, RunDocument, names_in, require
+from mrv_assets.lake.files import write_once
+from mrv_assets.lake.layout import Slot
 
 _VERSIONS = ("dask", "numba", "numpy", "pyproj", "exactextract", "imagecodecs", "shapely", "xarray", "zarr")
 _CHECKOUT = Path(mrv_assets.__file__).parents[1]
@@ -32,33 +34,25 @@ class Run:
     workers: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunOf:
-    """Which materialization a run record is of."""
-
-    programme: str
-    asset: str
-    tile: str
-    month: str
-    request: str
-    record: str
-    data: str
-    """Name of the data's folder: the digest of the record's output. Records may share one."""
-    head: int | None
-    """Number of the head that a restoring run made; None for a run that computed."""
-
-
-def run_document(of: RunOf, run: Run, stored: Mapping[str, Json]) -> Json:
+def run_document(programme: str, record: Record, run: Run, *, head: int | None, stored: Mapping[str, Json]) -> Json:
     """A run record.
 
     Args:
-        of: What was materialized.
+        programme: Whose lake the record is in.
+        record: What was materialized.
         run: How.
+        head: Number of the head that a restoring run made; None for a run that computed.
         stored: Per file of the data, its size and SHA-256, as this run wrote it.
     """
     return {
         "schema": RUN_SCHEMA,
-        **asdict(of),
+        "programme": programme,
+        **asdict(record.partition),
+        "request": record.request,
+        "record": record.audit_hash,
+        # The digest of the record's output: records may share their data.
+        "data": record.data.name,
+        "head": head,
         "outcome": run.outcome,
         "started": run.started.isoformat(),
         "finished": run.finished.isoformat(),
@@ -77,6 +71,21 @@ def run_id(document: Json) -> str:
     return f"{started:%Y%m%dT%H%M%S.%f}Z-{digest(document)}"
 
 
+def write_run(slot: Slot, document: Json) -> None:
+    """Write a run record under its name."""
+    write_once(slot.run(run_id(document)), canonical(document))
+
+
+def runs_of(slot: Slot) -> list[RunDocument]:
+    """The run records of a partition, oldest first.
+
+    Raises:
+        DamagedLake: With the first that is not whole.
+    """
+    # A run's name ends with the SHA-256 of its record.
+    return [require(slot.root, slot.run(name), RunDocument, name.rpartition("-")[2]) for name in names_in(slot, "runs")]
+
+
 def stored_files(folder: Path, *, remembered: bool = False) -> dict[str, Json]:
     """Size and SHA-256 of every file in a folder, by its path there.
 
@@ -84,12 +93,12 @@ def stored_files(folder: Path, *, remembered: bool = False) -> dict[str, Json]:
         folder: Where to look.
         remembered: Read a file that this process digested before only if the file system says that it has changed.
     """
-    found = {}
+    files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             size, sha = _digested(path, remembered=remembered)
-            found[path.relative_to(folder).as_posix()] = {"bytes": size, "sha256": sha}
-    return found
+            files[path.relative_to(folder).as_posix()] = {"bytes": size, "sha256": sha}
+    return files
 
 
 _Identity = tuple[int, int, int, int, int]
@@ -104,32 +113,35 @@ def _digested(path: Path, *, remembered: bool) -> tuple[int, str]:
         stat = os.fstat(file.fileno())
         # Any write sets ctime, which nobody can set back; a new name in the lake leaves it and the inode as they are.
         identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        found = _known.get(identity) if remembered else None
-        if found is None:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-            _known[identity] = found
+        sha = _known.get(identity) if remembered else None
+        if sha is None:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+            _known[identity] = sha
             while len(_known) > _KNOWN:
                 _known.popitem(last=False)
-    return stat.st_size, found
+    return stat.st_size, sha
 
 
-def altered_files(folder: Path, stored: Sequence[Json], *, remembered: bool = False) -> Iterator[tuple[str, str, str]]:
+def altered_files(
+    folder: Path, stored: Sequence[Mapping[str, str]], *, remembered: bool = False
+) -> Iterator[tuple[str, str, str]]:
     """Files of a data folder that are not what any run wrote there.
 
     Args:
         folder: The data.
-        stored: What each run that made this data wrote; several runs may have written other bytes that say the same.
+        stored: SHA-256 of each file by its path there, for each run that made this data; several runs may have written
+            other bytes that say the same.
         remembered: As for :func:`stored_files`.
 
     Yields:
-        The file's path there, the SHA-256 it must have, and what was found; "no file" for either.
+        The file's path there, the SHA-256 it must have, and the one that it has; "no file" for either.
     """
-    files = stored_files(folder, remembered=remembered)
+    files = {path: file["sha256"] for path, file in stored_files(folder, remembered=remembered).items()}
     for path in sorted(set(files) | {path for run in stored for path in run}):
-        meant = [run[path]["sha256"] if path in run else "no file" for run in stored]
-        found = files[path]["sha256"] if path in files else "no file"
-        if found not in meant:
-            yield path, meant[0], found
+        meant = [run.get(path, "no file") for run in stored]
+        actual = files.get(path, "no file")
+        if actual not in meant:
+            yield path, meant[0], actual
 
 
 @cache

@@ -10,7 +10,7 @@ import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.cog.sparse_tiff import SparseTiff
 from mrv_assets.errors import GateRefused, NotEvaluated
 from mrv_assets.formats.arrays import RASTERS
@@ -24,12 +24,12 @@ from mrv_assets.science.mask import mask_unclear
 class Records(Protocol):
     """What opening needs of a lake: its records, and whether they still hold."""
 
-    def current(self, asset: str, tile: str, month: str) -> Record:
+    def current(self, partition: Partition) -> Record:
         """The partition's current record."""
         ...
 
-    def record(self, asset: str, tile: str, month: str, audit_hash: str) -> Record:
-        """One record of a partition."""
+    def upstream(self, record: Record, asset: str) -> Record:
+        """The record of an asset that a record was made from."""
         ...
 
     def require_sound(self, record: Record) -> None:
@@ -58,7 +58,7 @@ def open_view(lake: Records, asset: str, tile: str, month: str) -> xr.Dataset:
         NotEvaluated: For a mission that was not needed.
         ValueError: For raw tiles, whose scenes lie on grids of their own: see :func:`open_raw_band`.
     """
-    record = lake.current(asset, tile, month)
+    record = lake.current(Partition(asset, tile, month))
     return _open_record(lake, record).assign_attrs(mrv_audit_hash=record.audit_hash)
 
 
@@ -69,7 +69,7 @@ def open_parcels(lake: Records, tile: str, month: str) -> gpd.GeoDataFrame:
         NotMaterialized: When the partition is not in the lake.
         StaleUpstream: When a decision that it follows from has since been replaced.
     """
-    record = lake.current("monthly_proxies", tile, month)
+    record = lake.current(Partition("monthly_proxies", tile, month))
     lake.require_current_upstream(record)
     return gpd.read_parquet(record.data / TABLE)
 
@@ -83,7 +83,7 @@ def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: s
     Raises:
         KeyError: When the scene or band is not among the month's.
     """
-    record = lake.current(f"{mission}/raw_tiles", tile, month)
+    record = lake.current(Partition(f"{mission}/raw_tiles", tile, month))
     observations = observations_of(record)
     scenes = {scene["id"]: scene for observation in observations for scene in observation["scenes"]}
     stored = scenes[item_id]["bands"][band]
@@ -112,17 +112,16 @@ def _read_chunk(file: SparseTiff, block_info: Any = None) -> NDArray[Any]:
 
 
 def _open_record(lake: Records, record: Record) -> xr.Dataset:
-    asset = record.document["asset"]
+    partition = record.partition
     if not record.evaluated:
-        raise NotEvaluated(asset, record.document["tile"], record.document["month"], tuple(record.output["reasons"]))
-    mission, _, stage = asset.rpartition("/")
-    match stage:
+        raise NotEvaluated(*partition.names, tuple(record.output["reasons"]))
+    match partition.stage:
         case "raw_tiles":
-            raise ValueError(f"{asset}: every scene has its own grid; open one band with open_raw_band")
+            raise ValueError(f"{partition.asset}: every scene has its own grid; open one band with open_raw_band")
         case "aligned_tiles":
             return _zarr(record.data)
         case "masked_tiles":
-            aligned = _open_record(lake, _upstream(lake, record, f"{mission}/aligned_tiles"))
+            aligned = _open_record(lake, lake.upstream(record, f"{partition.mission}/aligned_tiles"))
             flags = _zarr(record.data)["unclear_flags"]
             bands = [name for name, values in aligned.data_vars.items() if values.dtype.kind == "f"]
             return mask_unclear(aligned[bands], flags).assign(unclear_flags=flags)
@@ -131,17 +130,12 @@ def _open_record(lake: Records, record: Record) -> xr.Dataset:
         case "gated_tiles":
             decision = decision_of(record)
             if not GateStatus(decision["status"]).open:
-                tile, month = record.document["tile"], record.document["month"]
-                raise GateRefused(asset, tile, month, tuple(decision["reasons"]))
+                raise GateRefused(*partition.names, tuple(decision["reasons"]))
             lake.require_sound(record)
-            return _open_record(lake, _upstream(lake, record, f"{mission}/indices"))
+            return _open_record(lake, lake.upstream(record, f"{partition.mission}/indices"))
         case _:
             lake.require_current_upstream(record)
             return _zarr(record.data / RASTERS)
-
-
-def _upstream(lake: Records, record: Record, asset: str) -> Record:
-    return lake.record(asset, record.document["tile"], record.document["month"], record.inputs[asset])
 
 
 def _zarr(folder: Path) -> xr.Dataset:

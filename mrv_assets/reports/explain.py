@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
@@ -90,7 +90,7 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
         "left_out": [scene for mission in used for scene in left_out(lineage.chains[mission][-1])],
         "records": [
             {
-                "asset": record.document["asset"],
+                "asset": record.partition.asset,
                 "audit_hash": record.audit_hash,
                 "reproduced": deployment.lake.reproductions(record),
             }
@@ -109,17 +109,11 @@ class _Lineage:
 
 
 def _lineage(lake: Lake, tile: str, month: str) -> _Lineage:
-    monthly = lake.current(PRODUCT, tile, month)
-    chains: dict[str, list[Record]] = {}
-    for asset, audit_hash in monthly.inputs.items():
-        record = lake.record(asset, tile, month, audit_hash)
-        chain = [record]
-        while not record.document["asset"].endswith("/raw_tiles"):
-            [(name, audit_hash)] = record.upstream.items()
-            record = lake.record(name, tile, month, audit_hash)
-            chain.append(record)
-        chains[asset.partition("/")[0]] = chain
-    return _Lineage(monthly=monthly, chains=chains)
+    monthly = lake.current(Partition(PRODUCT, tile, month))
+    missions = [monthly.partition.of(asset).mission for asset in monthly.upstream]
+    return _Lineage(
+        monthly=monthly, chains={mission: list(lake.lineage(monthly, mission=mission)) for mission in missions}
+    )
 
 
 def _row(monthly: Record, parcel_id: str) -> Json:
@@ -127,10 +121,7 @@ def _row(monthly: Record, parcel_id: str) -> Json:
     for row in read_rows(monthly.data / TABLE):
         if row["parcel_id"] == parcel_id:
             return row
-    document = monthly.document
-    raise StaleUpstream(
-        document["asset"], document["tile"], document["month"], f"it was made before parcel {parcel_id!r} was added"
-    )
+    raise StaleUpstream(*monthly.partition.names, f"it was made before parcel {parcel_id!r} was added")
 
 
 def _unavailable(decisions: Mapping[str, Json]) -> Json:

@@ -6,6 +6,7 @@ from datetime import datetime
 from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.lake.store import Lake
 from mrv_assets.reports.terminal import counted
@@ -29,7 +30,7 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
                 expected = forecast(plan, published_for(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
-    done = sum(deployment.lake.head(PRODUCT, tile, month) is not None for tile in tiles for month in months)
+    done = sum(deployment.lake.head(Partition(PRODUCT, tile, month)) is not None for tile in tiles for month in months)
     waiting = len(tiles) * len(months) - done
     return {
         "programme": deployment.program.program,
@@ -54,11 +55,11 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
 def _seconds_per_partition(lake: Lake, mission: str) -> float | None:
     """Mean time from the first asset's start to the last one's end, over the runs that this lake remembers."""
     seconds = []
-    for tile, month in lake.partitions(PRODUCT):
-        first, last = lake.runs(f"{mission}/raw_tiles", tile, month)[:1], lake.runs(PRODUCT, tile, month)[:1]
+    for partition in lake.partitions(PRODUCT):
+        first, last = lake.runs(partition.of(f"{mission}/raw_tiles"))[:1], lake.runs(partition)[:1]
         # Assets that were materialized in different runs do not show how long one run takes.
-        if first and last and first[0]["dagster_run_id"] == last[0]["dagster_run_id"]:
-            elapsed = datetime.fromisoformat(last[0]["finished"]) - datetime.fromisoformat(first[0]["started"])
+        if first and last and first[0].dagster_run_id == last[0].dagster_run_id:
+            elapsed = datetime.fromisoformat(last[0].finished) - datetime.fromisoformat(first[0].started)
             seconds.append(elapsed.total_seconds())
     return sum(seconds) / len(seconds) if seconds else None
 

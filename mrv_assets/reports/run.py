@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment, Ran
 from mrv_assets.reports.left_out import left_out
 from mrv_assets.reports.terminal import escape
@@ -17,7 +18,8 @@ def answer(deployment: Deployment, tile: str, month: str, ran: Sequence[Ran]) ->
         month: The month that was run.
         ran: The assets that were materialized.
     """
-    raws = [deployment.lake.current(f"{mission.name}/raw_tiles", tile, month) for mission in deployment.missions]
+    partitions = [Partition(f"{mission.name}/raw_tiles", tile, month) for mission in deployment.missions]
+    raws = [deployment.lake.current(partition) for partition in partitions]
     return {
         "tile": tile,
         "month": month,

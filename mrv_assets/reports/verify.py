@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.reports.terminal import escape
-from mrv_assets.verify.partition import Partition
+from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.verification import Options, Progress, verify
 
 NOT_PRESENT = ("log", "signatures")
@@ -44,7 +44,7 @@ def answer(root: Path, options: Options, *, again: bool, progress: Progress) -> 
     }
 
 
-def _checked(partitions: Sequence[Partition]) -> Json:
+def _checked(partitions: Sequence[StoredPartition]) -> Json:
     counts = Counter(dict.fromkeys(("records", "heads", "requests", "runs", "decisions", "data"), 0))
     for partition in partitions:
         counts.update({kind: len(names) for kind, names in partition.names.items()})

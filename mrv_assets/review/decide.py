@@ -16,7 +16,7 @@ from mrv_assets.audit.manual_decisions import (
     public_pem,
     signed,
 )
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
@@ -142,9 +142,9 @@ def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[MissionPlan, Re
         known = ", ".join(deployment.program.substitution)
         raise DecisionRefused("Mission", mission, "it is not in this programme", f"Its missions: {known}")
     plan = deployment.plan(verdict.tile, verdict.month, MISSIONS[mission], RunOptions(known_only=True))
-    asset = plan.asset("gated_tiles")
-    name = f"{asset} {verdict.tile} {verdict.month}"
-    current = deployment.lake.current(asset, verdict.tile, verdict.month)
+    partition = plan.at.partition(plan.asset("gated_tiles"))
+    name = str(partition)
+    current = deployment.lake.current(partition)
     if current.output["status"] != GateStatus.REJECTED.value:
         reason = f"it is {current.output['status']}, and only REJECTED ones are decided on"
         raise DecisionRefused("Partition", name, reason, "`mrv qa list` lists what can be decided")
@@ -164,7 +164,9 @@ def _rejected(deployment: Deployment, verdict: Verdict) -> tuple[MissionPlan, Re
 
 def _first_rejected(deployment: Deployment, verdict: Verdict) -> str:
     names = [mission.name for mission in deployment.missions]
-    current = {name: deployment.lake.current(f"{name}/gated_tiles", verdict.tile, verdict.month) for name in names}
+    current = {
+        name: deployment.lake.current(Partition(f"{name}/gated_tiles", verdict.tile, verdict.month)) for name in names
+    }
     rejected = [name for name in names if current[name].output["status"] == GateStatus.REJECTED.value]
     if not rejected:
         statuses = ", ".join(f"{name} {record.output['status']}" for name, record in current.items())
@@ -204,7 +206,7 @@ def _decided_before(reviewer: str, decision: Json) -> DecisionRefused:
 def _statement(deployment: Deployment, verdict: Verdict, record: Record, reviewer: str, role: str) -> Statement:
     return Statement(
         programme=deployment.program.program,
-        asset=record.document["asset"],
+        asset=record.partition.asset,
         tile=verdict.tile,
         month=verdict.month,
         record=record.audit_hash,

@@ -98,42 +98,39 @@ def queue(deployment: Deployment) -> list[WaitingMonth]:
     lake, reviewers = deployment.lake, deployment.program.the_reviewers
     today = datetime.now(UTC).date()
     waiting = []
-    for tile, month in lake.partitions(PRODUCT):
-        monthly = lake.current(PRODUCT, tile, month)
+    for partition in lake.partitions(PRODUCT):
+        monthly = lake.current(partition)
         if monthly.output["mission"] is None:
             waiting.append(_waiting_month(lake, monthly, reviewers, today))
     return sorted(waiting, key=lambda item: (item.month, item.tile))
 
 
 def _waiting_month(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: date) -> WaitingMonth:
-    tile, month = monthly.document["tile"], monthly.document["month"]
+    tile, month = monthly.partition.tile, monthly.partition.month
     return WaitingMonth(
         tile=tile,
         month=month,
         age_days=(today - date.fromisoformat(month_bounds(month)[1][:10])).days,
         missions=tuple(
-            _closed_mission(lake, lake.record(asset, tile, month, audit_hash), reviewers)
+            _closed_mission(lake, lake.upstream(monthly, f"{mission}/gated_tiles"), reviewers)
             for mission in monthly.document["plan"]["substitution"]
-            for asset, audit_hash in monthly.upstream.items()
-            if asset == f"{mission}/gated_tiles"
         ),
     )
 
 
 def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) -> ClosedMission:
-    decision, document = decision_of(gated), gated.document
+    decision = decision_of(gated)
     rejected = decision["status"] == GateStatus.REJECTED.value
     stored = decisions_on(lake, gated)
-    head = lake.head(document["asset"], document["tile"], document["month"])
     picture = gated.data / PREVIEW
     return ClosedMission(
-        mission=document["asset"].partition("/")[0],
+        mission=gated.partition.mission,
         status=decision["status"],
         reasons=tuple(decision["reasons"]),
         coverage=decision["coverage"],
         min_coverage=decision["min_coverage"],
         record=gated.audit_hash,
-        current=head is not None and head.record == gated.audit_hash,
+        current=lake.is_current(gated),
         quick_look=picture if picture.is_file() else None,
         decisions=tuple(
             StoredDecision(

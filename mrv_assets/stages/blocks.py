@@ -125,7 +125,7 @@ def materialize_blocks(
         stage=stage,
         manifest=manifest,
         graph=graph_digest(graph, source),
-        inputs={record.document["asset"]: record.audit_hash for record in made_from},
+        inputs={record.partition.asset: record.audit_hash for record in made_from},
         reads=reads,
         produce=lambda folder: computed(graph, folder, plan.options),
     )

@@ -23,7 +23,7 @@ from mrv_assets.science.zonal import coverage_fractions
 from mrv_assets.stages.blocks import materialize_blocks
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, made_from, require, upstream
+from mrv_assets.stages.materialize import Materialized, require, upstream
 from mrv_assets.stages.mission_plan import GateRules, MissionPlan
 from mrv_assets.stages.preview import store_preview
 from mrv_assets.stages.tile_month import month_bounds
@@ -37,8 +37,7 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     picture of the coverage.
     """
     indices = upstream(lake, plan, plan.asset("indices"))
-    masked = made_from(lake, indices)
-    raw = made_from(lake, made_from(lake, masked))
+    masked, raw = (lake.upstream(indices, plan.asset(stage)) for stage in ("masked_tiles", "raw_tiles"))
     require(masked, **plan.mask_rules)
     require(indices, **index_rules(plan))
     at, parcels = plan.at, plan.at.parcels

@@ -21,7 +21,7 @@ from mrv_assets.science.speckle import RADIUS_PX, lee
 from mrv_assets.stages.blocks import BlockWritten, group_graph, materialize_blocks
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.masked_tiles import UNCLEAR
-from mrv_assets.stages.materialize import Materialized, made_from, upstream
+from mrv_assets.stages.materialize import Materialized, upstream
 from mrv_assets.stages.mission_plan import MissionPlan
 
 
@@ -32,7 +32,7 @@ def indices(lake: Lake, plan: MissionPlan) -> Materialized:
     """
     mission = plan.mission
     masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
-    aligned = made_from(lake, masked)
+    aligned = lake.upstream(masked, plan.asset("aligned_tiles"))
     arrays = BlockArrays(aligned.data)
     bands = [name for name in mission.bands if name in aligned.output["arrays"]]
     stand_ins = {**mission.stand_ins, **(plan.bandpass.stand_ins if plan.bandpass else {})}

@@ -111,8 +111,8 @@ def materialize(
     )
     request = _latest(lake, request)
     known = _known(lake, plan, request)
-    if plan.options.known_only and (known is None or not (_is_current(lake, known) or _is_decided_on(lake, known))):
-        raise NotAnswered(asset, _other_parts(lake, plan, request))
+    if plan.options.known_only and (known is None or not (lake.is_current(known) or _is_decided_on(lake, known))):
+        raise NotAnswered(asset, _other_parts(lake, request))
     if known is not None and not plan.options.force:
         # Where the current record is a manual decision on it, whoever looks at decisions says which is to be current.
         outcome = Outcome.UNCHANGED if _is_decided_on(lake, known) else _restored(lake, plan, known)
@@ -130,7 +130,7 @@ def materialize(
         finished = datetime.now(UTC)
         reproduced = known is not None and known.audit_hash == audit_hash(record)
         outcome = Outcome.REPRODUCED if reproduced else Outcome.COMPUTED
-        kept = lake.commit(folder, request.digest, record, _run(plan, outcome, started, finished))
+        kept = lake.commit(folder, record, _run(plan, outcome, started, finished))
     log.info(
         "%s %s %s: %s in %.1f s",
         asset,
@@ -148,10 +148,10 @@ def settle(lake: Lake, plan: Plan, done: Materialized) -> Materialized:
     Raises:
         NotAnswered: Where that would have to be done and the plan only asks.
     """
-    if _is_current(lake, done.record):
+    if lake.is_current(done.record):
         return done
     if plan.options.known_only:
-        raise NotAnswered(done.record.document["asset"], ("inputs",))
+        raise NotAnswered(done.record.partition.asset, ("inputs",))
     return Materialized(record=done.record, outcome=_restored(lake, plan, done.record))
 
 
@@ -161,20 +161,12 @@ def _restored(lake: Lake, plan: Plan, record: Record) -> Outcome:
     return Outcome.RESTORED if moved else Outcome.UNCHANGED
 
 
-def _is_current(lake: Lake, record: Record) -> bool:
-    document = record.document
-    head = lake.head(document["asset"], document["tile"], document["month"])
-    return head is not None and head.record == record.audit_hash
-
-
 def _is_decided_on(lake: Lake, record: Record) -> bool:
     """True when the partition's current record is a manual decision on this one."""
-    document = record.document
-    slot = document["asset"], document["tile"], document["month"]
-    head = lake.head(*slot)
+    head = lake.head(record.partition)
     if head is None or head.record == record.audit_hash:
         return False
-    return lake.record(*slot, head.record).decided_on == record.audit_hash
+    return lake.record(record.partition, head.record).decided_on == record.audit_hash
 
 
 def _reopened(request: Request, answered: str) -> Request:
@@ -184,9 +176,9 @@ def _reopened(request: Request, answered: str) -> Request:
 
 def _latest(lake: Lake, request: Request) -> Request:
     """A request as it was asked last. Audit hashes form no circle, so this ends."""
-    while (answered := lake.answered(request.asset, request.tile, request.month, request.digest)) is not None:
+    while (answered := lake.answered(request)) is not None:
         again = _reopened(request, answered)
-        if lake.answered(again.asset, again.tile, again.month, again.digest) is None:
+        if lake.answered(again) is None:
             break
         request = again
     return request
@@ -195,19 +187,19 @@ def _latest(lake: Lake, request: Request) -> Request:
 def _known(lake: Lake, plan: Plan, request: Request) -> Record | None:
     """The record that answered this request before; deriving again does not depend on an answer being whole."""
     try:
-        return lake.answer(request.asset, request.tile, request.month, request.digest)
+        return lake.answer(request)
     except DamagedLake:
         if plan.options.force:
             return None
         raise
 
 
-def _other_parts(lake: Lake, plan: Plan, request: Request) -> tuple[str, ...]:
+def _other_parts(lake: Lake, request: Request) -> tuple[str, ...]:
     """Parts in which a request differs from that of the partition's current record."""
-    head = lake.head(request.asset, plan.at.tile, plan.at.month)
+    head = lake.head(request.partition)
     if head is None:
         return ()
-    answered = lake.record(request.asset, plan.at.tile, plan.at.month, head.record).document
+    answered = lake.record(request.partition, head.record).document
     return tuple(name for name, part in request.document.items() if answered[name] != part)
 
 
@@ -228,7 +220,7 @@ def upstream(lake: Lake, plan: Plan, asset: str, **asked: object) -> Record:
         NotMaterialized: When there is none.
         StaleUpstream: When it was made under another programme.
     """
-    record = lake.current(asset, plan.at.tile, plan.at.month)
+    record = lake.current(plan.at.partition(asset))
     require(record, **plan.at.manifest(**asked))
     return record
 
@@ -239,18 +231,8 @@ def require(record: Record, **parameters: object) -> None:
     Raises:
         StaleUpstream: With the names of those that differ.
     """
-    document = record.document
-    other = sorted(name for name, value in parameters.items() if document["plan"].get(name) != value)
+    stated = record.document["plan"]
+    other = sorted(name for name, value in parameters.items() if stated.get(name) != value)
     if other:
         reason = f"it was made with another {', '.join(other)} than the programme has now"
-        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
-
-
-def made_from(lake: Lake, record: Record) -> Record:
-    """The one record that a mission's record was made from, not merely the newest of that asset.
-
-    Raises:
-        DamagedLake: When it is missing.
-    """
-    [(asset, audit_hash)] = record.upstream.items()
-    return lake.record(asset, record.document["tile"], record.document["month"], audit_hash)
+        raise StaleUpstream(*record.partition.names, reason)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
@@ -14,7 +15,7 @@ from mrv_assets.science.choice import choose
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.stages.index_rules import index_rules
 from mrv_assets.stages.manual_decisions import counted_approvals
-from mrv_assets.stages.materialize import made_from, require, upstream
+from mrv_assets.stages.materialize import require, upstream
 from mrv_assets.stages.mission_plan import MissionPlan
 from mrv_assets.stages.month_plan import MonthPlan
 
@@ -135,8 +136,7 @@ def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, 
     elif gone:
         reason = f"it was approved by {', '.join(gone)}, no longer among the programme's reviewers"
     if reason is not None:
-        document = record.document
-        raise StaleUpstream(document["asset"], document["tile"], document["month"], reason)
+        raise StaleUpstream(*record.partition.names, reason)
 
 
 def _require_standing(lake: Lake, plan: MissionPlan, gated: Record, status: GateStatus) -> None:
@@ -155,13 +155,9 @@ def _require_standing(lake: Lake, plan: MissionPlan, gated: Record, status: Gate
         StaleUpstream: With what has been replaced, or is missing.
         DamagedLake: When a record on the way cannot be read.
     """
-    record = gated
-    while True:
+    # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
+    for record in chain([gated], lake.lineage(gated, mission=plan.mission.name)):
         lake.require_current_upstream(record)
-        # Raw tiles of a mission that was not needed come from another mission's decision: that one is asked itself.
-        if not any(asset.startswith(f"{plan.mission.name}/") for asset in record.upstream):
-            break
-        record = made_from(lake, record)
     if status is GateStatus.APPROVED_MANUAL or gated.decided_on is not None:
         _require_approved(lake, plan, gated)
 
@@ -172,18 +168,17 @@ def _require_approved(lake: Lake, plan: MissionPlan, gated: Record) -> None:
     Raises:
         StaleUpstream: Where they do not.
     """
-    asset, tile, month = gated.document["asset"], plan.at.tile, plan.at.month
-    rejected = None if gated.decided_on is None else lake.record(asset, tile, month, gated.decided_on)
+    rejected = None if gated.decided_on is None else lake.record(gated.partition, gated.decided_on)
     if rejected is None or not counted_approvals(lake, rejected, plan.reviewers):
         reason = "it says that reviewers approved it, and no two reviewers' signed decisions do"
-        raise StaleUpstream(asset, tile, month, reason)
+        raise StaleUpstream(*gated.partition.names, reason)
 
 
 def _arrays_read(lake: Lake, plan: MissionPlan, gated: Record) -> tuple[Record, Record]:
     """The indices and the masks that a mission's gate decided on."""
-    indices = made_from(lake, gated)
+    indices, masked = (lake.upstream(gated, plan.asset(stage)) for stage in ("indices", "masked_tiles"))
     require(indices, **index_rules(plan))
-    return indices, made_from(lake, indices)
+    return indices, masked
 
 
 def _opened(mission: Mission, number: int, decision: Json, indices: Record, masked: Record) -> Opened:

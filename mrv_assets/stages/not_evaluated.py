@@ -40,7 +40,7 @@ def not_evaluated(lake: Lake, plan: MissionPlan, stage: str, before: str | None)
         if decided is None and not forbidden:
             return None
     else:
-        decided = lake.current(plan.asset(before), plan.at.tile, plan.at.month)
+        decided = lake.current(plan.at.partition(plan.asset(before)))
         if decided.evaluated:
             return None
         require(decided, **plan.at.manifest(**plan.substitution.rules, **plan.decision_rules))
@@ -52,7 +52,7 @@ def not_evaluated(lake: Lake, plan: MissionPlan, stage: str, before: str | None)
         stage=__name__,
         manifest=plan.at.manifest(**plan.substitution.rules, **plan.decision_rules),
         graph=steps_digest((Step(name="not evaluated", function=_document, reads=("decision",)),), source_of),
-        inputs={} if decided is None else {decided.document["asset"]: decided.audit_hash},
+        inputs={} if decided is None else {decided.partition.asset: decided.audit_hash},
         reads=[] if decided is None else [decided],
         produce=lambda folder: _produced(document, folder),
     )
@@ -82,9 +82,12 @@ def _document(plan: MissionPlan, decided: Record | None) -> Json:
             # However many there are between, it names the open one itself.
             reasons, earlier = decision["reasons"], decision["earlier"]
         else:
-            mission = decided.document["asset"].partition("/")[0]
             reasons = [EARLIER_OPEN]
-            earlier = {"mission": mission, "status": decision["status"], "audit_hash": decided.audit_hash}
+            earlier = {
+                "mission": decided.partition.mission,
+                "status": decision["status"],
+                "audit_hash": decided.audit_hash,
+            }
     return {
         "status": GateStatus.NOT_EVALUATED.value,
         "reasons": reasons,

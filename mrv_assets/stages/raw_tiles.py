@@ -39,7 +39,7 @@ def raw_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
         SceneReadError: When a published file cannot be read.
     """
     # What a killed run had read is not read again; once the record is there, it is not needed.
-    unfinished = lake.unfinished(plan.asset("raw_tiles"), plan.at.tile, plan.at.month)
+    unfinished = lake.unfinished(plan.at.partition(plan.asset("raw_tiles")))
     with resumed(published_for(plan), unfinished) as published:
         return copy_scenes(lake, plan, published)
 

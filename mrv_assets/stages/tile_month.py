@@ -8,6 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.record import Partition
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
 
@@ -45,6 +46,10 @@ class TileMonth:
     parcels: TileParcels
     active: tuple[Block, ...]
     """Blocks that touch a parcel, sorted."""
+
+    def partition(self, asset: str) -> Partition:
+        """The partition of an asset for this tile and month."""
+        return Partition(asset, self.tile, self.month)
 
     def manifest(self, **parameters: object) -> Json:
         """The parameter manifest of a stage: its grid, its blocks, and the stage's own parameters."""

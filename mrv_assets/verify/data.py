@@ -11,7 +11,7 @@ from mrv_assets.audit.content import table_content, values_sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.lake.runs import stored_files
-from mrv_assets.verify.finding import shown
+from mrv_assets.verify.finding import text_of
 
 LONLAT = "OGC:CRS84"
 """CRS of the outlines in a table."""
@@ -24,7 +24,7 @@ _Compared = Iterator[tuple[str, str, object, object]]
 class Difference:
     """One thing that data does not say as its record has it."""
 
-    place: str
+    path: str
     """Path below the data, with a leading slash; empty for all of it."""
     what: str
     expected: str
@@ -44,16 +44,16 @@ def differences(record: Record) -> Iterator[Difference]:
     }
     said = [compare for part, compare in compared.items() if part in output]
     if not said:
-        yield Difference(place="", what="its record says what it is", expected="digests", found="none")
+        yield Difference(path="", what="its record says what it is", expected="digests", found="none")
     for compare in said:
         try:
-            for place, what, expected, found in compare():
+            for path, what, expected, found in compare():
                 if expected != found:
-                    yield Difference(place=place, what=what, expected=shown(expected), found=shown(found))
+                    yield Difference(path=path, what=what, expected=text_of(expected), found=text_of(found))
         except Exception as error:
             # Decoders of damaged files raise whatever they like, and what a forged record says has any shape.
-            found = shown(f"{type(error).__name__}: {error}")
-            yield Difference(place="", what="can be read", expected="whole data", found=found)
+            failure = text_of(f"{type(error).__name__}: {error}")
+            yield Difference(path="", what="can be read", expected="whole data", found=failure)
 
 
 def _files(data: Path, files: Json) -> _Compared:
@@ -68,28 +68,28 @@ def _rasters(data: Path, content: Json, plan: Json) -> _Compared:
     yield from _group(data / RASTERS, f"/{RASTERS}", content, plan)
 
 
-def _group(folder: Path, place: str, content: Json, plan: Json) -> _Compared:
+def _group(folder: Path, path: str, content: Json, plan: Json) -> _Compared:
     from mrv_assets.formats.arrays import BlockArrays
 
     arrays = BlockArrays(folder)
     meant, described = _meant(content, plan), _described(folder)
     for variable in sorted({*meant, *described}):
-        yield f"{place}/{variable}", "type, shape and dims", meant.get(variable), described.get(variable)
+        yield f"{path}/{variable}", "type, shape and dims", meant.get(variable), described.get(variable)
     if meant != described:
         # What was given another shape may ask for any amount of memory.
         return
     stored = arrays.content()
     for part in ("attrs", "times_us", "coordinates"):
-        yield place, part, content[part], stored[part]
+        yield path, part, content[part], stored[part]
     for variable, expected in sorted(content["arrays"].items()):
         for part in sorted({*expected, *stored["arrays"][variable]}):
-            yield f"{place}/{variable}", part, expected.get(part), stored["arrays"][variable].get(part)
+            yield f"{path}/{variable}", part, expected.get(part), stored["arrays"][variable].get(part)
     wkt, transform = arrays.georeference()
     x0, y0, *_ = plan["grid"]
     step = plan["resolution_m"]
-    yield f"{place}/spatial_ref", "CRS", plan["crs"], plan["crs"] if _means(wkt, plan["crs"]) else wkt
+    yield f"{path}/spatial_ref", "CRS", plan["crs"], plan["crs"] if _means(wkt, plan["crs"]) else wkt
     corner = [float(value) for value in (x0, step, 0, y0, 0, -step)]
-    yield f"{place}/spatial_ref", "GeoTransform", corner, [float(value) for value in transform.split()]
+    yield f"{path}/spatial_ref", "GeoTransform", corner, [float(value) for value in transform.split()]
 
 
 def _meant(content: Json, plan: Json) -> Json:
@@ -108,17 +108,17 @@ def _described(folder: Path) -> Json:
     """The same as the group's own description has it; nothing is decoded for it."""
     import zarr
 
-    found: Json = {}
+    described: Json = {}
     for name, array in zarr.open_group(folder, mode="r").members():
         if not isinstance(array, zarr.Array):
-            found[name] = "a group"
+            described[name] = "a group"
             continue
         dims = getattr(array.metadata, "dimension_names", None)
-        found[name] = [str(array.dtype), list(array.shape), list(dims or ())]
+        described[name] = [str(array.dtype), list(array.shape), list(dims or ())]
         if name == "spatial_ref":
             # Readers prefer other spellings of the CRS where there are some.
-            found[name].append(sorted(array.attrs))
-    return found
+            described[name].append(sorted(array.attrs))
+    return described
 
 
 @lru_cache(maxsize=64)
@@ -136,9 +136,9 @@ def _table(data: Path, content: Json) -> _Compared:
     from mrv_assets.science.tiles import geom_sha256
 
     rows = read_rows(data / TABLE)
-    found = table_content(rows, content["key"])
-    for part in sorted({*content, *found}):
-        yield f"/{TABLE}", part, content.get(part), found.get(part)
+    stored = table_content(rows, content["key"])
+    for part in sorted({*content, *stored}):
+        yield f"/{TABLE}", part, content.get(part), stored.get(part)
     outlines = gpd.read_parquet(data / TABLE, columns=["geometry"]).geometry
     digests = [geom_sha256(outline) for outline in outlines]
     yield f"/{TABLE}", "outlines", [row["geom_sha256"] for row in rows], digests

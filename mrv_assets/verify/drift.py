@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, digest
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
 from mrv_assets.formats.table import TABLE, read_rows
@@ -105,7 +105,7 @@ def _offer(deployment: Deployment, tile: str, months: Sequence[str], mission: Mi
 
 def _raw(deployment: Deployment, tile: str, month: str, mission: Mission) -> Record | None:
     try:
-        return deployment.lake.current(f"{mission.name}/raw_tiles", tile, month)
+        return deployment.lake.current(Partition(f"{mission.name}/raw_tiles", tile, month))
     except NotMaterialized:
         return None
 
@@ -166,8 +166,8 @@ def moved_values(old: Record, new: Record, *, kept: bool = True) -> list[Moved]:
         Moved(
             parcel_id=key[0],
             part=key[1],
-            tile=new.document["tile"],
-            month=new.document["month"],
+            tile=new.partition.tile,
+            month=new.partition.month,
             column=column,
             old=before.get(key, {}).get(column),
             new=after.get(key, {}).get(column),
@@ -186,10 +186,11 @@ def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
 
 def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:
     """What moved when the current record of a month's proxies replaced the one before it."""
-    head = deployment.lake.head(PRODUCT, tile, month)
+    product = Partition(PRODUCT, tile, month)
+    head = deployment.lake.head(product)
     if head is None or head.previous is None:
         return []
-    old, new = (deployment.lake.record(PRODUCT, tile, month, audit_hash) for audit_hash in (head.previous, head.record))
+    old, new = (deployment.lake.record(product, audit_hash) for audit_hash in (head.previous, head.record))
     return moved_values(old, new)
 
 
@@ -202,7 +203,7 @@ def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]
     with tempfile.TemporaryDirectory(prefix="mrv-drift-") as folder:
         scratch = replace(deployment, lake_path=Path(folder) / "lake")
         made = dict(scratch.run(tile, month))
-        return moved_values(deployment.lake.current(PRODUCT, tile, month), made[PRODUCT].record, kept=False)
+        return moved_values(deployment.lake.current(Partition(PRODUCT, tile, month)), made[PRODUCT].record, kept=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +237,8 @@ def drift(
     scenes: list[SceneDrift] = []
     stale: list[Stale] = []
     moved: list[Moved] = []
-    stored = {tile: [m for m in months if deployment.lake.head(PRODUCT, tile, m) is not None] for tile in tiles}
+    lake = deployment.lake
+    stored = {tile: [m for m in months if lake.head(Partition(PRODUCT, tile, m)) is not None] for tile in tiles}
     done, total = 0, sum(len(months_of_tile) for months_of_tile in stored.values())
     for tile, months_of_tile in stored.items():
         if not months_of_tile:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 LONGEST = 200
-"""Characters of what is shown of a value."""
+"""Characters of a value's text, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Finding:
     cure: str
 
 
-def shown(value: object) -> str:
-    """A value as a finding shows it."""
+def text_of(value: object) -> str:
+    """A value as the text of a finding: JSON where it is not a string already, cut to its beginning."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

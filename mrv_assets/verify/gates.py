@@ -7,7 +7,7 @@ from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import RecordDocument, read
 from mrv_assets.lake.layout import Slot
 from mrv_assets.science.gate import GateStatus
-from mrv_assets.verify.finding import Finding, shown
+from mrv_assets.verify.finding import Finding, text_of
 
 _MONTHS = "monthly_proxies"
 _OPEN = tuple(status.value for status in GateStatus if status.open)
@@ -15,26 +15,26 @@ _UNFOUNDED = "No version makes such a record. Find out who put it there, and mat
 
 
 def admitted_findings(slot: Slot, record: Record) -> Iterator[Finding]:
-    """That no mission whose gate is closed is in a month, and that the month says of each what its gate decided.
+    """Missions in a month whose gate is closed, and statements of the month that are not what a gate decided.
 
     Args:
         slot: The partition that the record is in.
-        record: A sound record of any asset; in those of no month nothing is looked for.
+        record: A sound record of any asset; only records of months are looked at.
     """
-    if slot.asset != _MONTHS:
+    if slot.partition.asset != _MONTHS:
         return
     said = record.output.get("decisions")
-    name = slot.record(record.audit_hash).relative_to(slot.root).as_posix()
+    name = slot.name_of(slot.record(record.audit_hash))
     decided = dict(_decided(slot, record))
     for mission in record.missions_used:
         status = decided.get(mission, "no decision on it")
-        # What is no record any more has a finding of its own.
+        # A file that is not a record any more has a finding of its own.
         if status is not None and status not in _OPEN:
             yield Finding(
                 object=name,
                 check="has values of missions whose gate is open",
                 expected=" or ".join(_OPEN),
-                found=shown(f"{mission}: {status}"),
+                found=text_of(f"{mission}: {status}"),
                 cure=_UNFOUNDED,
             )
     known = {mission: status for mission, status in decided.items() if status is not None}
@@ -43,8 +43,8 @@ def admitted_findings(slot: Slot, record: Record) -> Iterator[Finding]:
         yield Finding(
             object=name,
             check="says what the gates decided",
-            expected=shown(known),
-            found=shown(stated),
+            expected=text_of(known),
+            found=text_of(stated),
             cure=_UNFOUNDED,
         )
 
@@ -52,11 +52,10 @@ def admitted_findings(slot: Slot, record: Record) -> Iterator[Finding]:
 def _decided(slot: Slot, record: Record) -> Iterator[tuple[str, str | None]]:
     """What each gate decided, by mission, in the records that the month names; None where there is no such record."""
     for asset, audit_hash in record.upstream.items():
-        mission, _, stage = asset.partition("/")
-        if stage == "gated_tiles":
-            found = None
+        partition = slot.partition.of(asset)
+        if partition.stage == "gated_tiles":
+            gated = None
             # A name that no record can have is a finding elsewhere too.
             with suppress(ValueError):
-                path = Slot(slot.root, asset, slot.tile, slot.month).record(str(audit_hash))
-                found = read(path, RecordDocument, str(audit_hash)).shape
-            yield mission, None if found is None else str(found.output.get("status"))
+                gated = read(Slot(slot.root, partition).record(audit_hash), RecordDocument, audit_hash).shape
+            yield partition.mission, None if gated is None else str(gated.output.get("status"))

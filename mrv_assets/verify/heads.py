@@ -6,7 +6,7 @@ from functools import cached_property
 
 from mrv_assets.lake.documents import HeadDocument, read
 from mrv_assets.lake.layout import Slot
-from mrv_assets.verify.finding import Finding, shown
+from mrv_assets.verify.finding import Finding, text_of
 
 _CURE = "Restore it from a backup: the order in which records were current cannot be derived again."
 
@@ -17,13 +17,13 @@ class Heads:
 
     slot: Slot
     numbers: Sequence[int]
-    """Of the heads there are, sorted."""
+    """Numbers of the heads there are, sorted."""
 
     @cached_property
     def sound(self) -> dict[int, HeadDocument]:
-        """Those that can be read, by number."""
-        found = {number: read(self.slot.head(number), HeadDocument).shape for number in self.numbers}
-        return {number: head for number, head in found.items() if head}
+        """The heads that can be read, by number."""
+        shapes = {number: read(self.slot.head(number), HeadDocument).shape for number in self.numbers}
+        return {number: head for number, head in shapes.items() if head}
 
     @cached_property
     def once_current(self) -> set[str | None]:
@@ -42,7 +42,7 @@ class Heads:
         """
         yield from self._gaps(told)
         for number in self.numbers:
-            yield from self._one(number, records, told)
+            yield from self._head_findings(number, records, told)
         # A record that answers its request lacks nothing but a head.
         for audit_hash in sorted(set(answers) - self.once_current):
             yield Finding(
@@ -68,24 +68,27 @@ class Heads:
                     cure=_CURE,
                 )
 
-    def _one(self, number: int, records: Collection[str], told: Mapping[int, str]) -> Iterator[Finding]:
+    def _head_findings(self, number: int, records: Collection[str], told: Mapping[int, str]) -> Iterator[Finding]:
         name, head = self._name(number), self.sound.get(number)
         if head is None:
-            found = shown(read(self.slot.head(number), HeadDocument).reason)
-            yield Finding(object=name, check="is a head", expected="canonical JSON of one", found=found, cure=_CURE)
+            reason = text_of(read(self.slot.head(number), HeadDocument).reason)
+            yield Finding(object=name, check="is a head", expected="canonical JSON of one", found=reason, cure=_CURE)
             return
         if number == 0:
             yield Finding(object=name, check="its number", expected="1 or more", found="0", cure=_CURE)
         if head.record not in records:
-            expected, found = "a sound record", head.record
-            yield Finding(object=name, check="names a record", expected=expected, found=found, cure=_CURE)
+            yield Finding(object=name, check="names a record", expected="a sound record", found=head.record, cure=_CURE)
         elif told.get(number, head.record) != head.record:
-            expected, found = told[number], head.record
-            yield Finding(object=name, check="as its run says", expected=expected, found=found, cure=_CURE)
+            yield Finding(object=name, check="as its run says", expected=told[number], found=head.record, cure=_CURE)
         before = self.sound.get(number - 1)
         if (number == 1 or before) and head.previous != (before and before.record):
-            expected, found = shown(before and before.record), shown(head.previous)
-            yield Finding(object=name, check="names the one before", expected=expected, found=found, cure=_CURE)
+            yield Finding(
+                object=name,
+                check="names the one before",
+                expected=text_of(before and before.record),
+                found=text_of(head.previous),
+                cure=_CURE,
+            )
 
     def _name(self, number: int) -> str:
-        return self.slot.head(number).relative_to(self.slot.root).as_posix()
+        return self.slot.name_of(self.slot.head(number))

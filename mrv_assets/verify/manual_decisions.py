@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import SCHEMA, Reviewer, approvals, is_signed_by
 from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import DecisionDocument, Read, read
 from mrv_assets.lake.layout import Slot
-from mrv_assets.verify.finding import Finding, shown
+from mrv_assets.verify.finding import Finding, text_of
 
 _FORGED = "It counts for nothing. Find out who put it there."
 _UNFOUNDED = "No version makes such a record. Find out who put it there, and materialize the month again."
@@ -32,54 +31,52 @@ class Decided:
 
     @cached_property
     def _sound(self) -> dict[str, Json]:
-        found = {name: self._read(name) for name in self.names}
-        return {name: one.document for name, one in found.items() if one.shape is not None}
+        decisions = {name: self._read(name) for name in self.names}
+        return {name: decision.document for name, decision in decisions.items() if decision.shape is not None}
 
     @cached_property
     def _reviewers(self) -> dict[str, dict[str, Reviewer]]:
         """Per rejected record, the reviewers that its approvals state, by the key id that they state."""
-        found: dict[str, dict[str, Reviewer]] = {}
+        reviewers: dict[str, dict[str, Reviewer]] = {}
         for record in self.records.values():
             if record.decided_on is not None:
-                found.setdefault(record.decided_on, {}).update(_stated(record))
-        return found
+                reviewers.setdefault(record.decided_on, {}).update(_stated(record))
+        return reviewers
 
     def findings(self, name: str) -> Iterator[Finding]:
         """What is wrong with one decision."""
-        path = self._path(self.slot.decision(name))
-        one = self._read(name)
-        if one.shape is None:
-            digest = one.sha256 != name
+        path = self.slot.name_of(self.slot.decision(name))
+        decision = self._read(name)
+        if decision.shape is None:
+            digest = decision.sha256 != name
             yield Finding(
                 object=path,
                 check="its name is its SHA-256" if digest else "is a decision",
                 expected=name if digest else f"canonical JSON of {SCHEMA}",
-                found=shown(one.sha256 if digest else one.reason),
+                found=text_of(decision.sha256 if digest else decision.reason),
                 cure="Restore it from a backup: what a reviewer signed cannot be made again.",
             )
             return
-        statement = one.document["statement"]
-        stated = {part: statement[part] for part in ("asset", "tile", "month")}
-        meant = {"asset": self.slot.asset, "tile": self.slot.tile, "month": self.slot.month}
-        if stated != meant:
+        statement = decision.shape.statement
+        if statement.partition != self.slot.partition:
             yield Finding(
                 object=path,
                 check="is of this partition",
-                expected=shown(meant),
-                found=shown(stated),
+                expected=text_of(asdict(self.slot.partition)),
+                found=text_of(asdict(statement.partition)),
                 cure="It was moved here, and counts for nothing here. Put it back where it says it belongs.",
             )
-        decided_on = self.records.get(statement["record"])
+        decided_on = self.records.get(statement.record)
         if decided_on is None or decided_on.output.get("status") != "REJECTED":
             yield Finding(
                 object=path,
                 check="is on a rejected record",
                 expected="a sound record of this partition that the gate rejected",
-                found=shown(statement["record"]),
+                found=text_of(statement.record),
                 cure=_FORGED,
             )
-        if one.document["signature"] is not None:
-            yield from self._signature_findings(path, one.document)
+        if decision.shape.signature is not None:
+            yield from self._signature_findings(path, decision.document)
 
     def _signature_findings(self, path: str, decision: Json) -> Iterator[Finding]:
         """Compare a signature with the keys that approvals of its record state; before there is one, nobody can."""
@@ -93,7 +90,7 @@ class Decided:
                 object=path,
                 check="is signed by a reviewer",
                 expected=f"a key that the approval states: {', '.join(sorted(known))}",
-                found=shown(key_id),
+                found=text_of(key_id),
                 cure=_FORGED,
             )
         elif not is_signed_by(decision, who):
@@ -126,30 +123,27 @@ class Decided:
             list(_stated(record).values()),
         )
         if len(counted) < max(1, len(names)):
-            found = f"{len(counted)} of {len(names)} that it names"
-            yield self._unfounded(record, "approvals of two reviewers, signed with the keys that it states", found)
+            count = f"{len(counted)} of {len(names)} that it names"
+            yield self._unfounded(record, "approvals of two reviewers, signed with the keys that it states", count)
 
     def _unfounded(self, record: Record, expected: str, found: str) -> Finding:
         return Finding(
-            object=self._path(self.slot.record(record.audit_hash)),
+            object=self.slot.name_of(self.slot.record(record.audit_hash)),
             check="approved by",
             expected=expected,
-            found=shown(found),
+            found=text_of(found),
             cure=_UNFOUNDED,
         )
-
-    def _path(self, path: Path) -> str:
-        return path.relative_to(self.slot.root).as_posix()
 
 
 def _stated(record: Record) -> dict[str, Reviewer]:
     """The reviewers that an approval states, by key id; a forged record may state anything."""
-    found = {}
+    reviewers = {}
     listed = record.document["plan"].get("reviewers")
-    for one in listed if isinstance(listed, list) else ():
-        match one:
+    for stated in listed if isinstance(listed, list) else ():
+        match stated:
             case {"name": str(name), "role": str(role), "public_key": str(public_key)}:
                 who = Reviewer(name=name, role=role, public_key=public_key)
                 with suppress(ValueError):
-                    found[who.key_id] = who
-    return found
+                    reviewers[who.key_id] = who
+    return reviewers

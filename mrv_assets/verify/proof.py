@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from mrv_assets.audit import merkle
 from mrv_assets.audit.canonical import Json, canonical
 from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import BadInputError, DamagedLake
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
 from mrv_assets.lake.files import write_once
+from mrv_assets.lake.layout import LakePath
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.tiles import project
 from mrv_assets.stages.table import PRODUCT
@@ -70,29 +71,16 @@ def proof_of(lake: Lake, parcel_id: str, tile: str, month: str) -> Json:
         NotMaterialized: When the month is not in the lake.
         DamagedLake: When the data is not what the record says: then there is nothing to prove.
     """
-    monthly = lake.current(PRODUCT, tile, month)
+    monthly = lake.current(Partition(PRODUCT, tile, month))
     rows = read_rows(monthly.data / TABLE)
-    [place] = [number for number, row in enumerate(rows) if row["parcel_id"] == parcel_id]
+    [index] = [number for number, row in enumerate(rows) if row["parcel_id"] == parcel_id]
     return {
         "schema": SCHEMA,
         "audit_hash": monthly.audit_hash,
-        "records": [record.document for record in _all_upstream(lake, monthly)],
+        "records": [record.document for record in (monthly, *lake.lineage(monthly))],
         "row": _row(monthly, rows, parcel_id),
-        "blocks": _blocks(monthly, rows[place], read_outlines(monthly.data / TABLE)[place]),
+        "blocks": _blocks(monthly, rows[index], read_outlines(monthly.data / TABLE)[index]),
     }
-
-
-def _all_upstream(lake: Lake, record: Record) -> list[Record]:
-    """A record and every record it was made from, each once."""
-    found = {record.audit_hash: record}
-    waiting = [record]
-    for known in waiting:
-        tile, month = known.document["tile"], known.document["month"]
-        for asset, audit_hash in known.upstream.items():
-            if audit_hash not in found:
-                found[audit_hash] = lake.record(asset, tile, month, audit_hash)
-                waiting.append(found[audit_hash])
-    return list(found.values())
 
 
 def _row(monthly: Record, rows: Sequence[Json], parcel_id: str) -> Json:
@@ -116,7 +104,7 @@ def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]
         for row in range(window.row // LEAF_PX, (window.row + window.height - 1) // LEAF_PX + 1)
         for col in range(window.col // LEAF_PX, (window.col + window.width - 1) // LEAF_PX + 1)
     }
-    found = []
+    blocks: list[Json] = []
     for name, content in monthly.output["rasters"]["arrays"].items():
         if row.get(f"{name}_mean") is None:
             continue
@@ -124,7 +112,7 @@ def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]
         names = in_order(leaves)
         digests = [leaves[leaf] for leaf in names]
         _check(monthly, f"{RASTERS}/{name}", digests, content["root"])
-        found += [
+        blocks += [
             {
                 "array": name,
                 "leaf": leaf,
@@ -134,7 +122,7 @@ def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]
             for index, leaf in enumerate(names)
             if leaf in touched
         ]
-    return found
+    return blocks
 
 
 def _runs(values: NDArray[np.generic]) -> list[int | str]:
@@ -152,6 +140,5 @@ def _siblings(leaves: Sequence[merkle.Digest], index: int) -> list[str]:
 
 def _check(monthly: Record, name: str, leaves: Sequence[merkle.Digest], root: str) -> None:
     if merkle.root(leaves).hex() != root:
-        document = monthly.document
-        place = f"{document['asset']}/{document['tile']}/{document['month']}/data/{monthly.data.name}/{name}"
-        raise DamagedLake(place, "it is not what its record says, so nothing can be proven of it")
+        damaged = LakePath(monthly.partition, "data", monthly.data.name, name)
+        raise DamagedLake(str(damaged), "it is not what its record says, so nothing can be proven of it")

@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.manual_decisions import Reviewer
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows
-from mrv_assets.lake.records import read_document
+from mrv_assets.lake.documents import LakeDocument, require
+from mrv_assets.lake.layout import LAKE
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.registry import MISSIONS
@@ -34,8 +35,8 @@ STEP = 1
 """Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
 CLOSE = 1e-4
 """Difference up to which two stored floats are equivalent, absolute or as a share of the larger."""
-PLACES = 12
-"""How many places in which outputs differ are named."""
+LOCATIONS = 12
+"""How many locations in which outputs differ are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +74,19 @@ def rerun(root: Path, tile: str, month: str, assets: Sequence[str]) -> list[Comp
     """
     if all(asset.endswith("/raw_tiles") for asset in assets):
         return [not_rerun(assets[0], tile, month, "raw tiles are what the rest is computed from")]
-    lake = Lake.at(root, read_document(root / "lake.json", root)["programme"])
-    if lake.head(PRODUCT, tile, month) is None:
+    lake = Lake.at(root, require(root, root / LAKE, LakeDocument).programme)
+    product = Partition(PRODUCT, tile, month)
+    if lake.head(product) is None:
         return [not_rerun(assets[0], tile, month, "there are no monthly proxies to take the parcels from")]
-    monthly = lake.current(PRODUCT, tile, month)
-    chains = {asset.partition("/")[0]: list(_chain(lake, asset, monthly)) for asset in monthly.upstream}
+    monthly = lake.current(product)
+    missions = [product.of(asset).mission for asset in monthly.upstream]
+    chains = {mission: list(lake.lineage(monthly, mission=mission)) for mission in missions}
     unknown = sorted(set(chains) - set(MISSIONS))
     if unknown:
         return [not_rerun(assets[0], tile, month, f"this version knows no mission {', '.join(unknown)}")]
     with tempfile.TemporaryDirectory(prefix="mrv-rerun-") as folder:
         made = list(_made(monthly, chains, Lake.at(Path(folder), lake.programme)))
-        return [_compared(first, second) for first, second in made if first.document["asset"] in assets]
+        return [_compared(first, second) for first, second in made if first.partition.asset in assets]
 
 
 def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
@@ -116,17 +119,6 @@ def _made(monthly: Record, chains: Mapping[str, Sequence[Record]], other: Lake) 
     yield monthly, run_stage(other, MONTHLY_PROXIES, replace(month, missions=missions)).record
 
 
-def _chain(lake: Lake, asset: str, record: Record) -> Iterator[Record]:
-    """The records a mission's share of a record was made from, gated_tiles first, raw_tiles last."""
-    while True:
-        document = record.document
-        record = lake.record(asset, document["tile"], document["month"], record.upstream[asset])
-        yield record
-        if asset.endswith("/raw_tiles"):
-            return
-        [asset] = record.upstream
-
-
 def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
     """The plan that a month's records were made by, from the records alone."""
     stated = monthly.document["plan"]
@@ -134,8 +126,8 @@ def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
     grid = grid_of(stated)
     rows, lonlat = read_rows(monthly.data / TABLE), read_outlines(monthly.data / TABLE)
     at = TileMonth(
-        tile=monthly.document["tile"],
-        month=monthly.document["month"],
+        tile=monthly.partition.tile,
+        month=monthly.partition.month,
         grid=grid,
         parcels=TileParcels(
             parcel_id=tuple(row["parcel_id"] for row in rows),
@@ -180,28 +172,27 @@ def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
 
 def _treatment(chains: Iterable[Sequence[Record]]) -> Treatment:
     """What the programme had done to pixels, from the records alone; each mission's say its own part."""
-    found = Treatment()
+    treatment = Treatment()
     for record in (record for chain in chains for record in chain):
         stated = record.document["plan"]
         if "snow_is_clear" in stated:
-            found = replace(found, snow_is_clear=stated["snow_is_clear"])
+            treatment = replace(treatment, snow_is_clear=stated["snow_is_clear"])
         if "bandpass" in stated:
             # One this version has not gives other indices, which the comparison will say.
-            found = replace(found, bandpass=BANDPASSES.get(stated["bandpass"]["name"]))
+            treatment = replace(treatment, bandpass=BANDPASSES.get(stated["bandpass"]["name"]))
         if "speckle" in stated:
-            found = replace(found, speckle=stated["speckle"]["filter"])
-    return found
+            treatment = replace(treatment, speckle=stated["speckle"]["filter"])
+    return treatment
 
 
 def _lend(raw: Record, other: Lake) -> None:
     """Make a raw_tiles record current in another lake that shares its data."""
-    document = raw.document
-    slot = other.slot(document["asset"], document["tile"], document["month"])
+    slot = other.slot(raw.partition)
     for path in (slot.record(raw.audit_hash), slot.head(1), slot.data(raw.data.name)):
         path.parent.mkdir(parents=True)
     for folder in ("runs", "requests"):
         (slot.folder / folder).symlink_to(raw.data.parents[1].resolve() / folder)
-    slot.record(raw.audit_hash).write_bytes(canonical(document))
+    slot.record(raw.audit_hash).write_bytes(canonical(raw.document))
     slot.head(1).write_bytes(canonical({"record": raw.audit_hash, "previous": None}))
     slot.data(raw.data.name).symlink_to(raw.data.resolve())
 
@@ -210,8 +201,7 @@ def _lend_decisions(gated: Record, other: Lake) -> tuple[Reviewer, ...]:
     """Put the manual decisions that a record counted into another lake; gives whose they are, by the record."""
     if gated.decided_on is None:
         return ()
-    document = gated.document
-    slot = other.slot(document["asset"], document["tile"], document["month"])
+    slot = other.slot(gated.partition)
     kept = gated.data.parents[1].resolve() / "decisions"
     for name in gated.inputs["qa"]["decisions"]:
         path = slot.decision(name)
@@ -219,29 +209,27 @@ def _lend_decisions(gated: Record, other: Lake) -> tuple[Reviewer, ...]:
         path.write_bytes((kept / path.name).read_bytes())
     return tuple(
         Reviewer(**{field: who[field] for field in ("name", "role", "public_key")})
-        for who in document["plan"]["reviewers"]
+        for who in gated.document["plan"]["reviewers"]
     )
 
 
 def _compared(first: Record, second: Record) -> Compared:
     document = first.document
     same_request = all(document[name] == second.document[name] for name in document if name != "output")
-    found = _Differences() if first.output == second.output else _Differences.between(first, second)
+    differences = _Differences() if first.output == second.output else _Differences.between(first, second)
     return Compared(
-        asset=document["asset"],
-        tile=document["tile"],
-        month=document["month"],
-        answer="IDENTICAL" if first.output == second.output else "DIFFERENT" if found.grave else "EQUIVALENT",
+        **asdict(first.partition),
+        answer="IDENTICAL" if first.output == second.output else "DIFFERENT" if differences.grave else "EQUIVALENT",
         same_request=same_request,
-        largest_difference=found.largest,
-        values_that_differ=found.count,
-        detail=_places(found.places),
+        largest_difference=differences.largest,
+        values_that_differ=differences.count,
+        detail=_listed(differences.locations),
     )
 
 
-def _places(places: Sequence[str]) -> str:
-    shown = "; ".join(places[:PLACES])
-    return f"{shown}; and {len(places) - PLACES} more" if len(places) > PLACES else shown
+def _listed(locations: Sequence[str]) -> str:
+    named = "; ".join(locations[:LOCATIONS])
+    return f"{named}; and {len(locations) - LOCATIONS} more" if len(locations) > LOCATIONS else named
 
 
 class _Differences:
@@ -251,29 +239,29 @@ class _Differences:
         self.largest = 0.0
         self.count = 0
         self.grave = False
-        self.places: list[str] = []
+        self.locations: list[str] = []
 
     @classmethod
     def between(cls, first: Record, second: Record) -> "_Differences":
         """Compare two records' outputs, and the data of both."""
-        found = cls()
+        differences = cls()
         output = first.output
         if "arrays" in output:
-            found.groups(first.data, second.data)
+            differences.groups(first.data, second.data)
         if "rasters" in output:
-            found.groups(first.data / RASTERS, second.data / RASTERS)
+            differences.groups(first.data / RASTERS, second.data / RASTERS)
         if "table" in output:
-            found.values(TABLE, read_rows(first.data / TABLE), read_rows(second.data / TABLE))
+            differences.values(TABLE, read_rows(first.data / TABLE), read_rows(second.data / TABLE))
         if "decision_sha256" in output:
-            found.values("decision", decision_of(first), decision_of(second))
+            differences.values("decision", decision_of(first), decision_of(second))
         if PREVIEW in output:
-            found.pixels(PREVIEW, _picture(first.data), _picture(second.data), measured=True)
-        found.values("output", _said(output), _said(second.output))
-        return found
+            differences.pixels(PREVIEW, _picture(first.data), _picture(second.data), measured=True)
+        differences.values("output", _said(output), _said(second.output))
+        return differences
 
-    def differ(self, place: str, *, grave: bool, largest: float = 0.0, count: int = 0) -> None:
-        """Note one place in which they differ; grave where that is more than rounding."""
-        self.places.append(place)
+    def differ(self, location: str, *, grave: bool, largest: float = 0.0, count: int = 0) -> None:
+        """Note one location in which they differ; grave where that is more than rounding."""
+        self.locations.append(location)
         self.largest = max(self.largest, largest)
         self.count += count
         self.grave |= grave
@@ -311,22 +299,22 @@ class _Differences:
         largest = float(np.nanmax(sizes, initial=0.0)) if measured else 0.0
         self.differ(name, grave=grave, largest=largest, count=int(other.sum()))
 
-    def values(self, place: str, ours: Any, theirs: Any) -> None:
+    def values(self, location: str, ours: Any, theirs: Any) -> None:
         """Compare two JSON values."""
         match ours, theirs:
             case dict(), dict() if ours.keys() == theirs.keys():
                 for name in ours:
-                    self.values(f"{place}.{name}", ours[name], theirs[name])
+                    self.values(f"{location}.{name}", ours[name], theirs[name])
             case list(), list() if len(ours) == len(theirs):
                 for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-                    self.values(f"{place}[{index}]", a, b)
+                    self.values(f"{location}[{index}]", a, b)
             case (int() | float(), int() | float()) if ours != theirs and _measured(ours, theirs):
                 size = abs(ours - theirs)
                 self.differ(
-                    place, grave=not math.isclose(ours, theirs, rel_tol=CLOSE, abs_tol=CLOSE), largest=size, count=1
+                    location, grave=not math.isclose(ours, theirs, rel_tol=CLOSE, abs_tol=CLOSE), largest=size, count=1
                 )
             case _ if ours != theirs:
-                self.differ(place, grave=True, count=1)
+                self.differ(location, grave=True, count=1)
 
 
 def _measured(*numbers: float) -> bool:

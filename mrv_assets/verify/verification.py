@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mrv_assets.errors import BadInputError, DamagedLake, MrvError
-from mrv_assets.verify.finding import Finding, shown
-from mrv_assets.verify.partition import Partition
+from mrv_assets.lake.layout import LAKE
+from mrv_assets.verify.finding import Finding, text_of
+from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.rerun import Compared, not_rerun, rerun
-from mrv_assets.verify.walk import LAKE, Contents
+from mrv_assets.verify.walk import Contents
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of each finished step, the number of finished steps, and the number of all steps."""
@@ -35,10 +36,10 @@ class Options:
     month: str | None = None
     asset: str | None = None
 
-    def takes(self, partition: Partition) -> bool:
+    def takes(self, partition: StoredPartition) -> bool:
         """Whether a partition is to be verified."""
-        slot = partition.slot
-        pairs = ((self.tile, slot.tile), (self.month, slot.month), (self.asset, slot.asset))
+        asset, tile, month = partition.partition.names
+        pairs = ((self.tile, tile), (self.month, month), (self.asset, asset))
         return all(asked is None or asked == actual for asked, actual in pairs)
 
     @property
@@ -51,7 +52,7 @@ class Options:
 class Verification:
     """The result of verifying a lake, or part of one."""
 
-    partitions: tuple[Partition, ...]
+    partitions: tuple[StoredPartition, ...]
     """Partitions that were verified."""
     findings: tuple[Finding, ...]
     """Findings on the lake itself, then on each partition, then of computing again."""
@@ -89,7 +90,7 @@ def verify(root: Path, options: Options, *, again: bool, progress: Progress) -> 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (partition, of_partition) in enumerate(zip(chosen, pool.map(_findings, chosen), strict=True), 1):
             findings += of_partition
-            for name, run in partition.runs.items():
+            for name, run in partition.runs.sound.items():
                 programmes.setdefault(run.programme, f"{partition.name}/runs/{name}.json")
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
@@ -102,28 +103,30 @@ def verify(root: Path, options: Options, *, again: bool, progress: Progress) -> 
     )
 
 
-def _findings(partition: Partition) -> list[Finding]:
+def _findings(partition: StoredPartition) -> list[Finding]:
     return list(partition.findings())
 
 
-def _nothing(options: Options, partitions: Sequence[Partition]) -> str:
+def _nothing(options: Options, partitions: Sequence[StoredPartition]) -> str:
     def some(names: set[str]) -> str:
         return ", ".join(sorted(names)[:12]) + (", ..." if len(names) > 12 else "")
 
     asked = ", ".join(f"{name} {value}" for name, value in asdict(options).items() if value is not None)
     return (
-        f"This lake holds no partition of {asked}. It holds the tiles {some({p.slot.tile for p in partitions})}; "
-        f"the months {some({p.slot.month for p in partitions})}; the assets {some({p.slot.asset for p in partitions})}."
+        f"This lake holds no partition of {asked}. It holds the tiles {some({p.partition.tile for p in partitions})}; "
+        f"the months {some({p.partition.month for p in partitions})}; "
+        f"the assets {some({p.partition.asset for p in partitions})}."
     )
 
 
 def _again(
-    root: Path, chosen: Sequence[Partition], findings: Sequence[Finding], progress: Progress
+    root: Path, chosen: Sequence[StoredPartition], findings: Sequence[Finding], progress: Progress
 ) -> tuple[list[Compared], list[Finding]]:
     """Compute again every tile and month without a finding; one that cannot be computed gives a finding."""
     assets_of: dict[tuple[str, str], list[str]] = {}
     for partition in chosen:
-        assets_of.setdefault((partition.slot.tile, partition.slot.month), []).append(partition.slot.asset)
+        asset, tile, month = partition.partition.names
+        assets_of.setdefault((tile, month), []).append(asset)
     compared: list[Compared] = []
     failed: list[Finding] = []
     for done, ((tile, month), assets) in enumerate(sorted(assets_of.items()), 1):
@@ -146,6 +149,6 @@ def _failed(asset: str, tile: str, month: str, error: Exception) -> Finding:
         object=error.object_name if isinstance(error, DamagedLake) and known else f"{asset}/{tile}/{month}",
         check="can be computed again",
         expected="an output to compare",
-        found=shown(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
+        found=text_of(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
         cure="Verify the whole month. Where nothing else is found, its records do not fit together: no run made them.",
     )

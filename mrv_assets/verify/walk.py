@@ -1,23 +1,17 @@
 """What a lake holds: a walk that gives every file its place, and finds those that have none."""
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.lake.documents import LakeDocument, read
-from mrv_assets.lake.layout import FORMAT, Slot
-from mrv_assets.verify.finding import Finding, shown
-from mrv_assets.verify.partition import Partition, place
-
-LAKE = "lake.json"
-_SLOT = re.compile(
-    r"(?P<asset>[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)?)/(?P<tile>[0-9]{2}[A-Z]{3})/(?P<month>[0-9]{4}-(?:0[1-9]|1[0-2]))"
-    r"/(?P<rest>.+)"
-)
+from mrv_assets.lake.layout import FORMAT, LAKE, LakePath, Slot
+from mrv_assets.verify.finding import Finding, text_of
+from mrv_assets.verify.partition import StoredPartition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +19,7 @@ class Contents:
     """Every file of a lake, by what it is."""
 
     root: Path
-    partitions: tuple[Partition, ...]
+    partitions: tuple[StoredPartition, ...]
     unexpected: tuple[str, ...]
     """Files, links and devices that a lake has no place for."""
     unreadable: tuple[str, ...]
@@ -36,26 +30,24 @@ class Contents:
     @classmethod
     def of(cls, root: Path) -> "Contents":
         """List a lake."""
-        found: dict[tuple[str, str, str], list[_File]] = {}
+        stored: dict[Partition, list[_File]] = {}
         unexpected, hidden = [], []
         errors: list[OSError] = []
         for path, status in _walk(root, errors.append):
             name = path.relative_to(root).as_posix()
-            slot = _SLOT.fullmatch(name)
-            where = place(slot["rest"]) if slot else None
             if _is_hidden(name):
                 hidden.append(name)
                 continue
-            regular = stat.S_ISREG(status.st_mode)
-            if slot and where:
-                files = found.setdefault((slot["asset"], slot["tile"], slot["month"]), [])
-                files.append((*where, status.st_size if regular else None))
-            if not regular or not ((slot and where) or name == LAKE):
+            lake_path = _file_path(name)
+            size = status.st_size if stat.S_ISREG(status.st_mode) else None
+            if lake_path:
+                stored.setdefault(lake_path.partition, []).append((lake_path, size))
+            if size is None or not (lake_path or name == LAKE):
                 unexpected.append(name)
         closed = [Path(error.filename).relative_to(root).as_posix() for error in errors]
         return cls(
             root=root,
-            partitions=tuple(_partition(Slot(root, *key), files) for key, files in sorted(found.items())),
+            partitions=tuple(_partition(Slot(root, partition), files) for partition, files in sorted(stored.items())),
             unexpected=tuple(unexpected),
             unreadable=tuple(name for name in closed if not _is_hidden(name)),
             hidden=tuple(hidden),
@@ -86,15 +78,21 @@ class Contents:
         yield from _lake_findings(self.root, programmes)
 
 
-def partition_at(slot: Slot) -> Partition:
+def partition_at(slot: Slot) -> StoredPartition:
     """List one partition of a lake, and nothing else of it."""
     files: list[_File] = []
     for path, status in _walk(slot.folder, lambda _: None):
-        name = path.relative_to(slot.folder).as_posix()
-        where = None if _is_hidden(name) else place(name)
-        if where:
-            files.append((*where, status.st_size if stat.S_ISREG(status.st_mode) else None))
+        name = slot.name_of(path)
+        lake_path = None if _is_hidden(name) else _file_path(name)
+        if lake_path:
+            files.append((lake_path, status.st_size if stat.S_ISREG(status.st_mode) else None))
     return _partition(slot, files)
+
+
+def _file_path(name: str) -> LakePath | None:
+    """The object that a file belongs to; None where a lake has no place for a file."""
+    lake_path = LakePath.parse(name)
+    return lake_path if lake_path and lake_path.is_file else None
 
 
 def _is_hidden(name: str) -> bool:
@@ -102,37 +100,46 @@ def _is_hidden(name: str) -> bool:
 
 
 def _walk(root: Path, on_error: Callable[[OSError], object]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder that is no folder, links to folders included, by name."""
+    """Everything below a folder that is not a folder itself, links to folders included, by name."""
     for folder, folders, files in os.walk(root, onerror=on_error):
         folders.sort()
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in sorted([*files, *links]):
             path = Path(folder) / name
-            # What a run has just finished with is gone.
+            # A run may just have removed it.
             with suppress(FileNotFoundError):
                 yield path, path.lstat()
 
 
-_File = tuple[str, str, int | None]
-"""Kind and name of the object that a file is of, and its size; None for a link or a device."""
+_File = tuple[LakePath, int | None]
+"""Where a file lies, and its size; None for a link or a device."""
 
 
-def _partition(slot: Slot, files: Sequence[_File]) -> Partition:
-    sizes = [size for *_, size in files if size is not None]
-    names = {kind: tuple(sorted({name for of, name, _ in files if of == kind})) for kind, _, _ in files}
-    unsafe = frozenset(name for kind, name, size in files if kind == "data" and size is None)
-    return Partition(slot=slot, names=names, unsafe=unsafe, files=len(sizes), bytes=sum(sizes))
+def _partition(slot: Slot, files: Sequence[_File]) -> StoredPartition:
+    sizes = [size for _, size in files if size is not None]
+    names: dict[str, set[str]] = {}
+    for lake_path, _ in files:
+        names.setdefault(lake_path.kind, set()).add(lake_path.name)
+    unsafe = frozenset(lake_path.name for lake_path, size in files if lake_path.kind == "data" and size is None)
+    return StoredPartition(
+        slot=slot,
+        names={kind: tuple(sorted(of_kind)) for kind, of_kind in names.items()},
+        unsafe=unsafe,
+        files=len(sizes),
+        bytes=sum(sizes),
+    )
 
 
 def _lake_findings(root: Path, programmes: Mapping[str, str]) -> Iterator[Finding]:
     """``lake.json``: format, spelling, and that run records speak of the same programme."""
     cure = "Restore lake.json from a backup; it names the programme and the format, and no number depends on it."
-    one = read(root / LAKE, LakeDocument)
-    if one.shape is None:
+    identity = read(root / LAKE, LakeDocument)
+    if identity.shape is None or identity.shape.format != FORMAT:
+        reason = identity.reason if identity.shape is None else f"format {identity.shape.format}"
         expected = f"canonical JSON of {FORMAT}"
-        yield Finding(object=LAKE, check="names the lake", expected=expected, found=shown(one.reason), cure=cure)
+        yield Finding(object=LAKE, check="names the lake", expected=expected, found=text_of(reason), cure=cure)
         return
     for programme, run in programmes.items():
-        if one.shape.programme != programme:
-            found = shown(f"{one.shape.programme} in {LAKE}, {programme} in {run}")
-            yield Finding(object=LAKE, check="one programme", expected="one programme", found=found, cure=cure)
+        if identity.shape.programme != programme:
+            both = text_of(f"{identity.shape.programme} in {LAKE}, {programme} in {run}")
+            yield Finding(object=LAKE, check="one programme", expected="one programme", found=both, cure=cure)

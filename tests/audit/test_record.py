@@ -3,12 +3,13 @@
 import hashlib
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import rfc8785
 
-from mrv_assets.audit.record import SCHEMA, Request, audit_hash
+from mrv_assets.audit.record import SCHEMA, Partition, Record, Request, audit_hash
 
 REQUEST = Request(
     asset="sentinel2/indices",
@@ -81,3 +82,41 @@ def test_a_record_holds_no_number_that_readers_round(value: float) -> None:
         REQUEST.record({"coverage": value})
     with pytest.raises(rfc8785.CanonicalizationError):
         replace(REQUEST, plan={"threshold": value}).digest  # noqa: B018
+
+
+# --- partitions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_request_and_its_record_are_of_one_partition() -> None:
+    """Asset, tile and month, as both documents state them."""
+    stored = REQUEST.record(OUTPUT)
+
+    record = Record(audit_hash(stored), json.loads(stored), Path("data"))
+
+    assert record.partition == REQUEST.partition == Partition("sentinel2/indices", "34TER", "2018-07")
+
+
+@pytest.mark.parametrize(
+    ("asset", "mission", "stage"),
+    [("sentinel2/raw_tiles", "sentinel2", "raw_tiles"), ("monthly_proxies", "", "monthly_proxies")],
+)
+def test_an_asset_is_a_stage_of_a_mission_or_of_all(asset: str, mission: str, stage: str) -> None:
+    """Assets of all missions name none."""
+    partition = Partition(asset, "34TER", "2018-07")
+
+    assert (partition.mission, partition.stage) == (mission, stage)
+
+
+def test_another_assets_partition_is_of_the_same_tile_and_month() -> None:
+    """From a product to what it was made from."""
+    monthly = Partition("monthly_proxies", "34TER", "2018-07")
+
+    assert monthly.of("landsat/gated_tiles") == Partition("landsat/gated_tiles", "34TER", "2018-07")
+    assert str(monthly.of("landsat/gated_tiles")) == "landsat/gated_tiles 34TER 2018-07"
+
+
+def test_partitions_sort_by_asset_tile_and_month() -> None:
+    """Listings have one order."""
+    names = [("b/x", "34TER", "2018-01"), ("a/x", "35TLK", "2018-01"), ("a/x", "34TER", "2018-02")]
+
+    assert [partition.names for partition in sorted(Partition(*each) for each in names)] == names[::-1]

@@ -12,6 +12,7 @@ from demo_lake import a_deployment, a_program, rows, run_months
 from pgstac_servers import Pgstac
 from servers import range_server
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.stac import open as opening
@@ -50,7 +51,7 @@ def digests(deployment: Deployment) -> dict[tuple[str, str], str]:
     """Of each band of each scene that was read."""
     return {
         (scene["id"], name): band["sha256"]
-        for observation in observations_of(deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH))
+        for observation in observations_of(deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH)))
         for scene in observation["scenes"]
         for name, band in scene["bands"].items()
     }
@@ -78,7 +79,7 @@ def test_a_month_is_the_same_from_the_api_and_from_disk(stac: Pgstac, disk: Depl
     assert rows(deployment, MONTH) == rows(disk, MONTH)
     assert rows(deployment, MONTH)["p"]["n_obs"] == 12
     assert digests(deployment) == digests(disk)
-    raw = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    raw = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
     assert raw.document["plan"]["catalogue"] == stac.root
     # Ranges alone were read, of files and not from the API.
     assert all(asked.range for asked in files.log)

@@ -10,10 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import backfill_driver
 import dagster as dg
+import forked
 import pytest
-from demo_lake import TILE, Demo, a_deployment, a_program, dagster, decision, mrv, python, rows
+from demo_lake import TILE, Demo, a_deployment, a_program, dagster, decision, mrv, rows
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.lake.store import Lake
 from mrv_assets.settings import DEMO_PROGRAM
 
@@ -134,7 +137,7 @@ def test_the_audit_hash_is_the_data_version_and_the_lakes_head(asset: str, july:
     audit_hash = july.metadata(asset)["audit_hash"].value
 
     assert (july.materializations[asset].tags or {})["dagster/data_version"] == audit_hash
-    head = demo.lake.head(asset, TILE, "2018-07")
+    head = demo.lake.head(Partition(asset, TILE, "2018-07"))
     assert head is not None
     assert head.record == audit_hash
 
@@ -165,9 +168,9 @@ def test_every_run_record_names_its_dagster_run(demo: Demo) -> None:
     with instance_at(demo.home) as instance:
         [record] = instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": f"2018-07|{TILE}"}))
 
-    [run] = demo.lake.runs("monthly_proxies", TILE, "2018-07")
+    [run] = demo.lake.runs(Partition("monthly_proxies", TILE, "2018-07"))
 
-    assert run["dagster_run_id"] == record.dagster_run.run_id
+    assert run.dagster_run_id == record.dagster_run.run_id
 
 
 # --- Dagster's own commands ---------------------------------------------------------------------------------------
@@ -227,8 +230,7 @@ def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
     tiles = mrv("tiles", cwd=folder, **where)
     assert tiles.returncode == 0, tiles.stderr
     partitions = [f"{month}|{tile}" for month in MONTHS for tile in (TILE, FAR_TILE)]
-    driver = Path(__file__).parents[1] / "support" / "backfill_driver.py"
-    done = python(str(driver), ",".join(ASSETS), ",".join(partitions), cwd=folder, **where)
+    done = forked.run(backfill_driver.main, ",".join(ASSETS), ",".join(partitions), cwd=folder, **where)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     return Backfilled(home=home, lake=a_deployment(program).lake, answer=answer)
@@ -244,7 +246,7 @@ def test_a_backfill_materializes_every_tile_and_month(backfilled: Backfilled) ->
     wanted = {(tile, month) for tile in (TILE, FAR_TILE) for month in MONTHS}
     assert {run.tags["dagster/partition"] for run in runs} == {f"{month}|{tile}" for tile, month in wanted}
     for asset in ASSETS:
-        assert set(backfilled.lake.partitions(asset)) == wanted
+        assert {(partition.tile, partition.month) for partition in backfilled.lake.partitions(asset)} == wanted
 
 
 def test_a_backfills_decisions_stand_by_tile_and_month(backfilled: Backfilled) -> None:

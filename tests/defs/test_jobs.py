@@ -8,6 +8,7 @@ import pytest
 from block_scenes import MONTH, TILE
 from reviewing import GATED, Rejected, rejected_months
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.errors import DecisionRefused
 from mrv_assets.reports.qa_list import answer as queue
@@ -56,7 +57,7 @@ def test_what_the_ui_records_is_asserted_and_not_authenticated(rejected: Rejecte
     rejected.deployment.materialize(
         "gated_tiles", rejected.deployment.plan(TILE, MONTH, rejected.deployment.missions[0])
     )
-    assert rejected.deployment.lake.current(GATED, TILE, MONTH).output["status"] == "REJECTED"
+    assert rejected.deployment.lake.current(Partition(GATED, TILE, MONTH)).output["status"] == "REJECTED"
 
 
 def test_the_same_name_is_asserted_once(rejected: Rejected) -> None:

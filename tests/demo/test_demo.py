@@ -2,25 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from demo_lake import BIN, GOLDEN, MONTHS, TILE, Demo, decision, evidence, golden_of, mrv, rows
+from demo_lake import BIN, GOLDEN, MONTHS, TILE, Demo, decision, evidence, golden_of, rows
+
+from mrv_assets.audit.record import Partition
 
 REJECTED = ("2018-01", "2018-02", "2018-03", "2018-06", "2018-11", "2018-12")
-
-
-@pytest.fixture(scope="module")
-def again(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, dict[str, object]]:
-    """A copy of the demo after its command ran a second time, and what that answered as JSON."""
-    copy = Demo(folder=tmp_path_factory.mktemp("again") / "demo", page="", progress="")
-    shutil.copytree(demo.folder, copy.folder)
-    done = mrv("demo", "--into", str(copy.folder), "--json", cwd=copy.folder)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, object] = json.loads(done.stdout)
-    return copy, answer
 
 
 # --- the numbers --------------------------------------------------------------------------------------------------
@@ -65,7 +55,7 @@ def test_the_page_shows_what_the_gate_refused_and_why(demo: Demo) -> None:
 def test_the_page_shows_the_audit_hash_of_every_month(demo: Demo) -> None:
     """In full, so that it can be compared with the lake's file names and with another machine's."""
     for month in MONTHS:
-        head = demo.lake.head("monthly_proxies", TILE, month)
+        head = demo.lake.head(Partition("monthly_proxies", TILE, month))
         assert head is not None
         assert re.search(rf"^{TILE} +{month} +(PASSED|REJECTED) +{head.record}$", demo.page, re.MULTILINE)
 
@@ -84,7 +74,7 @@ def test_the_page_ends_with_two_commands_that_come_next(demo: Demo, tmp_path: Pa
     assert ui.endswith(" ui")
     done = subprocess.run(explain, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    head = demo.lake.head("monthly_proxies", TILE, explain.split()[-1])
+    head = demo.lake.head(Partition("monthly_proxies", TILE, explain.split()[-1]))
     assert head is not None
     assert head.record in done.stdout
 
@@ -98,9 +88,9 @@ def test_progress_goes_to_stderr(demo: Demo) -> None:
 # --- a second time ------------------------------------------------------------------------------------------------
 
 
-def test_a_second_demo_computes_nothing(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_a_second_demo_computes_nothing(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """Every month is reused, and the lake holds the same bytes under the same names; no run was added."""
-    copy, answer = again
+    copy, answer = demo_again
 
     assert (answer["partitions"], answer["reused"]) == (12, 12)
     assert evidence(copy.folder / "lake") == evidence(demo.folder / "lake")
@@ -108,9 +98,9 @@ def test_a_second_demo_computes_nothing(again: tuple[Demo, dict[str, object]], d
     assert runs[0] == runs[1]
 
 
-def test_a_second_demo_simulates_and_decides_nothing(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_a_second_demo_simulates_and_decides_nothing(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """The same scenes, keys, programme, decisions and picture; all four months are reused."""
-    copy, answer = again
+    copy, answer = demo_again
 
     simulated = answer["simulated"]
     assert isinstance(simulated, dict)
@@ -126,9 +116,9 @@ def test_a_second_demo_simulates_and_decides_nothing(again: tuple[Demo, dict[str
     assert of_both[0] == of_both[1]
 
 
-def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_the_json_answer_holds_what_the_page_shows(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """One document: rows by parcel and month, and each month's decision with its audit hash."""
-    _, answer = again
+    _, answer = demo_again
 
     rows_, months = answer["rows"], answer["months"]
     assert isinstance(rows_, list)
@@ -137,7 +127,7 @@ def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, 
     assert {row["parcel_id"]: row for row in rows_ if row["month"] == "2018-07"} == rows(demo.deployment, "2018-07")
     assert [month["month"] for month in months] == list(MONTHS)
     for month in months:
-        head = demo.lake.head("monthly_proxies", TILE, month["month"])
+        head = demo.lake.head(Partition("monthly_proxies", TILE, month["month"]))
         assert head is not None
         assert month["audit_hash"] == head.record
         assert (month["status"] == "REJECTED") == (month["month"] in REJECTED)

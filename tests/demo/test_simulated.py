@@ -13,6 +13,7 @@ import pytest
 from demo_lake import BIN, GOLDEN_SIMULATED, PICTURE, TILE, Demo, a_deployment, golden_of_simulated, rows, run_months
 from PIL import Image
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.demo.ground import APPROVED, CASES, PASSED, REFUSED, SUBSTITUTED, ground
 from mrv_assets.demo.inputs import make_inputs
 from mrv_assets.demo.reviewers import review
@@ -37,14 +38,17 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 def statuses(deployment: Deployment, month: str) -> dict[str, str]:
     """The decision on each mission that a month rests on."""
-    upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
-    return {asset: deployment.lake.record(asset, TILE, month, upstream[asset]).output["status"] for asset in upstream}
+    upstream = deployment.lake.current(Partition(PRODUCT, TILE, month)).upstream
+    return {
+        asset: deployment.lake.record(Partition(asset, TILE, month), upstream[asset]).output["status"]
+        for asset in upstream
+    }
 
 
 def hashes(deployment: Deployment, month: str) -> dict[str, str]:
     """The current record of each asset of a month."""
     assets = [f"{mission.name}/{stage}" for mission in deployment.missions for stage in ("raw_tiles", "gated_tiles")]
-    return {asset: deployment.lake.current(asset, TILE, month).audit_hash for asset in (*assets, PRODUCT)}
+    return {asset: deployment.lake.current(Partition(asset, TILE, month)).audit_hash for asset in (*assets, PRODUCT)}
 
 
 # --- what becomes of each month -----------------------------------------------------------------------------------
@@ -81,7 +85,7 @@ def test_without_the_approvals_the_month_is_rejected(demo: Demo, tmp_path: Path)
     """The decisions taken away, the month is refused again when it is next materialized."""
     shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")
     deployment = a_deployment(tmp_path / "simulated" / "program.yaml")
-    shutil.rmtree(deployment.lake.slot("sentinel2/gated_tiles", TILE, APPROVED.month).folder / "decisions")
+    shutil.rmtree(deployment.lake.slot(Partition("sentinel2/gated_tiles", TILE, APPROVED.month)).folder / "decisions")
 
     run_months(deployment, [APPROVED.month])
 
@@ -224,7 +228,7 @@ def test_the_page_shows_what_decided_each_month(demo: Demo) -> None:
         assert float(shown[case.month][5]) == pytest.approx(float(shown[case.month][6]), abs=0.02)
         assert 0.7 < float(shown[case.month][5]) < 0.95
     for month in MONTHS:
-        audit_hash = demo.simulated.lake.current(PRODUCT, TILE, month).audit_hash
+        audit_hash = demo.simulated.lake.current(Partition(PRODUCT, TILE, month)).audit_hash
         assert re.search(rf"^{month} +simulated +\w+ +{audit_hash}$", section, re.MULTILINE)
 
 
@@ -241,7 +245,7 @@ def test_the_next_commands_work_as_they_are_printed(demo: Demo, tmp_path: Path) 
         printed[command.split("mrv ")[1].split()[0]] = done.stdout
 
     assert re.findall(rf"^{TILE} (\S+),", printed["qa"], re.MULTILINE) == [REFUSED.month]
-    assert demo.simulated.lake.current(PRODUCT, TILE, APPROVED.month).audit_hash in printed["explain"]
+    assert demo.simulated.lake.current(Partition(PRODUCT, TILE, APPROVED.month)).audit_hash in printed["explain"]
     assert "VERIFIED" in printed["verify"]
     assert commands[3].endswith(" .venv/bin/mrv ui")
 

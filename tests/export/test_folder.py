@@ -16,13 +16,14 @@ from forked import a_server
 from tampering import flip, forge
 
 from mrv_assets.audit.canonical import canonical
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, ExportError
 from mrv_assets.export.formats import FORMATS
 from mrv_assets.lake.store import Lake
 from mrv_assets.stages.table import PRODUCT
 
-KILLS = 6
+KILLS = 4
 KINDS = [format.name for format in FORMATS]
 
 
@@ -44,10 +45,11 @@ def a_copy(deployment: Deployment, folder: Path) -> Deployment:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_lake_gives_the_same_bytes(kind: str, deployment: Deployment, export: Export, tmp_path: Path) -> None:
     """Wherever lake and export lie, and whenever: neither place nor time is in any file."""
+    options: Json = {"crs": "EPSG:4326", "indices": ["ndvi"]} if kind == "stac" else {}
+    first = export(kind, **options)
     other = a_copy(deployment, tmp_path / "elsewhere" / "programme")
 
-    first = export(kind, crs="EPSG:4326" if kind == "stac" else None)
-    second = exported(other, kind, tmp_path / "second" / "deep", crs="EPSG:4326" if kind == "stac" else None)
+    second = exported(other, kind, tmp_path / "second" / "deep", **options)
 
     assert contents(tmp_path / "out") == contents(tmp_path / "second" / "deep")
     assert {f["path"]: f["sha256"] for f in first["files"]} == contents(tmp_path / "out")
@@ -62,7 +64,10 @@ def test_every_file_leads_to_its_record(kind: str, deployment: Deployment, expor
     answer = export(kind)
 
     manifest = json.loads((tmp_path / "out" / "mrv-export.json").read_bytes())
-    hashes = {month: deployment.lake.current(PRODUCT, TILE, month).audit_hash for month in (PASSED, REJECTED, NO_NBR)}
+    hashes = {
+        month: deployment.lake.current(Partition(PRODUCT, TILE, month)).audit_hash
+        for month in (PASSED, REJECTED, NO_NBR)
+    }
     assert {one["month"]: one["audit_hash"] for one in manifest["months"]} == hashes
     there = contents(tmp_path / "out")
     del there["mrv-export.json"]
@@ -155,7 +160,7 @@ def test_nothing_is_exported_into_another_programmes_lake(
 
 def data_of(deployment: Deployment, asset: str) -> Path:
     """The data of an asset's first month."""
-    return deployment.lake.current(asset, TILE, PASSED).data
+    return deployment.lake.current(Partition(asset, TILE, PASSED)).data
 
 
 @pytest.mark.parametrize("kind", ["cog", "csv"])
@@ -204,8 +209,8 @@ def test_values_altered_with_their_run_record_are_refused(deployment: Deployment
 def test_a_removed_head_is_refused(deployment: Deployment, tmp_path: Path) -> None:
     """Without its newest head a month would be exported as it was before."""
     other = a_copy(deployment, tmp_path / "programme")
-    record = other.lake.current(PRODUCT, TILE, PASSED)
-    head = other.lake.slot(PRODUCT, TILE, PASSED).head(1)
+    record = other.lake.current(Partition(PRODUCT, TILE, PASSED))
+    head = other.lake.slot(Partition(PRODUCT, TILE, PASSED)).head(1)
     head.with_name("000002.json").write_bytes(canonical({"record": record.audit_hash, "previous": "0" * 64}))
     head.unlink()
 
@@ -216,7 +221,7 @@ def test_a_removed_head_is_refused(deployment: Deployment, tmp_path: Path) -> No
 def test_exports_change_nothing_in_the_lake(deployment: Deployment, tmp_path: Path) -> None:
     """The command ends at its first step that would change anything beneath the lake; it ends as it should."""
     environment = {"MRV_PROGRAM": str(deployment.program_path), "MRV_LAKE": str(deployment.lake_path)}
-    export = (str(deployment.lake_path), "export", "out", "--as", "stac")
+    export = (str(deployment.lake_path), "export", "out", "--as", "stac", "--index", "ndvi")
 
     done = forked.run(watched_mrv.run, *export, cwd=tmp_path, **environment)
 
@@ -312,7 +317,7 @@ def forge_upstream(lake: Lake) -> str:
     from mrv_assets.audit.canonical import sha256 as of
     from mrv_assets.lake.runs import run_id, stored_files
 
-    gated = lake.current("sentinel2/gated_tiles", TILE, PASSED)
+    gated = lake.current(Partition("sentinel2/gated_tiles", TILE, PASSED))
     decision = {
         **json.loads((gated.data / "decision.json").read_bytes()),
         "status": "REJECTED",
@@ -326,10 +331,10 @@ def forge_upstream(lake: Lake) -> str:
     }
     hashes = {}
     for asset, changed in (("sentinel2/gated_tiles", {"output": output}), (PRODUCT, {})):
-        record = lake.current(asset, TILE, PASSED)
+        record = lake.current(Partition(asset, TILE, PASSED))
         inputs = {**record.inputs, **{a: hashes[a] for a in record.inputs if a in hashes}}
         document = {**record.document, "inputs": inputs, **changed}
-        slot = lake.slot(asset, TILE, PASSED)
+        slot = lake.slot(Partition(asset, TILE, PASSED))
         data = slot.data(digest(document["output"]))
         if data != record.data:
             shutil.move(record.data, data)

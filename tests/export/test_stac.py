@@ -20,6 +20,7 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from shapely.geometry import shape
 
 from mrv_assets import __version__
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.export.stac import footprint
 from mrv_assets.science.grid import Window, tile_grid
@@ -76,7 +77,7 @@ def test_an_item_says_what_it_is_and_what_it_came_from(deployment: Deployment, e
     said = items[PASSED].properties
     assert said["datetime"] is None
     assert (said["start_datetime"], said["end_datetime"]) == ("2018-07-01T00:00:00Z", "2018-07-31T23:59:59.999999Z")
-    assert said["mrv:audit_hash"] == deployment.lake.current(PRODUCT, TILE, PASSED).audit_hash
+    assert said["mrv:audit_hash"] == deployment.lake.current(Partition(PRODUCT, TILE, PASSED)).audit_hash
     assert said["mrv:gate"] == [{"mission": "sentinel2", "status": "PASSED", "reasons": []}]
     assert said["mrv:scenes"] == [f"{PASSED}-05", f"{PASSED}-15"]
     assert said["processing:software"] == {"mrv_assets": __version__}

@@ -9,6 +9,7 @@ import pytest
 from block_scenes import TILE
 from export_months import NOT_RUN, PASSED, REJECTED, Export, expected_rows
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ExportError
 from mrv_assets.export.rows import meaning
@@ -49,7 +50,7 @@ def test_a_workbook_says_what_its_columns_mean_and_what_was_decided(
     for name, (kind, unit, source) in columns.items():
         assert (kind, unit or "", source) == (str(meaning(str(name))[0]), *meaning(str(name))[1:])
     months = {row[1]: row for row in book["months"].iter_rows(min_row=2, values_only=True)}
-    rejected = deployment.lake.current(PRODUCT, TILE, REJECTED).audit_hash
+    rejected = deployment.lake.current(Partition(PRODUCT, TILE, REJECTED)).audit_hash
     decided, seen = "sentinel2 REJECTED (below_tile_coverage)", "Contains modified Copernicus Sentinel data 2018"
     assert months[REJECTED] == (TILE, REJECTED, None, decided, seen, rejected)
     assert months[PASSED][2:4] == ("sentinel2", "sentinel2 PASSED")

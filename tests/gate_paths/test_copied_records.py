@@ -34,6 +34,7 @@ from stage_names import PRODUCT, STAGES
 from tampering import put
 
 from mrv_assets.audit.canonical import canonical
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.lake.view import open_parcels
@@ -97,9 +98,12 @@ def test_another_tiles_record_decides_nothing(tmp_path: Path) -> None:
     deployment = a_programme_of(tmp_path, [scene], TWO, tiles={"hidden": TILE})
     for tile in (TILE, other):
         run_months(deployment, [SHUT], tile)
-    statuses = {tile: deployment.lake.current(GATED, tile, SHUT).output["status"] for tile in (TILE, other)}
+    statuses = {tile: deployment.lake.current(Partition(GATED, tile, SHUT)).output["status"] for tile in (TILE, other)}
     for asset in MISSION_ASSETS:
-        copied(deployment.lake.slot(asset, other, SHUT).folder, deployment.lake.slot(asset, TILE, SHUT).folder)
+        copied(
+            deployment.lake.slot(Partition(asset, other, SHUT)).folder,
+            deployment.lake.slot(Partition(asset, TILE, SHUT)).folder,
+        )
 
     with refused(without_product(deployment), DamagedLake, f"is of {GATED} {other} {SHUT}, and was copied here"):
         materialized(deployment, PRODUCT)
@@ -114,7 +118,7 @@ def test_another_tiles_record_decides_nothing(tmp_path: Path) -> None:
 def test_another_missions_record_decides_nothing(deployment: Deployment) -> None:
     """A record that says it is of Landsat is none of Sentinel-2's, whatever it decided."""
     document = {**current(deployment, GATED, OPEN).document, "asset": "landsat/gated_tiles", "month": SHUT}
-    slot = deployment.lake.slot(GATED, TILE, SHUT)
+    slot = deployment.lake.slot(Partition(GATED, TILE, SHUT))
     copied(folder_of(deployment, GATED, OPEN), slot.folder)
     made = put(slot.folder / "records", document)
     slot.head(1).write_bytes(canonical({"previous": None, "record": made.stem}))
@@ -185,7 +189,7 @@ def clouded_since(replaced: Deployment, tmp_path: Path) -> Deployment:
 def current_again(deployment: Deployment, *assets: str) -> None:
     """Make the first record of some assets current again by hand: a third head, which no run tells of."""
     for asset in assets:
-        slot = deployment.lake.slot(asset, TILE, SHUT)
+        slot = deployment.lake.slot(Partition(asset, TILE, SHUT))
         first, second = (json.loads(slot.head(number).read_bytes())["record"] for number in (1, 2))
         slot.head(3).write_bytes(canonical({"previous": second, "record": first}))
 

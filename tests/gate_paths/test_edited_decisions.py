@@ -113,9 +113,9 @@ def test_a_record_that_was_fixed_to_it_is_none(deployment: Deployment) -> None:
         lambda record: {**record, "output": {**record["output"], "status": "PASSED", "decision_sha256": found}},
     )
 
-    with refused(deployment, DamagedLake, "not the ones its audit hash names"):
+    with refused(deployment, DamagedLake, "not the record that its audit hash names"):
         deployment.lake.open(GATED, TILE, SHUT)
-    with refused(without_product(deployment), DamagedLake, "not the ones its audit hash names"):
+    with refused(without_product(deployment), DamagedLake, "not the record that its audit hash names"):
         by_hand(deployment, PRODUCT)
     assert "audit hash" in checks(deployment)
 

@@ -137,7 +137,7 @@ def test_another_answer_to_the_gates_request_is_refused(deployment: Deployment) 
         (folder / DECISION).write_bytes(canonical(document))
         (folder / PREVIEW).write_bytes((rejected.data / PREVIEW).read_bytes())
         with pytest.raises(NotReproducible, match=rejected.audit_hash[:12]):
-            deployment.lake.commit(folder, request.digest, request.record(output), run)
+            deployment.lake.commit(folder, request.record(output), run)
     materialized(without_product(deployment), PRODUCT)
 
     assert (current(deployment, GATED), values(deployment)) == (rejected, {})

@@ -31,7 +31,7 @@ from tampering import (
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.lake.documents import RecordDocument
-from mrv_assets.verify.walk import LAKE
+from mrv_assets.lake.layout import LAKE
 
 HASH = "0" * 64
 

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 from demo_lake import MONTHS, TILE, Demo
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.errors import GateRefused, NotMaterialized
 from mrv_assets.lake.view import open_parcels
 
@@ -21,7 +22,7 @@ SEEN = {"y": slice(9300, 9450), "x": slice(8950, 9120)}
 
 def table_of(demo: Demo, month: str) -> Path:
     """The month's parcels.parquet."""
-    return demo.lake.current("monthly_proxies", TILE, month).data / "parcels.parquet"
+    return demo.lake.current(Partition("monthly_proxies", TILE, month)).data / "parcels.parquet"
 
 
 def loaded(demo: Demo, asset: str, month: str = PASSED) -> xr.Dataset:
@@ -52,7 +53,7 @@ def test_an_asset_opens_lazily_as_float32_on_the_tiles_grid(asset: str, dims: tu
     assert float(opened.x[0]) == 499985.0
     assert float(opened.y[0]) == 5099995.0
     assert "32634" in opened.spatial_ref.attrs["crs_wkt"]
-    head = demo.lake.head(asset, TILE, PASSED)
+    head = demo.lake.head(Partition(asset, TILE, PASSED))
     assert head is not None
     assert opened.attrs["mrv_audit_hash"] == head.record
 

@@ -7,6 +7,7 @@ import pytest
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import mrv
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 
 BOXES = {"a": Box(row=CORNER - 50, col=CORNER - 50, height=10, width=10)}
@@ -32,7 +33,7 @@ def run(deployment: Deployment, *options: str) -> dict[str, str]:
 def test_force_computes_what_is_known(forced: Deployment) -> None:
     """Without it nothing is computed; with it everything is, and gives the same."""
     assert set(run(forced).values()) == {"unchanged"}
-    assert len(forced.lake.runs("monthly_proxies", TILE, MONTH)) == 3
+    assert len(forced.lake.runs(Partition("monthly_proxies", TILE, MONTH))) == 3
 
 
 def test_explain_says_how_often_a_record_was_reproduced(forced: Deployment) -> None:
@@ -62,8 +63,9 @@ def test_the_lineage_says_how_often_a_record_was_reproduced(forced: Deployment) 
 
 def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Deployment) -> None:
     """A record is the same on every host; its run records say on which host, with which versions and bytes."""
-    record = forced.lake.current("sentinel2/indices", TILE, MONTH)
-    runs = forced.lake.runs("sentinel2/indices", TILE, MONTH)
+    record = forced.lake.current(Partition("sentinel2/indices", TILE, MONTH))
+    folder = forced.lake.slot(record.partition).folder / "runs"
+    runs = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
 
     assert {"environment", "host", "started", "workers"} & set(record.document) == set()
     assert [one["outcome"] for one in runs] == ["computed", "reproduced", "reproduced"]

@@ -10,13 +10,15 @@ import pytest
 import rasterio
 from demo_lake import REPOSITORY, python, rows, run_months
 from export_months import exported
-from fused_months import ORDER, PARTLY, a_changed, a_programme, product, some_scenes
+from fused_months import ORDER, PARTLY, a_changed, product, the_months
 from jsonschema import Draft202012Validator
+from once import Once
 from referencing import Registry, Resource
 from simulated_patches import TILE
 from stage_names import PRODUCT, STAGES
 from tampering import put
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.defs.build import build_definitions
 from mrv_assets.defs.metadata import metadata_of
 from mrv_assets.deployment import Deployment
@@ -36,12 +38,9 @@ SCHEMAS = {path.name: json.loads(path.read_bytes()) for path in (REPOSITORY / "d
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A month that both optical missions see a part of, and the radar all."""
-    folder = tmp_path_factory.mktemp("month")
-    made = a_programme(folder / "programme", some_scenes(folder / "catalogue", (PARTLY,)))
-    run_months(made, [PARTLY])
-    return made
+def deployment(once: Once) -> Deployment:
+    """A month that both optical missions see a part of, and the radar all; among others."""
+    return the_months(once)
 
 
 def a_fused_parcel(deployment: Deployment) -> str:
@@ -68,7 +67,9 @@ def test_an_explanation_goes_back_to_the_scenes_of_every_mission(deployment: Dep
         ("landsat", True, row["landsat_share"]),
         ("sentinel1", True, None),
     ]
-    decisions = {name: decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY)) for name in ORDER}
+    decisions = {
+        name: decision_of(deployment.lake.current(Partition(f"{name}/gated_tiles", TILE, PARTLY))) for name in ORDER
+    }
     assert [(scene["mission"], scene["id"]) for scene in part["scenes"]] == [
         (name, scene) for name in ORDER for o in decisions[name]["observations"] for scene in o["scenes"]
     ]
@@ -94,7 +95,7 @@ def test_an_explanation_reads_on_one_screen(deployment: Deployment) -> None:
 
 def test_dagster_shows_what_each_mission_gave(deployment: Deployment) -> None:
     """Shares of the parcels' area are among the first metadata; they add up to what was seen of it."""
-    record = deployment.lake.current(PRODUCT, TILE, PARTLY)
+    record = deployment.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
     shown = metadata_of(Materialized(record=record, outcome=Outcome.COMPUTED), 0)
 
@@ -124,7 +125,7 @@ def test_an_export_says_which_mission_each_pixel_is_from(deployment: Deployment,
     """The layer of sources is a file of its own, bit for bit, whose tags say what its numbers mean."""
     stored = deployment.lake.open(PRODUCT, TILE, PARTLY)["source"]
 
-    answer = exported(deployment, "cog", tmp_path / "out")
+    answer = exported(deployment, "cog", tmp_path / "out", month=PARTLY)
 
     [month] = answer["months"]
     assert (month["mission"], month["missions"]) == ("sentinel2", list(ORDER))
@@ -145,7 +146,7 @@ def test_an_export_names_the_scenes_of_every_mission(deployment: Deployment) -> 
     used = {
         (scene, name)
         for name in ORDER
-        for o in decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, PARTLY))["observations"]
+        for o in decision_of(deployment.lake.current(Partition(f"{name}/gated_tiles", TILE, PARTLY)))["observations"]
         for scene in o["scenes"]
     }
     assert {(scene.id, scene.mission) for scene in month.scenes} == used
@@ -157,8 +158,8 @@ def test_an_export_names_the_scenes_of_every_mission(deployment: Deployment) -> 
 def test_a_month_that_hides_a_mission_is_not_exported(deployment: Deployment, tmp_path: Path) -> None:
     """The gates say who takes part: a record that leaves one out does not fit together with them."""
     copy = a_changed(deployment, tmp_path / "copy")
-    record = copy.lake.current(PRODUCT, TILE, PARTLY)
-    folder = copy.lake.slot(PRODUCT, TILE, PARTLY).folder
+    record = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
+    folder = copy.lake.slot(Partition(PRODUCT, TILE, PARTLY)).folder
     fusion = {**record.output["fusion"], "beside": None}
     forged = put(folder / "records", {**record.document, "output": {**record.output, "fusion": fusion}})
     (folder / "heads" / "000002.json").write_text(json.dumps({"previous": record.audit_hash, "record": forged.stem}))
@@ -203,5 +204,7 @@ def test_the_option_is_true_or_false(deployment: Deployment, tmp_path: Path) -> 
 
 def test_the_same_month_is_not_computed_twice(deployment: Deployment) -> None:
     """A known request is answered from the lake."""
-    assert product(deployment, PARTLY).audit_hash == deployment.lake.current(PRODUCT, TILE, PARTLY).audit_hash
+    assert (
+        product(deployment, PARTLY).audit_hash == deployment.lake.current(Partition(PRODUCT, TILE, PARTLY)).audit_hash
+    )
     assert {done.outcome for done in run_months(deployment, [PARTLY])[PARTLY].values()} == {Outcome.UNCHANGED}

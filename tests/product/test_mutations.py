@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from demo_lake import Demo
+from demo_lake import TILE, Demo
 from tampering import a_copy, findings, flip, kind, names
 
-from mrv_assets.verify.partition import place
-from mrv_assets.verify.walk import LAKE, Contents
+from mrv_assets.lake.layout import LAKE, LakePath
+from mrv_assets.verify.walk import Contents
 
 MUTATIONS = 2_000
 BY_FULL_VERIFY = 47
@@ -36,7 +36,7 @@ def test_two_thousand_changed_bytes_are_found_one_by_one(
     """Any byte of any file of the demo's lake: verifying the object that it belongs to names the file."""
     root = shutil.copytree(demo.folder / "lake", tmp_path / "lake", ignore=shutil.ignore_patterns(".*"))
     contents = Contents.of(root)
-    partitions = {one.name: one for one in contents.partitions}
+    partitions = {stored.partition: stored for stored in contents.partitions}
     programmes = {json.loads((root / LAKE).read_bytes())["programme"]: "a run record"}
     hit: Counter[str] = Counter()
     missed = []
@@ -47,14 +47,12 @@ def test_two_thousand_changed_bytes_are_found_one_by_one(
         if name == LAKE:
             found = list(contents.findings(programmes))
         else:
-            folder = path
-            while folder.relative_to(root).as_posix() not in partitions:
-                folder = folder.parent
-            where = place(path.relative_to(folder).as_posix())
-            assert where
-            one = partitions[folder.relative_to(root).as_posix()]
+            lake_path = LakePath.parse(name)
+            assert lake_path
+            partition = partitions[lake_path.partition]
             # What was read of the documents before stays true while only data is changed.
-            found = list((one if where[0] == "data" else replace(one)).check(*where))
+            checked = partition if lake_path.kind == "data" else replace(partition)
+            found = list(checked.check(lake_path.kind, lake_path.name))
         if not any(finding.object == name for finding in found):
             missed.append((name, offset, bits))
         flip(path, offset, bits)
@@ -68,15 +66,25 @@ def test_two_thousand_changed_bytes_are_found_one_by_one(
 
 
 def check_by_full_verify(root: Path, count: int) -> None:
-    """Change one byte at a time, verify everything, and want the file named."""
-    chosen = random.Random(SEED).sample(list(mutations(root)), count)
-    for path, offset, bits in chosen:
-        flip(path, offset, bits)
+    """Change bytes, verify everything, and want each file named: as many at a time as lie in different partitions."""
+    left = random.Random(SEED).sample(list(mutations(root)), count)
+    while left:
+        together = {partition_of(root, path): (path, offset, bits) for path, offset, bits in reversed(left)}
+        left = [one for one in left if one not in together.values()]
+        for path, offset, bits in together.values():
+            flip(path, offset, bits)
 
         found = findings(root)
 
-        assert names(found, path.relative_to(root).as_posix()), (path, offset, bits)
-        flip(path, offset, bits)
+        for path, offset, bits in together.values():
+            assert names(found, path.relative_to(root).as_posix()), (path, offset, bits)
+            flip(path, offset, bits)
+
+
+def partition_of(root: Path, path: Path) -> str:
+    """The partition that a file belongs to: what is found in one says nothing of another's bytes."""
+    asset, tile, within = path.relative_to(root).as_posix().partition(f"{TILE}/")
+    return f"{asset}{tile}{within.partition('/')[0]}"
 
 
 def test_changed_bytes_are_found_by_a_full_verify(demo: Demo, tmp_path: Path) -> None:

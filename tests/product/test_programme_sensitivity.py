@@ -13,6 +13,7 @@ from reviewing import PEOPLE
 from stage_names import PRODUCT, STAGES
 from standing_in import ASSETS, ORDER, months_of
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.programme.model import Program
@@ -125,7 +126,10 @@ def test_the_months_are_what_the_rows_rest_on(made: tuple[Deployment, Hashes]) -
     deployment, _ = made
 
     statuses = {
-        month: [decision_of(deployment.lake.current(f"{name}/gated_tiles", TILE, month))["status"] for name in ORDER]
+        month: [
+            decision_of(deployment.lake.current(Partition(f"{name}/gated_tiles", TILE, month)))["status"]
+            for name in ORDER
+        ]
         for month in CHOSEN
     }
 

@@ -10,6 +10,7 @@ from demo_lake import evidence, run_months
 from forked import a_server
 from racing import ASSETS, GAVE_UP, Racer, race
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 
 DECIDED = ("sentinel2/gated_tiles", "monthly_proxies")
@@ -84,7 +85,7 @@ def test_processes_that_restore_a_record_at_once_add_one_head(
     assert counts(deployment.lake_path, "records") == {asset: 2 if asset in DECIDED else 1 for asset in ASSETS}
     assert counts(deployment.lake_path, "runs") == {asset: runs[asset] + (asset in DECIDED) for asset in ASSETS}
     for asset in ASSETS:
-        assert deployment.lake.current(asset, TILE, MONTH).audit_hash == before[asset].audit_hash
+        assert deployment.lake.current(Partition(asset, TILE, MONTH)).audit_hash == before[asset].audit_hash
     check_nothing_left_over(deployment.lake_path)
 
 

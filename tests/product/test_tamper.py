@@ -29,8 +29,8 @@ from tampering import (
 
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.deployment import Deployment
+from mrv_assets.lake.layout import LAKE
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.verify.walk import LAKE
 
 MONTHS = (PASSED, REJECTED)
 

@@ -15,6 +15,7 @@ from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement, asserted, signed
+from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import main
 from mrv_assets.deployment import UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
@@ -47,7 +48,7 @@ def rejected(shared: Rejected, tmp_path: Path) -> Rejected:
 def status(of: Rejected, month: str = MONTH) -> str:
     """The gate's current word on a month, which its product has to agree with."""
     found = of.gated(month).output["status"]
-    assert of.deployment.lake.current(PRODUCT, TILE, month).output["decisions"] == {"sentinel2": found}
+    assert of.deployment.lake.current(Partition(PRODUCT, TILE, month)).output["decisions"] == {"sentinel2": found}
     return str(found)
 
 
@@ -86,7 +87,10 @@ def test_two_reviewers_open_a_month(rejected: Rejected) -> None:
     assert status(rejected) == "APPROVED_MANUAL"
     assert approved.audit_hash != before.audit_hash
     assert approved.decided_on == before.audit_hash
-    assert before.audit_hash == rejected.deployment.lake.record(GATED, TILE, MONTH, before.audit_hash).audit_hash
+    assert (
+        before.audit_hash
+        == rejected.deployment.lake.record(Partition(GATED, TILE, MONTH), before.audit_hash).audit_hash
+    )
     assert {name: row["gate_status"] for name, row in found.items()} == dict.fromkeys(found, "APPROVED_MANUAL")
     assert {name: row["value_status"] for name, row in found.items()} == {"half": "ok", "hidden": "below_coverage"}
     assert found["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
@@ -389,7 +393,7 @@ def test_a_record_that_approves_on_one_word_is_found(rejected: Rejected, named: 
     approved = rejected.gated()
     qa = approved.inputs["qa"]
     inputs = {**approved.inputs, "qa": {**qa, "decisions": [qa["decisions"][number] for number in named]}}
-    partition = partition_at(rejected.deployment.lake.slot(GATED, TILE, MONTH))
+    partition = partition_at(rejected.deployment.lake.slot(Partition(GATED, TILE, MONTH)))
 
     sound = list(partition.decided.approval_findings(approved))
     forged = list(

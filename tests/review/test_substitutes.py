@@ -8,6 +8,7 @@ from reviewing import PEOPLE
 from simulated_patches import COLLECTIONS, MONTH, TILE, a_patch, asking
 from stage_names import STAGES
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.reports.qa_list import answer as queue
@@ -33,7 +34,9 @@ def decided(deployment: Deployment, folder: Path, mission: str | None) -> Record
 
 def statuses(deployment: Deployment) -> dict[str, str]:
     """The gate's current decision on each mission."""
-    current = {m.name: deployment.lake.current(f"{m.name}/gated_tiles", TILE, MONTH) for m in deployment.missions}
+    current = {
+        m.name: deployment.lake.current(Partition(f"{m.name}/gated_tiles", TILE, MONTH)) for m in deployment.missions
+    }
     return {name: decision_of(record)["status"] for name, record in current.items()}
 
 

@@ -14,7 +14,7 @@ from tampering import names, put, quiet
 
 from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Options
@@ -120,7 +120,7 @@ def test_an_edited_decision_is_found_and_counts_for_nothing(name: str, renamed: 
 
 def record_of(of: Rejected, record: Record) -> str:
     """The path of a record of the gate, as findings have it."""
-    return path_in_lake(of, of.deployment.lake.slot(GATED, TILE, MONTH).record(record.audit_hash))
+    return path_in_lake(of, of.deployment.lake.slot(Partition(GATED, TILE, MONTH)).record(record.audit_hash))
 
 
 def test_every_field_is_edited() -> None:
@@ -195,7 +195,7 @@ def test_an_approval_whose_links_do_not_hold_is_found(edit: Callable[[Json], Non
     document = json.loads(canonical(record.document))
     edit(document)
 
-    made = put(approved.deployment.lake.slot(GATED, TILE, MONTH).folder / "records", document)
+    made = put(approved.deployment.lake.slot(Partition(GATED, TILE, MONTH)).folder / "records", document)
     found = findings(approved)
 
     assert "approved by" in {one["check"] for one in found if one["object"] == path_in_lake(approved, made)}
@@ -204,7 +204,7 @@ def test_an_approval_whose_links_do_not_hold_is_found(edit: Callable[[Json], Non
 @pytest.mark.parametrize(("asset", "file"), [(GATED, "decision.json"), (PRODUCT, "parcels.parquet")])
 def test_who_approved_cannot_be_edited_where_it_is_shown(asset: str, file: str, approved: Rejected) -> None:
     """Names and decisions stand in the gate's document and in each row; both are evidence."""
-    path = approved.deployment.lake.current(asset, TILE, MONTH).data / file
+    path = approved.deployment.lake.current(Partition(asset, TILE, MONTH)).data / file
     data = path.read_bytes()
     decision = anas(approved).stem.encode()
     assert decision in data

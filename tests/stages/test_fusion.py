@@ -13,6 +13,7 @@ from fused_months import (
     ALONE,
     DARK,
     GROUND,
+    MONTHS,
     ORDER,
     PARTLY,
     SECOND,
@@ -25,12 +26,16 @@ from fused_months import (
     seen_by,
     some_scenes,
     statuses,
+    the_months,
+    the_scenes,
 )
 from numpy.typing import NDArray
+from once import Once
 from simulated_patches import TILE
 from stage_names import PRODUCT, STAGES
 from tampering import put
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.formats.arrays import RASTERS
@@ -46,7 +51,6 @@ from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
-MONTHS = (PARTLY, ALONE, SECOND, DARK)
 OPTICAL = ("ndvi", "evi", "nbr", "ndmi")
 RADAR = ("vh_vv", "rvi")
 WINDOW = (GROUND.rows, GROUND.cols)
@@ -55,22 +59,28 @@ S2, LANDSAT = 1, 2
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+def scenes(once: Once) -> Scenes:
     """Four months of three missions over forest."""
-    return some_scenes(tmp_path_factory.mktemp("scenes") / "catalogue", MONTHS)
+    return the_scenes(once)
 
 
 @pytest.fixture(scope="module")
-def ran(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The months after all stages, with fusion."""
-    deployment = a_programme(tmp_path_factory.mktemp("ran") / "programme", scenes)
-    run_months(deployment, list(MONTHS))
+def ran(once: Once) -> Deployment:
+    """The months after all stages, with fusion. Nothing changes them."""
+    return the_months(once)
+
+
+@pytest.fixture(scope="module")
+def plain(ran: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A copy of which two months were run again without fusion."""
+    deployment = a_changed(ran, tmp_path_factory.mktemp("plain") / "programme", fusion=False)
+    run_months(deployment, [ALONE, PARTLY])
     return deployment
 
 
 def raster(deployment: Deployment, month: str, name: str) -> NDArray[Any]:
     """A raster of a month's product."""
-    data = deployment.lake.current(PRODUCT, TILE, month).data / RASTERS
+    data = deployment.lake.current(Partition(PRODUCT, TILE, month)).data / RASTERS
     return Stored(data=data, window=WINDOW).read(name)
 
 
@@ -103,7 +113,9 @@ def in_parcels(deployment: Deployment, month: str) -> dict[str, tuple[NDArray[np
 def test_every_mission_is_decided_on(ran: Deployment, month: str, expected: list[str]) -> None:
     """No open gate excuses the missions behind it, and a radar needs no leave to be looked at."""
     assert statuses(ran, month) == expected
-    assert ran.lake.current(PRODUCT, TILE, month).output["decisions"] == dict(zip(ORDER, expected, strict=True))
+    assert ran.lake.current(Partition(PRODUCT, TILE, month)).output["decisions"] == dict(
+        zip(ORDER, expected, strict=True)
+    )
 
 
 def test_each_pixel_is_from_the_first_open_mission_that_saw_it(ran: Deployment) -> None:
@@ -159,7 +171,7 @@ def test_the_gate_of_a_parcel_is_passed_by_both_together(ran: Deployment) -> Non
 
 def decision_parcels(deployment: Deployment, mission: str, month: str) -> list[Json]:
     """What a mission's gate measured of each parcel."""
-    path = deployment.lake.current(f"{mission}/gated_tiles", TILE, month).data / "decision.json"
+    path = deployment.lake.current(Partition(f"{mission}/gated_tiles", TILE, month)).data / "decision.json"
     parcels: list[Json] = json.loads(path.read_bytes())["parcels"]
     return parcels
 
@@ -218,8 +230,8 @@ def test_a_rejected_mission_gives_no_pixel(ran: Deployment) -> None:
     np.testing.assert_array_equal(source, np.where(sentinel2.counts > 0, S2, 0).astype(np.uint8))
     assert not np.isfinite(raster(ran, ALONE, "ndvi")[source == 0]).any()
     assert {row["landsat_share"] for row in rows(ran, ALONE).values()} == {None}
-    assert ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"][0]["mission"] == "sentinel2"
-    assert len(ran.lake.current(PRODUCT, TILE, ALONE).output["fusion"]["sources"]) == 1
+    assert ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"][0]["mission"] == "sentinel2"
+    assert len(ran.lake.current(Partition(PRODUCT, TILE, ALONE)).output["fusion"]["sources"]) == 1
 
 
 def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
@@ -233,15 +245,11 @@ def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
         "sentinel1: its gate is open, and `allow_sar: true` in the programme lets it give the month",
     )
     assert not raster(ran, DARK, "source").any()
-    assert ran.lake.current(PRODUCT, TILE, DARK).output["fusion"] == {"sources": [], "beside": None}
+    assert ran.lake.current(Partition(PRODUCT, TILE, DARK)).output["fusion"] == {"sources": [], "beside": None}
 
 
-def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) -> None:
+def test_without_the_option_nothing_is_fused(ran: Deployment, plain: Deployment) -> None:
     """The same months without fusion: only the month's mission is needed, and its rows are what fusion leaves alone."""
-    plain = a_changed(ran, tmp_path / "plain", fusion=False)
-
-    run_months(plain, [ALONE, PARTLY])
-
     assert statuses(plain, PARTLY) == ["PASSED", "NOT_EVALUATED", "NOT_EVALUATED"]
     assert {row["value_status"] for row in rows(plain, ALONE).values()} <= {"ok", "below_coverage"}
     for name, row in rows(plain, ALONE).items():
@@ -250,7 +258,7 @@ def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) ->
             k: v for k, v in fused.items() if not k.startswith(RADAR)
         }
         assert {row[f"{index}_mean"] for index in RADAR} == {None}
-    group = plain.lake.current(PRODUCT, TILE, PARTLY).output
+    group = plain.lake.current(Partition(PRODUCT, TILE, PARTLY)).output
     assert "source" not in group["rasters"]["arrays"]
     assert "fusion" not in group
 
@@ -327,7 +335,7 @@ def test_a_radar_that_is_rejected_stands_beside_nothing(tmp_path: Path) -> None:
     run_months(deployment, [ALONE])
 
     assert statuses(deployment, ALONE) == ["PASSED", "PASSED", "REJECTED"]
-    output = deployment.lake.current(PRODUCT, TILE, ALONE).output
+    output = deployment.lake.current(Partition(PRODUCT, TILE, ALONE)).output
     assert output["fusion"]["beside"] is None
     assert set(output["rasters"]["arrays"]) & set(RADAR) == set()
     assert {row["rvi_mean"] for row in rows(deployment, ALONE).values()} == {None}
@@ -355,10 +363,8 @@ def test_a_radar_gives_a_dark_month_where_it_may(ran: Deployment, tmp_path: Path
     assert all(row["rvi_mean"] is not None and row["ndvi_mean"] is None for row in found.values())
 
 
-def test_the_option_makes_excuses_stale(scenes: Scenes, tmp_path: Path) -> None:
+def test_the_option_makes_excuses_stale(plain: Deployment, tmp_path: Path) -> None:
     """Landsat was not needed without fusion; with it it is, whichever asset is materialized alone."""
-    plain = a_programme(tmp_path / "plain", scenes, fusion=False)
-    run_months(plain, [PARTLY])
     fused = a_changed(plain, tmp_path / "fused", fusion=True)
 
     with pytest.raises(StaleUpstream, match=r"landsat/gated_tiles.*another fusion"):
@@ -388,7 +394,7 @@ def test_months_verify_and_compute_again_identically(ran: Deployment) -> None:
 def test_values_do_not_depend_on_how_many_work(ran: Deployment, tmp_path: Path) -> None:
     """Computed again by four at once, the output is the same, and so is the record."""
     copy = a_changed(ran, tmp_path / "copy")
-    before = copy.lake.current(PRODUCT, TILE, PARTLY)
+    before = copy.lake.current(Partition(PRODUCT, TILE, PARTLY))
 
     done = copy.materialize(PRODUCT, replace(copy, workers=4).plan(TILE, PARTLY, options=RunOptions(force=True)))
 
@@ -400,7 +406,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
     """Whoever writes a record that says it has values of a rejected mission is found out by that mission's decision."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     fusion = record.output["fusion"]
     forged = {
         "sources": {"fusion": {**fusion, "sources": [*fusion["sources"], {"mission": "landsat", "share": 0.01}]}},
@@ -408,7 +414,7 @@ def test_a_month_over_a_closed_gate_is_a_finding(ran: Deployment, tmp_path: Path
         "mission": {"mission": "landsat"},
     }[where]
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, **forged}},
     )
 
@@ -422,10 +428,10 @@ def test_a_month_that_misquotes_a_gate_is_a_finding(ran: Deployment, tmp_path: P
     """A record cannot say PASSED of a mission that the decision it names rejected."""
     shutil.copytree(ran.lake_path, tmp_path / "lake")
     lake = replace(ran, lake_path=tmp_path / "lake").lake
-    record = lake.current(PRODUCT, TILE, ALONE)
+    record = lake.current(Partition(PRODUCT, TILE, ALONE))
     said = {**record.output["decisions"], "landsat": "PASSED"}
     put(
-        lake.slot(PRODUCT, TILE, ALONE).folder / "records",
+        lake.slot(Partition(PRODUCT, TILE, ALONE)).folder / "records",
         {**record.document, "output": {**record.output, "decisions": said}},
     )
 

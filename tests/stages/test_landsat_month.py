@@ -31,6 +31,7 @@ from scene_builders import a_catalogue
 from shapely.geometry import mapping
 from tampering import quiet
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.lake.view import open_raw_band
 from mrv_assets.missions.flags import Flag
@@ -64,7 +65,7 @@ def a_month(folder: Path, *looks: Look, **changed: Any) -> Deployment:
 
 def decided(deployment: Deployment, tile: str = TILE) -> Json:
     """The gate's decision."""
-    path = deployment.lake.current("landsat/gated_tiles", tile, deployment.months[0]).data / "decision.json"
+    path = deployment.lake.current(Partition("landsat/gated_tiles", tile, deployment.months[0])).data / "decision.json"
     found: Json = json.loads(path.read_bytes())
     return found
 
@@ -89,7 +90,7 @@ def test_a_month_of_landsat_gives_its_indices_and_comes_out_identical_again(tmp_
     assert row["ndmi_mean"] == pytest.approx((nir - swir16) / (nir + swir16), abs=1e-4)
     assert (row["mission"], row["resolution_m"], row["n_obs"], row["value_status"]) == ("landsat", 30.0, 1, "ok")
     assert (row["vh_vv_mean"], row["rvi_valid_area_ha"]) == (None, None)
-    bands = deployment.lake.current("landsat/indices", TILE, MONTH).document["plan"]["bands"]
+    bands = deployment.lake.current(Partition("landsat/indices", TILE, MONTH)).document["plan"]["bands"]
     assert (bands["ndvi"], bands["nbr"]) == (["nir08", "red"], ["nir08", "swir22"])
     answer = verify(deployment.lake_path, Options(), again=True, progress=quiet)
     assert answer["verified"]
@@ -117,7 +118,10 @@ def test_snow_counts_where_the_programme_says_so(clear: bool, valid: float, tmp_
     )
 
     assert rows(deployment, MONTH)["p"]["valid_fraction"] == valid
-    assert deployment.lake.current("landsat/masked_tiles", TILE, MONTH).document["plan"]["snow_is_clear"] is clear
+    assert (
+        deployment.lake.current(Partition("landsat/masked_tiles", TILE, MONTH)).document["plan"]["snow_is_clear"]
+        is clear
+    )
 
 
 def test_of_two_overlapping_rows_the_first_clear_one_counts(tmp_path: Path) -> None:
@@ -144,7 +148,7 @@ def test_only_tier_1_is_seen_and_the_others_are_in_the_record(tmp_path: Path) ->
     grid = around(PARCEL)
     deployment = a_month(tmp_path, landsat("t1", grid), landsat("t2", grid, tier="T2"), landsat("rt", grid, tier="RT"))
 
-    excluded = deployment.lake.current("landsat/raw_tiles", TILE, MONTH).inputs["excluded"]
+    excluded = deployment.lake.current(Partition("landsat/raw_tiles", TILE, MONTH)).inputs["excluded"]
 
     assert [[name, code] for name, code, _ in excluded] == [["rt", "tier_other"], ["t2", "tier_other"]]
     assert rows(deployment, MONTH)["p"]["n_obs"] == 1
@@ -189,7 +193,9 @@ def test_an_item_that_states_another_zone_than_its_file_is_not_believed(tmp_path
 
     expected = by_rasterio(pixels, grid, target_of(PARCEL, TILE), Resampling.bilinear)
     assert np.abs(aligned_dn(deployment, TILE) - expected).max() <= 1
-    [scene] = json.loads((deployment.lake.current("landsat/raw_tiles", TILE, MONTH).data / "scenes.json").read_bytes())
+    [scene] = json.loads(
+        (deployment.lake.current(Partition("landsat/raw_tiles", TILE, MONTH)).data / "scenes.json").read_bytes()
+    )
     said = scene["scenes"][0]["bands"]["red"]["findings"]
     assert [one for one in said if one.startswith("crs_conflict: the item states EPSG:32634, the file EPSG:32635")]
 

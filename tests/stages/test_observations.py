@@ -19,6 +19,7 @@ from block_scenes import (
 from demo_lake import decision, rows, run_months
 from numpy.typing import NDArray
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.missions.flags import Flag
 
@@ -149,7 +150,7 @@ def test_an_index_without_its_band_is_unavailable_and_nothing_else_fails(tmp_pat
     row = rows(deployment, MONTH)["p"]
     assert (row["value_status"], row["nbr_mean"], row["nbr_std"], row["nbr_valid_area_ha"]) == ("ok", None, None, None)
     assert None not in (row["ndvi_mean"], row["evi_mean"], row["ndmi_mean"])
-    record = deployment.lake.current("sentinel2/indices", TILE, MONTH)
+    record = deployment.lake.current(Partition("sentinel2/indices", TILE, MONTH))
     assert record.output["attrs"]["unavailable"] == {"nbr": "no scene of the month publishes swir22"}
 
 

@@ -9,6 +9,7 @@ import rasterio
 from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import decision, rows, run_months
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.errors import HoleError
 from mrv_assets.lake.view import open_raw_band
 
@@ -30,7 +31,7 @@ def test_a_truncated_file_costs_its_scene_and_not_the_month(tmp_path: Path) -> N
 
     run_months(deployment, [MONTH])
 
-    [refused] = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH).output["refused"]
+    [refused] = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH)).output["refused"]
     assert (refused["id"], refused["code"]) == ("first", "truncated")
     assert "nir" in refused["detail"]
     gate = decision(deployment.lake, MONTH)
@@ -47,7 +48,7 @@ def test_stored_cog_tiles_are_the_publishers_bytes(tmp_path: Path) -> None:
     """What the sidecar says was fetched stands in the lake, byte for byte, and reads as published."""
     deployment = a_programme_of(tmp_path, SCENES, {"p": PARCEL})
     run_months(deployment, [MONTH])
-    raw = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    raw = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
     observations = json.loads((raw.data / "scenes.json").read_bytes())
 
@@ -88,7 +89,7 @@ def test_every_item_of_the_month_is_accounted_for(tmp_path: Path) -> None:
 
     run_months(deployment, [MONTH])
 
-    record = deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    record = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
     completeness = record.output["completeness"]
     assert {name: completeness[name] for name in ("matched", "kept", "excluded", "refused")} == {
         "matched": 3,

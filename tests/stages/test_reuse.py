@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, decision, evidence, rows, run_months
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotReproducible
 from mrv_assets.stages.materialize import Materialized, Outcome
@@ -55,7 +56,7 @@ def hashes(done: dict[str, Materialized]) -> dict[str, str]:
 
 def runs(deployment: Deployment) -> dict[str, int]:
     """How many runs each asset's partition remembers."""
-    return {asset: len(deployment.lake.runs(asset, TILE, MONTH)) for asset in ASSETS}
+    return {asset: len(deployment.lake.runs(Partition(asset, TILE, MONTH))) for asset in ASSETS}
 
 
 def test_what_is_known_is_not_computed_again(folder: Path) -> None:
@@ -102,8 +103,8 @@ def test_a_threshold_changed_back_brings_the_old_record_back(folder: Path) -> No
     }
     assert hashes(done) == before
     assert runs(deployment) == {**runs_before, **{asset: runs_before[asset] + 1 for asset in ASSETS[4:]}}
-    assert deployment.lake.runs("monthly_proxies", TILE, MONTH)[-1]["outcome"] == "restored"
-    head = deployment.lake.head("monthly_proxies", TILE, MONTH)
+    assert deployment.lake.runs(Partition("monthly_proxies", TILE, MONTH))[-1].outcome == "restored"
+    head = deployment.lake.head(Partition("monthly_proxies", TILE, MONTH))
     assert head is not None
     assert (head.number, head.record) == (3, before["monthly_proxies"])
     assert decision(deployment.lake, MONTH)["min_coverage"] == 0.65
@@ -119,9 +120,9 @@ def test_force_computes_again_and_reproduces(folder: Path) -> None:
     assert outcomes(done) == dict.fromkeys(ASSETS, Outcome.REPRODUCED)
     assert runs(deployment) == dict.fromkeys(ASSETS, 2)
     assert evidence(deployment.lake_path) == before
-    first, second = deployment.lake.runs("monthly_proxies", TILE, MONTH)
-    assert first["record"] == second["record"]
-    assert first["started"] < second["started"]
+    first, second = deployment.lake.runs(Partition("monthly_proxies", TILE, MONTH))
+    assert first.record == second.record
+    assert first.started < second.started
 
 
 def test_other_pixels_behind_the_same_items_are_a_finding(folder: Path) -> None:

@@ -15,7 +15,7 @@ from block_scenes import CORNER, MONTH, TILE, Box, SceneSpec, a_programme_of, pu
 from demo_lake import run_months
 from scene_builders import a_document, write_json
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.cog.header import Header
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import observations_of
@@ -86,7 +86,7 @@ def headers() -> list[Header]:
 
 def raw(deployment: Deployment) -> Record:
     """The month's raw tiles."""
-    return deployment.lake.current("sentinel2/raw_tiles", TILE, MONTH)
+    return deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["both are used", "one is refused"])

@@ -12,6 +12,7 @@ from mission_scenes import Look, a_programme_with, around, sentinel1, values_of
 from numpy.typing import NDArray
 from tampering import quiet
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Power
@@ -74,7 +75,7 @@ def pixels_of(look: Look, name: str, box: Box) -> NDArray[np.float32]:
 
 def record(deployment: Deployment, stage: str) -> Json:
     """A stage's current record."""
-    document: Json = deployment.lake.current(f"sentinel1/{stage}", TILE, MONTH).document
+    document: Json = deployment.lake.current(Partition(f"sentinel1/{stage}", TILE, MONTH)).document
     return document
 
 
@@ -227,7 +228,7 @@ def test_coverage_ends_with_the_swath(tmp_path: Path) -> None:
     deployment = a_month(tmp_path, sentinel1("a", grid, vv=vv))
 
     decision = json.loads(
-        (deployment.lake.current("sentinel1/gated_tiles", TILE, MONTH).data / "decision.json").read_bytes()
+        (deployment.lake.current(Partition("sentinel1/gated_tiles", TILE, MONTH)).data / "decision.json").read_bytes()
     )
 
     assert (decision["status"], decision["coverage"]) == ("REJECTED", 0.5)

@@ -8,6 +8,7 @@ from block_scenes import MONTH, PLAIN, TILE, Box, SceneSpec, a_programme_of
 from demo_lake import rows, run_months
 from tampering import quiet
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import StaleUpstream
 from mrv_assets.missions.sentinel2 import SENTINEL2
@@ -35,7 +36,7 @@ def materialized(deployment: Deployment) -> Deployment:
 
 def manifest_of(deployment: Deployment, stage: str) -> dict[str, Any]:
     """A stage's parameters, by its current record."""
-    plan: dict[str, Any] = deployment.lake.current(f"sentinel2/{stage}", TILE, MONTH).document["plan"]
+    plan: dict[str, Any] = deployment.lake.current(Partition(f"sentinel2/{stage}", TILE, MONTH)).document["plan"]
     return plan
 
 

@@ -20,7 +20,9 @@ from typing import Any
 
 import forked
 import yaml
+from stage_names import STAGES
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
 from mrv_assets.formats.table import TABLE, read_rows
@@ -92,8 +94,15 @@ def installed_mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.
 
 
 def dagster(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Dagster's own command as a user does."""
-    return _run([str(BIN / "dagster"), *arguments], cwd, environment)
+    """Run what Dagster's own command runs, in a process of its own; the README's test runs the installed one."""
+    return forked.run(_dagster, *arguments, cwd=cwd, **environment)
+
+
+def _dagster(*arguments: str) -> None:
+    from dagster._cli import main
+
+    sys.argv = ["dagster", *arguments]
+    main()
 
 
 def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -148,6 +157,13 @@ def run_months(deployment: Deployment, months: Sequence[str], tile: str = TILE) 
     return {month: dict(deployment.run(tile, month)) for month in months}
 
 
+def up_to(stage: str, deployment: Deployment) -> Deployment:
+    """A programme of one month and one mission with its assets up to a stage in the lake, and nothing behind them."""
+    for name in STAGES[: STAGES.index(stage) + 1]:
+        deployment.materialize(name, deployment.plan(deployment.tiles[0], deployment.months[0], deployment.missions[0]))
+    return deployment
+
+
 def run_months_in_process(
     program: Path, lake: Path, months: Sequence[str], ready: Connection, dies_at: int | None = None
 ) -> None:
@@ -190,13 +206,15 @@ def _lies_in(path: Any, lake: str) -> bool:
 
 def rows(deployment: Deployment, month: str, tile: str = TILE) -> dict[str, Json]:
     """The current rows of a month's parcels.parquet by parcel id, without geometry."""
-    record = deployment.lake.current(PRODUCT, tile, month)
+    record = deployment.lake.current(Partition(PRODUCT, tile, month))
     return {row["parcel_id"]: row for row in read_rows(record.data / TABLE)}
 
 
 def decision(lake: Lake, month: str, tile: str = TILE) -> Json:
     """The gate's current decision on a month."""
-    found: Json = json.loads((lake.current("sentinel2/gated_tiles", tile, month).data / "decision.json").read_bytes())
+    found: Json = json.loads(
+        (lake.current(Partition("sentinel2/gated_tiles", tile, month)).data / "decision.json").read_bytes()
+    )
     return found
 
 
@@ -253,10 +271,10 @@ def golden_of_simulated(demo: Demo) -> Json:
     deployment = demo.simulated
     months: Json = {}
     for month in deployment.months:
-        upstream = deployment.lake.current(PRODUCT, TILE, month).upstream
+        upstream = deployment.lake.current(Partition(PRODUCT, TILE, month)).upstream
         gates = {
             asset: json.loads(
-                (deployment.lake.record(asset, TILE, month, upstream[asset]).data / DECISION).read_bytes()
+                (deployment.lake.record(Partition(asset, TILE, month), upstream[asset]).data / DECISION).read_bytes()
             )
             for asset in sorted(upstream)
         }

@@ -14,6 +14,7 @@ import yaml
 from block_scenes import AROUND, CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import Json, a_deployment
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.export.options import checked_options
 from mrv_assets.formats.table import TABLE, read_rows
@@ -96,6 +97,6 @@ def expected_rows(deployment: Deployment) -> list[Json]:
     """The rows of the lake's tables in the order of an export, each with its record's audit hash."""
     rows = []
     for month in (PASSED, REJECTED, NO_NBR):
-        record = deployment.lake.current(PRODUCT, TILE, month)
+        record = deployment.lake.current(Partition(PRODUCT, TILE, month))
         rows += [{**row, "mrv_audit_hash": record.audit_hash} for row in read_rows(record.data / TABLE)]
     return sorted(rows, key=lambda row: (row["parcel_id"].encode(), row["month"]))

@@ -19,6 +19,7 @@ from stage_names import PRODUCT, STAGES
 
 import mrv_assets
 from mrv_assets.audit.manual_decisions import Statement, signed
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotReproducible
 from mrv_assets.lake.manual_decisions import keep_decision
@@ -92,7 +93,7 @@ def approve(deployment: Deployment, tile: str, month: str, keys: Sequence[Path])
         # Where the month is approved already, this is still what the gate measured.
         measured = deployment.materialize(stage, deployment.plan(tile, month, mission))
     rejected = measured.record.decided_on or measured.audit_hash
-    record = deployment.lake.record(GATED, tile, month, rejected)
+    record = deployment.lake.record(Partition(GATED, tile, month), rejected)
     roles = {who.name: who.role for who in deployment.program.the_reviewers}
     for key in keys:
         statement = Statement(

@@ -13,6 +13,7 @@ from small_month import MIDDLE
 from tampering import ASSETS, put, rewrite_run, the_only
 
 from mrv_assets.audit.canonical import canonical, digest
+from mrv_assets.audit.record import Partition
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.formats.table import TABLE, read_outlines, read_rows, write_parcels
 from mrv_assets.lake.layout import Slot
@@ -98,7 +99,7 @@ def give_to_mission(lake: Path, mission: str) -> None:
     (lake / "sentinel2").rename(lake / mission)
     replaced = {'"sentinel2/': f'"{mission}/'}
     for asset in (each.replace("sentinel2/", f"{mission}/") for each in ASSETS):
-        slot = Slot(lake, asset, TILE, MONTH)
+        slot = Slot(lake, Partition(asset, TILE, MONTH))
         path = the_only(slot.folder / "records")
         text = path.read_text()
         for old, new in replaced.items():

@@ -12,7 +12,7 @@ from demo_lake import a_deployment
 from once import Once
 from stage_names import PRODUCT, STAGES
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.review.decide import Recorded, Verdict, decide_signed, follows
 from mrv_assets.review.keys import new_key, programme_lines
@@ -47,11 +47,11 @@ class Rejected:
 
     def gated(self, month: str = MONTH) -> Record:
         """The current decision on a month."""
-        return self.deployment.lake.current(GATED, TILE, month)
+        return self.deployment.lake.current(Partition(GATED, TILE, month))
 
     def decisions(self, month: str = MONTH) -> Path:
         """The folder of the decisions on a month."""
-        return self.deployment.lake.slot(GATED, TILE, month).folder / "decisions"
+        return self.deployment.lake.slot(Partition(GATED, TILE, month)).folder / "decisions"
 
     def environment(self) -> dict[str, str]:
         """What makes the `mrv` command work here."""

@@ -13,7 +13,7 @@ from block_scenes import CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme
 from demo_lake import Json, evidence, rows, run_months
 from stage_names import PRODUCT, STAGES
 
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.verify.verification import Options
@@ -87,7 +87,7 @@ def materialized(deployment: Deployment, *assets: str, month: str = SHUT, **chan
 
 def current(deployment: Deployment, asset: str, month: str = SHUT) -> Record:
     """The current record of an asset's month."""
-    return deployment.lake.current(asset, TILE, month)
+    return deployment.lake.current(Partition(asset, TILE, month))
 
 
 def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
@@ -102,7 +102,7 @@ def values(deployment: Deployment, month: str = SHUT) -> dict[str, float]:
 
 def folder_of(deployment: Deployment, asset: str, month: str = SHUT) -> Path:
     """The folder of an asset's month in the lake."""
-    return deployment.lake.slot(asset, TILE, month).folder
+    return deployment.lake.slot(Partition(asset, TILE, month)).folder
 
 
 def without_product(deployment: Deployment, month: str = SHUT) -> Deployment:

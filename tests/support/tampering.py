@@ -12,14 +12,14 @@ from stage_names import PRODUCT, STAGES
 
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.content import table_content, values_sha256
+from mrv_assets.audit.record import Partition
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.formats.table import TABLE, read_rows
-from mrv_assets.lake.layout import Slot
+from mrv_assets.lake.layout import LAKE, Slot
 from mrv_assets.lake.runs import run_id, stored_files
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.verify.verification import Options
-from mrv_assets.verify.walk import LAKE
 
 Json = dict[str, Any]
 
@@ -134,7 +134,7 @@ def forge(lake: Path, asset: str, month: str, edit: Callable[[Path, Json], None]
     """
     replaced: dict[str, str] = {}
     for each in ASSETS[ASSETS.index(asset) :]:
-        slot = Slot(lake, each, TILE, month)
+        slot = Slot(lake, Partition(each, TILE, month))
         data, path = data_of(lake, each, month), the_only(slot.folder / "records")
         document = json.loads(path.read_bytes())
         if each == asset:

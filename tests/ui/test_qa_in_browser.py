@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from reviewing import GATED, Rejected, again, months_to_reject
 from watched_ui import CHROMIUM, NO_CHROMIUM, a_browser, a_ui
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.stages.table import PRODUCT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
@@ -109,7 +110,7 @@ def test_what_is_asserted_in_the_ui_opens_nothing_and_two_keys_open_the_month(
     The pages ask nobody but this machine.
     """
     lake = rejected.deployment.lake
-    first = {asset: lake.current(asset, TILE, MONTH).audit_hash for asset in (GATED, PRODUCT)}
+    first = {asset: lake.current(Partition(asset, TILE, MONTH)).audit_hash for asset in (GATED, PRODUCT)}
     with (
         a_ui(tmp_path, **deployed(rejected)) as ui,
         a_browser(tmp_path) as (browser, asked),

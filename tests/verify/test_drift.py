@@ -10,6 +10,7 @@ from block_scenes import CORNER, MONTH, PLAIN, TILE, Box, SceneSpec, a_programme
 from demo_lake import evidence, mrv, rows, run_months
 from jsonschema import Draft202012Validator
 
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.drift import answer as drift_answer
 from mrv_assets.reports.drift import text
@@ -129,7 +130,7 @@ def test_every_value_that_would_move_is_listed_before_it_does(deployment: Deploy
     assert {v["column"]: (v["old"], v["new"]) for v in to_come} == expected
     assert {v["column"]: (v["old"], v["new"]) for v in moved} == expected
     assert {v["new_record"] for v in to_come} == {None}
-    current = deployment.lake.current("monthly_proxies", TILE, MONTH)
+    current = deployment.lake.current(Partition("monthly_proxies", TILE, MONTH))
     assert {v["new_record"] for v in moved} == {current.audit_hash}
 
 

@@ -25,10 +25,10 @@ from tampering import (
 )
 
 from mrv_assets.audit.canonical import canonical, digest
-from mrv_assets.lake.layout import Slot
+from mrv_assets.audit.record import Partition
+from mrv_assets.lake.layout import LAKE, Slot
 from mrv_assets.lake.runs import run_id
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.verify.walk import LAKE
 
 HASH = "0" * 64
 
@@ -115,7 +115,7 @@ def test_a_record_that_no_run_tells_of_is_found(lake: Path) -> None:
 
 def test_a_record_that_was_not_reproducible_is_found(lake: Path) -> None:
     """The same request with another output, its data and its run beside the first's: only no head ever named it."""
-    slot = Slot(lake, MASKED, TILE, PASSED)
+    slot = Slot(lake, Partition(MASKED, TILE, PASSED))
     first, run = the_only(slot.folder / "records"), the_only(slot.folder / "runs")
     document = json.loads(first.read_bytes())
     document["output"]["unclear_pixels"][0]["cloud"] += 1

@@ -16,6 +16,7 @@ from proof_changes import CHANGES, Change
 from small_month import PARCELS, a_small_month
 
 from mrv_assets.audit.canonical import canonical
+from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.explain import answer as explain_answer
 from mrv_assets.stages.table import PRODUCT
@@ -55,7 +56,7 @@ def proofs(deployment: Deployment) -> Proofs:
 @pytest.fixture(scope="module")
 def audit_hash(deployment: Deployment) -> str:
     """What an auditor has from elsewhere."""
-    return deployment.lake.current(PRODUCT, TILE, MONTH).audit_hash
+    return deployment.lake.current(Partition(PRODUCT, TILE, MONTH)).audit_hash
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def test_a_wrong_audit_hash_is_refused(deployment: Deployment, tmp_path: Path) -
     file = tmp_path / "proof.json"
     write_proofs(deployment.lake, explain_answer(deployment, "a", MONTH), file)
 
-    done = python("-I", str(SCRIPT), str(file), deployment.lake.current(PRODUCT, TILE, NEXT).audit_hash, cwd=tmp_path)
+    done = python(
+        "-I", str(SCRIPT), str(file), deployment.lake.current(Partition(PRODUCT, TILE, NEXT)).audit_hash, cwd=tmp_path
+    )
 
     assert done.returncode == 1
     assert done.stderr.startswith("NOT  a whole proof: KeyError(")
@@ -131,7 +134,7 @@ def test_each_parcel_of_each_month_has_a_proof(deployment: Deployment, proofs: P
     """Whatever its place in the table, and whatever its values."""
     answers = {
         (parcel, month): checker.answer(
-            json.loads(proofs[parcel, month]), deployment.lake.current(PRODUCT, TILE, month).audit_hash
+            json.loads(proofs[parcel, month]), deployment.lake.current(Partition(PRODUCT, TILE, month)).audit_hash
         )
         for parcel in PARCELS
         for month in (MONTH, NEXT)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tampering import ASSETS, INDICES, PASSED, findings, names, partition
 
-from mrv_assets.verify.walk import LAKE, Contents
+from mrv_assets.lake.layout import LAKE
+from mrv_assets.verify.walk import Contents
 
 
 def test_what_a_walk_counts_is_what_is_there(lake: Path) -> None:
@@ -15,7 +16,7 @@ def test_what_a_walk_counts_is_what_is_there(lake: Path) -> None:
     files = [path for path in lake.rglob("*") if path.is_file() and path.name != LAKE]
     assert sum(one.files for one in contents.partitions) == len(files)
     assert sum(one.bytes for one in contents.partitions) == sum(path.stat().st_size for path in files)
-    assert [one.slot.asset for one in contents.partitions] == sorted(ASSETS)
+    assert [one.partition.asset for one in contents.partitions] == sorted(ASSETS)
 
 
 @pytest.mark.parametrize(
