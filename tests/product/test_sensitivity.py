@@ -262,7 +262,7 @@ UNSEEN = {
         Edit(file="science/indices.py", old="The stored integer that means missing.", new="Stands for a missing value.")
     ],
     "layout": [Edit(file="science/gate.py", old="if scenes == 0:\n", new="if (scenes\n        == 0):\n\n")],
-    "the command line": [Edit(file="cli/working.py", new='\n\nADDED = "a verb to come"\n')],
+    "the command line": [Edit(file="cli/main.py", new='\n\nADDED = "a verb to come"\n')],
     "transport": [Edit(file="transport/store.py", old='"not a regular file"', new='"no regular file"')],
     "errors": [Edit(file="errors.py", new='\n\nADDED = "an error to come"\n')],
     "settings": [Edit(file="settings.py", new='\n\nADDED = "a setting to come"\n')],
@@ -271,7 +271,7 @@ UNSEEN = {
         Edit(
             file="missions/other.py",
             new="from dataclasses import replace\n\nfrom mrv_assets.missions.sentinel2 import SENTINEL2\n\n"
-            'OTHER = replace(SENTINEL2, name="other", indices=("ndvi",))\n',
+            'OTHER = replace(SENTINEL2, name="other")\n',
         ),
         Edit(
             file="missions/registry.py",
