@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,7 +12,8 @@ from typing import Any
 
 import garbage  # noqa: F401
 import pytest
-from demo_lake import Demo, run_demo
+import unsynced  # noqa: F401
+from demo_lake import Demo, mrv, run_demo
 from hypothesis import settings
 from once import Once, made_once
 
@@ -105,6 +107,21 @@ def demo(once: Once) -> Demo:
     folder = once("demo", run)
     page, progress = json.loads((folder / "said.json").read_text())
     return Demo(folder=folder / "demo", page=page, progress=progress)
+
+
+@pytest.fixture(scope="session")
+def demo_again(demo: Demo, once: Once) -> tuple[Demo, dict[str, object]]:
+    """A copy of the demo after its command ran a second time, and what that answered as JSON."""
+
+    def run(folder: Path) -> None:
+        shutil.copytree(demo.folder, folder / "demo")
+        done = mrv("demo", "--into", str(folder / "demo"), "--json", cwd=folder / "demo")
+        assert done.returncode == 0, done.stderr
+        (folder / "answer.json").write_text(done.stdout)
+
+    folder = once("demo-again", run)
+    answer: dict[str, object] = json.loads((folder / "answer.json").read_text())
+    return Demo(folder=folder / "demo", page="", progress=""), answer
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The header gate: what a GeoTIFF says of its own pixels, and whether they can be trusted."""
+"""The header gate: a GeoTIFF's own description of its pixels, and the checks that a file must pass."""
 
 import math
 import re
@@ -23,15 +23,17 @@ from mrv_assets.errors import HeaderRefused
 from mrv_assets.missions.mission import Mission, Power, Quality, Radiometry
 from mrv_assets.science.grid import Grid, Window
 
-# A Sentinel-2 band is 10980 pixels a side and 240 MB, a Sentinel-1 scene on its grid 30000 and 3 GB.
+# A Sentinel-2 band has 10980 pixels a side and 240 MB, a Sentinel-1 scene on its grid 30000 pixels and 3 GB.
 MAX_SIDE_PX = 1 << 17
 MAX_IMAGE_BYTES = 4 << 30
 MAX_TILES = 1 << 18
-"""The largest image in COG tiles of 256 pixels; our copy's tables, 16 bytes a tile, stay within a header."""
+"""Number of COG tiles of the largest image with tiles of 256 pixels. The tables of our copy, 16 bytes a tile, stay
+within the largest header."""
 MAX_TILE_BYTES = 64 << 20
 MAX_WINDOW_PX = 1 << 27
-"""Read at once: all of a Sentinel-2 band."""
-# Resampled products differ from the mission's pixel size; a thumbnail, or pixels of a centimetre, are something else.
+"""Most pixels that are read at once: a whole Sentinel-2 band."""
+# Limits of a file's pixel size over the mission's: resampled products differ from it, but thumbnails and pixels of a
+# centimetre are not the product.
 FINEST, COARSEST = 1 / 4, 16
 
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
@@ -44,13 +46,13 @@ _COG = "Write it again with gdal_translate -of COG"
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a tiled GeoTIFF of one band says of its full-resolution image."""
+    """The full-resolution image of a tiled GeoTIFF with one band, by its header."""
 
     grid: Grid
     dtype: str
-    """numpy's name, in native byte order."""
+    """numpy's name of the pixel type, in native byte order."""
     nodata: float | None
-    """None where the file states none."""
+    """Stated nodata value; None where the file states none."""
     block: tuple[int, int]
     """Height and width of a COG tile, pixels; tiles at the lower and right edge are padded to it, strips are not."""
     tiles_down: int
@@ -58,25 +60,25 @@ class Header:
     offsets: tuple[int, ...]
     """First byte of each COG tile, row by row."""
     counts: tuple[int, ...]
-    """Bytes of each COG tile; 0 is a tile the publisher left empty: all nodata."""
+    """Bytes of each COG tile; 0 for a tile that the publisher left empty, which is all nodata."""
     compression: int
     predictor: int
     tiff: TiffHeader
-    """The tags as they stand in the file, but for ``offsets`` and ``counts``."""
+    """The tags as they are in the file, without ``offsets`` and ``counts``."""
 
     @property
     def striped(self) -> bool:
-        """Whether it is cut into strips as wide as the image, which stand for COG tiles here."""
+        """Whether the image is cut into strips of its whole width, which are treated as COG tiles here."""
         return TILE_WIDTH not in self.tiff.tags
 
 
 def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
-    """Read a file's header and refuse what cannot be read in part, placed, or decoded.
+    """Read a file's header; refuse a file that cannot be read in part, georeferenced or decoded.
 
     Args:
         read: Gives ranges of the file.
         size: The file's size in bytes.
-        strips: Whether a file cut into strips is read too: each strip as if it were a COG tile.
+        strips: Whether a file with strips is accepted, each strip as if it were a COG tile.
 
     Raises:
         HeaderRefused: With one of the codes not_tiff, html_page, jp2, header_malformed, truncated, striped,
@@ -91,7 +93,7 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
     if any(kind & 4 for kind in tiff.subfile_types):
         raise HeaderRefused(
             "internal_mask",
-            "it keeps its mask in an image of its own. Write it again with nodata instead of a mask",
+            "it has its mask in a separate image. Write it again with nodata instead of a mask",
         )
     if (bands := tiff.integer(277, 1)) != 1:
         raise HeaderRefused("multiple_bands", f"it has {bands} bands. Publish one file a band")
@@ -99,10 +101,10 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
     if tiled:
         block_width, block_height = tiff.integer(TILE_WIDTH, 0), tiff.integer(TILE_LENGTH, 0)
     else:
-        # Where it is not stated, or 2^32 - 1, all of the image is one strip.
+        # Where the rows per strip are not stated, or are 2^32 - 1, the whole image is one strip.
         block_width, block_height = width, min(tiff.integer(ROWS_PER_STRIP, height), height)
     if min(width, height, block_width, block_height) < 1:
-        raise HeaderRefused("header_malformed", f"an image or tile without width or height. {_COG}")
+        raise HeaderRefused("header_malformed", f"its image or its tiles have no width or no height. {_COG}")
     down, across = -(-height // block_height), -(-width // block_width)
     tile_bytes = block_height * block_width * int(re.sub(r"\D", "", dtype)) // 8
     if (
@@ -113,22 +115,23 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
     ):
         raise HeaderRefused(
             "oversize",
-            f"{width} x {height} pixels in {down * across} tiles of {tile_bytes} bytes. {_COG} and smaller",
+            f"it has {width} x {height} pixels in {down * across} tiles of {tile_bytes} bytes. {_COG} and smaller",
         )
-    # Before millions of them become numbers.
+    # Checked before the tables, which may have millions of entries, become numbers.
     tables_at = tables_of(tiff)
     tables = [tiff.tags[code].count if code in tiff.tags else 0 for code in tables_at]
     if tables != [down * across] * 2:
         raise HeaderRefused(
-            "header_malformed", f"{tables[0]} tile offsets and {tables[1]} sizes for {down * across} tiles. {_COG}"
+            "header_malformed",
+            f"it has {tables[0]} tile offsets and {tables[1]} sizes for {down * across} tiles. {_COG}",
         )
     offsets, counts = (tiff.integers(code) for code in tables_at)
-    # LZW at its worst makes bytes half as many again.
+    # In the worst case LZW makes the data half as large again.
     if max(counts) > 2 * tile_bytes + 1024:
         raise HeaderRefused("oversize", f"a tile takes {max(counts)} bytes, more than it decodes to. {_COG}")
     if any(count and offset < 8 for offset, count in zip(offsets, counts)):
-        raise HeaderRefused("header_malformed", f"a tile lies where the file begins. {_COG}")
-    # What a tiled file says of strips beside its tiles nobody reads, and the other way round.
+        raise HeaderRefused("header_malformed", f"the offset of a tile points into the file's first 8 bytes. {_COG}")
+    # No reader uses the strip tags of a tiled file, or the tile tags of a file with strips.
     unneeded = TABLES | ({ROWS_PER_STRIP} if tiled else {TILE_WIDTH, TILE_LENGTH})
     return Header(
         grid=grid_of(tiff, width, height),
@@ -148,21 +151,21 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
 def check_header(
     header: Header, size: int, mission: Mission, name: str, asset: Mapping[str, Any], item: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Hold a header against the file's size, the mission and the item.
+    """Check a header against the file's size, the mission and the item.
 
-    Where item and file differ on corners or shape the file is believed: it is what is read. A file that lies
-    elsewhere is another scene's.
+    Where item and file differ on corners or shape, the file counts, because its pixels are read. A file that lies
+    elsewhere than its item belongs to another scene.
 
     Args:
         header: The file's header.
         size: The file's size in bytes.
-        mission: What the band should be.
-        name: The mission's name of the band, reflectance or quality.
+        mission: The mission that the band should belong to.
+        name: The mission's name of the band, measured or quality.
         asset: The item's STAC asset for the band.
         item: The STAC item.
 
     Returns:
-        Findings that stop nothing, ``code: detail``.
+        Findings, ``code: detail``; they do not stop the scene.
 
     Raises:
         HeaderRefused: With one of the codes truncated, tiles_overlap, dtype_unexpected, nodata_conflict,
@@ -171,39 +174,39 @@ def check_header(
     end = max((offset + count for offset, count in zip(header.offsets, header.counts) if count), default=0)
     if end > size:
         raise HeaderRefused(
-            "truncated", f"its tiles reach to byte {end} of {size}. Fetch the file again from its publisher"
+            "truncated", f"its tiles end at byte {end}, the file at {size}. Fetch the file again from its publisher"
         )
     if (total := sum(header.counts)) > size:
         raise HeaderRefused(
-            "tiles_overlap", f"its tiles take {total} bytes of {size}: some stand for several places. {_COG}"
+            "tiles_overlap", f"its tiles take {total} bytes in a file of {size}: some tiles share their bytes. {_COG}"
         )
     band: Quality | Radiometry = mission.quality.get(name) or mission.radiometry
     if header.dtype != band.dtype:
         raise HeaderRefused(
             "dtype_unexpected",
-            f"its pixels are {header.dtype}, {mission.title} publishes {name} as {band.dtype}. "
+            f"its pixels are {header.dtype}, but {mission.title} publishes {name} as {band.dtype}. "
             "Check that the link leads to this band",
         )
     side_m = pixel_side_m(header.grid)
     if side_m is None:
         raise HeaderRefused(
-            "transform_invalid", "its middle is nowhere on Earth in its own CRS. Check its CRS and its corners"
+            "transform_invalid", "its middle is not on Earth, by its own CRS. Check its CRS and its corners"
         )
     if not FINEST <= side_m / mission.resolution_m <= COARSEST:
         raise HeaderRefused(
             "resolution_unexpected",
-            f"its pixels are {side_m:.3g} m on the ground, {mission.title} has {mission.resolution_m} m. "
-            "Check that the link leads to the band and no preview, and that the file's CRS and corners are right",
+            f"its pixels are {side_m:.3g} m on the ground, but those of {mission.title} are {mission.resolution_m} m. "
+            "Check that the link leads to the band, not to a preview, and that the file's CRS and corners are right",
         )
     check_place(header.grid, item)
     return (*_nodata_findings(header, band, name), *item_findings(header.grid, size, asset, item))
 
 
 def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
-    """Indices of the COG tiles that hold any pixel of a window, ascending; none outside the file.
+    """Indices of the COG tiles that hold any pixel of a window, ascending; empty for a window outside the file.
 
     Raises:
-        HeaderRefused: With code oversize, where the window is more pixels of the file than are held at once.
+        HeaderRefused: With code oversize, when the window has more pixels of the file than may be read at once.
     """
     height, width = header.block
     top, left = max(window.row, 0), max(window.col, 0)
@@ -214,7 +217,7 @@ def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
     if (bottom - top) * (right - left) > MAX_WINDOW_PX:
         raise HeaderRefused(
             "oversize",
-            f"{bottom - top} x {right - left} of its pixels would have to be read at once. {_COG} and coarser",
+            f"{bottom - top} x {right - left} of its pixels have to be read at once, too many. {_COG} and coarser",
         )
     return tuple(
         row * header.tiles_across + col
@@ -224,13 +227,13 @@ def tiles_for(header: Header, window: Window) -> tuple[int, ...]:
 
 
 def tile_shape(header: Header, index: int) -> tuple[int, int]:
-    """Height and width of what a COG tile decodes to: with its padding, which strips have not."""
+    """Height and width of a decoded COG tile, with its padding; strips have no padding."""
     height, width = header.block
     return (min(height, header.grid.height - index * height), width) if header.striped else header.block
 
 
 def tile_window(header: Header, index: int) -> Window:
-    """The pixels of the file that a COG tile holds, its padding left out."""
+    """The window of the file that a COG tile holds, without its padding."""
     height, width = header.block
     row, col = (part * step for part, step in zip(divmod(index, header.tiles_across), header.block))
     return Window(row, col, min(height, header.grid.height - row), min(width, header.grid.width - col))
@@ -241,7 +244,7 @@ def _dtype(tiff: TiffHeader) -> str:
     if sample not in _SAMPLES or bits not in ((32, 64) if sample == 3 else (8, 16, 32, 64)):
         raise HeaderRefused(
             "dtype_unexpected",
-            f"its pixels are {bits} bits of sample format {sample}. Write it as whole bytes",
+            f"its pixels have {bits} bits of sample format {sample}. Write it with pixels of whole bytes",
         )
     return f"{_SAMPLES[sample]}{bits}"
 
@@ -251,18 +254,18 @@ def _compression(tiff: TiffHeader) -> int:
     if compression not in COMPRESSIONS or tiff.integer(266, 1) != 1:
         raise HeaderRefused(
             "compression_unsupported",
-            f"its tiles are compressed by method {compression}. Write it with DEFLATE, LZW, ZSTD or none",
+            f"its tiles are compressed by method {compression}. Write it with DEFLATE, LZW, ZSTD or no compression",
         )
     return compression
 
 
 def _predictor(tiff: TiffHeader, dtype: str) -> int:
-    # libtiff leaves the tag of an uncompressed file unread.
+    # libtiff ignores the tag in an uncompressed file.
     predictor = tiff.integer(317, NO_PREDICTOR) if tiff.integer(259, 1) != UNCOMPRESSED else NO_PREDICTOR
     if predictor not in (NO_PREDICTOR, DIFFERENCE) and not (predictor == FLOATING_POINT and dtype.startswith("float")):
         raise HeaderRefused(
             "compression_unsupported",
-            f"predictor {predictor} on {dtype}. Write it again with PREDICTOR=2 or none",
+            f"its predictor {predictor} is not supported for {dtype}. Write it again with PREDICTOR=2 or none",
         )
     return predictor
 
@@ -270,7 +273,7 @@ def _predictor(tiff: TiffHeader, dtype: str) -> int:
 def _nodata(tiff: TiffHeader) -> float | None:
     text = tiff.text(42113)
     try:
-        # Python reads 1_0 as ten, and nobody else does.
+        # Only Python reads 1_0 as ten.
         return None if "_" in text else float(text)
     except ValueError:
         return None
@@ -284,14 +287,14 @@ def _nodata_findings(header: Header, band: Quality | Radiometry, name: str) -> t
         known = () if band.nodata is None else (band.nodata,)
     expected = " or ".join(f"{number:g}" for number in known)
     if stated is None:
-        return (f"nodata_unstated: the file states none, {name} uses {expected}",) if known else ()
+        return (f"nodata_unstated: the file states no nodata value, {name} uses {expected}",) if known else ()
     if not known:
-        return (f"nodata_stated: the file states {stated:g}, {name} has none",)
-    # NaN is missing in any float.
+        return (f"nodata_stated: the file states the nodata value {stated:g}, {name} has none",)
+    # NaN means missing in any float band.
     if stated not in known and not (math.isnan(stated) and header.dtype.startswith("float")):
         raise HeaderRefused(
             "nodata_conflict",
             f"it states nodata {stated:g}, {name} uses {expected}. "
-            "Check the product; pixels of one would be read as the other",
+            "Check the product: missing pixels would be read as values, or values as missing",
         )
     return ()

@@ -1,4 +1,4 @@
-"""What an item states of a file's place, shape and size, held against the file's own header."""
+"""Checks of an item's statements on a file's position, shape and size against the file's own header."""
 
 import math
 import reprlib
@@ -11,10 +11,10 @@ from mrv_assets.scenes.bbox import bbox_of, touches_bbox
 from mrv_assets.scenes.item import recordable
 from mrv_assets.science.grid import Grid
 
-# Items round their boxes.
+# Degrees by which item and file may differ: items state rounded bboxes.
 APART_DEG = 0.1
 
-# What items state may be of any length and depth; findings are read by people and stand in records.
+# Statements of items may have any length and depth; findings are read by people and stored in records.
 _SHORT = reprlib.Repr()
 _SHORT.maxlist = 9
 MAX_QUOTED = 160
@@ -22,10 +22,10 @@ _BELIEVED = "the file is believed"
 
 
 def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
-    """Refuse a file that lies elsewhere than its item: it is another scene's.
+    """Refuse a file that lies elsewhere than its item, because it belongs to another scene.
 
     Raises:
-        HeaderRefused: With code place_conflict.
+        HeaderRefused: With code place_conflict, when the file does not touch the bbox of its item.
     """
     stated, own = bbox_of(item), bounds_of(grid)
     if stated is None or own is None:
@@ -36,13 +36,13 @@ def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
         lies = _short([round(degrees, 4) for degrees in own])
         raise HeaderRefused(
             "place_conflict",
-            f"it lies at {lies}, its item at {_short([*stated])} (west, south, east, north, degrees). "
+            f"it lies at {lies}, but its item at {_short([*stated])} (west, south, east, north, degrees). "
             "Check that the link leads to this scene",
         )
 
 
 def item_findings(grid: Grid, size: int, asset: Mapping[str, Any], item: Mapping[str, Any]) -> tuple[str, ...]:
-    """Where item and file differ and the file is believed: it is what is read; ``code: detail``."""
+    """Findings where item and file differ and the file counts, because its pixels are read; ``code: detail``."""
     properties = item.get("properties")
     levels = [asset, properties if isinstance(properties, Mapping) else {}]
 
@@ -68,7 +68,7 @@ def item_findings(grid: Grid, size: int, asset: Mapping[str, Any], item: Mapping
 
 
 def _short(stated: object) -> str:
-    # A name like EPSG:32634 as it is; half a character has no place in a record.
+    # A name such as EPSG:32634 is quoted as it is; a lone surrogate cannot be stored in a record.
     text = recordable(stated) if isinstance(stated, str) else _SHORT.repr(stated)
     return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
@@ -78,7 +78,7 @@ def _near(stated: object, own: Sequence[float], tolerance: float) -> bool:
     if not isinstance(stated, list) or len(stated) not in (6, 9):
         return False
     return all(
-        # Whole numbers in JSON have no bound, floats do.
+        # Whole numbers in JSON are unlimited, floats are not.
         isinstance(number, int | float)
         and abs(number) < 1e18
         and math.isclose(number, expected, rel_tol=0, abs_tol=tolerance)

@@ -1,7 +1,7 @@
-"""TIFF's LZW: whether every code of a stream means something, asked before a decoder follows it.
+"""A check of TIFF's LZW streams before they are decoded: every code must be defined.
 
-imagecodecs takes the first code after a clear on trust. One that is no byte sends it to memory that nobody wrote, and
-the same stream then decodes to other pixels, or to an error, each time.
+imagecodecs does not check the first code after a clear. A code that is not a byte makes it read memory that was never
+written, and the same stream then decodes to other pixels, or to an error, each time.
 """
 
 import numpy as np
@@ -12,21 +12,21 @@ from mrv_assets.science.jit import kernel
 _CLEAR, _END = 256, 257
 _LITERALS = 256
 _FIRST = 258
-"""The first entry that a stream itself defines."""
+"""Number of the first table entry that a stream itself defines."""
 _MOST = 4096
-"""Entries that codes of 12 bits can name."""
+"""Number of table entries that codes of 12 bits can name."""
 _NARROWEST, _WIDEST = 9, 12
 
 
 def lzw_is_sound(stream: bytes, size: int) -> bool:
-    """True when a stream begins with a clear, as TIFF 6.0 wants, and each code names an entry that is there by then.
+    """True when a stream begins with a clear, as TIFF 6.0 requires, and each code names an entry defined by then.
 
     Args:
         stream: An LZW stream, codes from the most significant bit on.
-        size: Bytes that it is to decode to; what comes after them is not looked at.
+        size: Number of bytes that it should decode to; codes after them are not checked.
     """
     codes = np.frombuffer(stream, np.uint8)
-    # Of bytes it is read-only, of a bytearray it is not, and for numba that is another type to compile for.
+    # An array of bytes is read-only, that of a bytearray is not, and numba would compile the kernel for each.
     codes.flags.writeable = False
     return bool(_walked(codes, size))
 
@@ -55,14 +55,14 @@ def _walked(stream: NDArray[np.uint8], size: int) -> bool:
             decoded += 1
             before = code
         else:
-            # The entry that this code completes may be the one it names.
+            # A code may name the entry that it completes.
             if code > entries or entries >= _MOST:
                 return False
             lengths[entries] = lengths[before] + 1
             decoded += lengths[code]
             entries += 1
             before = code
-            # Wider one entry early: TIFF's own way.
+            # TIFF widens the codes one entry early.
             if width < _WIDEST and entries == (1 << width) - 1:
                 width += 1
     return not first

@@ -1,4 +1,4 @@
-"""Sparse GeoTIFFs: some of a publisher's COG tiles, byte for byte, under a header of our own."""
+"""Sparse GeoTIFFs: some of a publisher's COG tiles, byte for byte, with a header that we write."""
 
 import math
 import os
@@ -32,7 +32,7 @@ from mrv_assets.cog.tiff import GDAL_METADATA, write_tiff
 from mrv_assets.errors import DamagedLake, HeaderRefused, HoleError
 from mrv_assets.science.grid import Grid, Window
 
-# Each is given the size to decode to and writes nothing beyond it, whatever the stream promises. libdeflate is twice
+# Each decoder is given the decoded size and writes nothing beyond it, whatever the stream states. libdeflate is twice
 # as fast as zlib.
 _DECOMPRESS = {
     LZW: imagecodecs.lzw_decode,
@@ -43,18 +43,18 @@ _DECOMPRESS = {
 
 
 def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
-    """A GeoTIFF of some of a file's COG tiles; the same tiles give the same bytes.
+    """A GeoTIFF with some of a file's COG tiles, as bytes; the same tiles give the same bytes.
 
-    Any reader opens it. Tiles left out read as nodata there, which is why the list of tiles fetched has to be
-    kept beside it, and ``SparseTiff`` to read it with. Each tile is decoded once: what is in a copy can be read.
+    Any reader can open it, but reads omitted tiles as nodata. The list of fetched tiles therefore has to be stored
+    beside it, and ``SparseTiff`` reads both. Each tile is decoded once here, so that every tile of a copy can be read.
 
     Args:
-        header: The published file's.
+        header: The published file's header.
         tiles: The publisher's compressed bytes, by COG tile index.
 
     Raises:
-        ValueError: For a tile the file does not have.
-        HeaderRefused: With code undecodable, for bytes that are no whole tile.
+        ValueError: For the index of a tile that the file does not have.
+        HeaderRefused: With code undecodable, for bytes that do not decode to a whole tile.
     """
     count = len(header.offsets)
     if not all(0 <= index < count for index in tiles):
@@ -71,15 +71,15 @@ def sparse_tiff(header: Header, tiles: Mapping[int, bytes]) -> bytes:
     metadata = header.tiff.tags.get(GDAL_METADATA)
     if metadata is None or b"domain" not in metadata.data.lower():
         return write_tiff(header.tiff, tiles, count)
-    # Outside its default domain GDAL's metadata may name other files, and GDAL reads them in place of pixels.
+    # Outside the default domain, GDAL's metadata may name other files, which GDAL reads in place of the pixels.
     kept = {code: tag for code, tag in header.tiff.tags.items() if code != GDAL_METADATA}
     return write_tiff(replace(header.tiff, tags=kept), tiles, count)
 
 
 class TileCache:
-    """Decoded COG tiles of any number of files, the longest unused dropped first. Safe in threads.
+    """Decoded COG tiles of any number of files; the least recently used is dropped first. Safe in threads.
 
-    Whoever reads neighbouring blocks owns one; a copy sent to another process starts empty.
+    A reader of neighbouring blocks owns a cache; a copy that is sent to another process starts empty.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -92,7 +92,7 @@ class TileCache:
         return TileCache, (self.max_bytes,)
 
     def get(self, file: object, index: int) -> NDArray[Any] | None:
-        """A decoded tile, read-only; None where it is not held."""
+        """A decoded tile, read-only; None where the cache does not hold it."""
         with self._lock:
             tile = self._tiles.get((file, index))
             if tile is not None:
@@ -100,10 +100,10 @@ class TileCache:
             return tile
 
     def put(self, file: object, index: int, tile: NDArray[Any]) -> None:
-        """Hold a decoded tile, which becomes read-only."""
+        """Store a decoded tile, which becomes read-only."""
         tile.flags.writeable = False
         with self._lock:
-            # Two threads may have decoded the same one.
+            # Two threads may have decoded the same tile.
             if (file, index) not in self._tiles and tile.nbytes <= self.max_bytes:
                 self._tiles[(file, index)] = tile
                 self._bytes += tile.nbytes
@@ -112,24 +112,24 @@ class TileCache:
 
 
 class SparseTiff:
-    """A sparse GeoTIFF in the lake and the list of COG tiles fetched for it. Safe in threads; pickles."""
+    """A sparse GeoTIFF in the lake and the list of COG tiles fetched for it. Safe in threads; can be pickled."""
 
     def __init__(self, source: Path | bytes, fetched: frozenset[int], cache: TileCache | None = None) -> None:
-        """Read the header; pixels are read when asked for.
+        """Read the header; pixels are read on demand.
 
         Args:
             source: The file, or its bytes.
-            fetched: Indices of the COG tiles that were fetched, those the publisher left empty among them.
-            cache: Where decoded tiles are kept; None decodes again at every read.
+            fetched: Indices of the fetched COG tiles, including those that the publisher left empty.
+            cache: Cache of decoded tiles; with None, tiles are decoded again at every read.
 
         Raises:
-            DamagedLake: When it is no sparse GeoTIFF, or lacks bytes.
+            DamagedLake: When the file cannot be opened, is not a sparse GeoTIFF, or lacks bytes.
         """
         self.source, self.fetched, self.cache = source, fetched, cache
         self._token = object()
         try:
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
-            # What is in the lake has passed the gate.
+            # Strips are accepted, because a file in the lake has passed the gate.
             self.header = read_header(self._bytes, size, strips=True)
         except OSError as error:
             raise DamagedLake(self.name, error.strerror or str(error)) from error
@@ -137,13 +137,13 @@ class SparseTiff:
             raise DamagedLake(self.name, str(refusal)) from refusal
         ends = (offset + count for offset, count in zip(self.header.offsets, self.header.counts) if count)
         if max(ends, default=0) > size:
-            raise DamagedLake(self.name, f"its tiles reach beyond its {size} bytes")
+            raise DamagedLake(self.name, f"its tiles end beyond its {size} bytes")
 
     def __reduce__(self) -> tuple[type["SparseTiff"], tuple[Path | bytes, frozenset[int], TileCache | None]]:
         return SparseTiff, (self.source, self.fetched, self.cache)
 
     def leaf(self) -> Json:
-        """What a graph that reads this file depends on: its name, its type and its tiles' shape."""
+        """Description of this file in a graph that reads it: its name, its dtype and the shape of its tiles."""
         return {"geotiff": self.name, "dtype": self.header.dtype, "chunks": list(self.header.block)}
 
     @property
@@ -157,10 +157,10 @@ class SparseTiff:
         return self.header.grid
 
     def read(self, window: Window) -> NDArray[Any]:
-        """Pixels of a window, as published.
+        """The pixels of a window, as published.
 
         Args:
-            window: Pixels within the file's extent.
+            window: Window within the file's extent.
 
         Returns:
             Digital numbers, the file's dtype in native byte order, dims (y, x). A COG tile that the publisher
@@ -169,7 +169,7 @@ class SparseTiff:
         Raises:
             HoleError: When the window needs a COG tile that was not fetched.
             DamagedLake: When a COG tile does not decode.
-            ValueError: When the window leaves the file.
+            ValueError: When the window reaches beyond the file.
         """
         grid = self.header.grid
         if min(window.row, window.col, window.height, window.width) < 0 or (
@@ -183,12 +183,12 @@ class SparseTiff:
         out = np.empty((window.height, window.width), self.header.dtype)
         for index in needed:
             tile = self._tile(index)
-            place = tile_window(self.header, index)
-            top, left = max(place.row, window.row), max(place.col, window.col)
-            bottom = min(place.row + place.height, window.row + window.height)
-            right = min(place.col + place.width, window.col + window.width)
+            held = tile_window(self.header, index)
+            top, left = max(held.row, window.row), max(held.col, window.col)
+            bottom = min(held.row + held.height, window.row + window.height)
+            right = min(held.col + held.width, window.col + window.width)
             out[top - window.row : bottom - window.row, left - window.col : right - window.col] = tile[
-                top - place.row : bottom - place.row, left - place.col : right - place.col
+                top - held.row : bottom - held.row, left - held.col : right - held.col
             ]
         return out
 
@@ -210,7 +210,7 @@ class SparseTiff:
     def _bytes(self, offset: int, length: int) -> bytes:
         if isinstance(self.source, bytes):
             return self.source[offset : offset + length]
-        # Opened for each read: threads share no position, and hundreds of scenes hold no handles.
+        # Opened for each read, so that threads share no position and hundreds of scenes hold no file handles.
         handle = os.open(self.source, os.O_RDONLY)
         try:
             return os.pread(handle, length, offset)
@@ -219,7 +219,7 @@ class SparseTiff:
 
 
 def _empty_pixel(header: Header) -> NDArray[Any]:
-    """The pixel of COG tiles that the publisher left empty: the nearest to nodata that the type holds, as in GDAL."""
+    """The pixel of COG tiles that the publisher left empty: as in GDAL, the dtype's value nearest to nodata."""
     dtype, nodata = np.dtype(header.dtype), header.nodata or 0.0
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -233,37 +233,37 @@ def decode_tile(header: Header, index: int, data: bytes) -> NDArray[Any]:
     """Decode a COG tile.
 
     Args:
-        header: The file's.
-        index: Which tile.
+        header: The file's header.
+        index: Index of the tile.
         data: The tile's compressed bytes.
 
     Returns:
         Digital numbers of the whole tile, padding included, native byte order, dims (y, x).
 
     Raises:
-        ValueError: When they are not the bytes of a whole tile.
-        RuntimeError: When they do not decompress.
+        ValueError: When the bytes do not decode to a whole tile.
+        RuntimeError: When the bytes do not decompress.
     """
     dtype = np.dtype(header.dtype)
     stored = np.dtype(f"{header.tiff.order}{dtype.kind}{dtype.itemsize}")
     shape = tile_shape(header, index)
     size = shape[0] * shape[1] * dtype.itemsize
     if header.compression == LZW:
-        # Only such files need the compiler.
+        # Imported only here: only files with LZW need the compiler.
         from mrv_assets.cog.lzw import lzw_is_sound
 
         if not lzw_is_sound(data, size):
-            raise ValueError("a code of its LZW stream names nothing")
+            raise ValueError("its LZW stream has a code that is not defined")
     raw = data if header.compression == UNCOMPRESSED else _DECOMPRESS[header.compression](data, out=size)
     if len(raw) != size:
-        raise ValueError(f"{len(raw)} bytes instead of {size}")
+        raise ValueError(f"it has {len(raw)} bytes instead of {size}")
     decoded = np.frombuffer(raw, np.uint8)
     if header.predictor == FLOATING_POINT:
-        # The predictor's own order is big endian in every file; what it gives is native.
+        # The predictor's byte order is big endian in every file; its result is native.
         return np.asarray(imagecodecs.floatpred_decode(decoded.view(dtype).reshape(shape), axis=-1))
     pixels = decoded.view(stored).reshape(shape).astype(dtype, copy=False)
     if header.predictor == DIFFERENCE:
-        # Differences of the bit patterns, also where the pixels are floating point.
+        # The differences are those of the bit patterns, even for floating-point pixels.
         steps = pixels.view(f"u{dtype.itemsize}")
         return np.asarray(imagecodecs.delta_decode(steps, axis=-1)).view(dtype)
     return pixels

@@ -1,4 +1,4 @@
-"""Band-pass adjustments: making one mission's reflectance comparable with another's, as published coefficients."""
+"""Band-pass adjustments: published coefficients that make one mission's reflectance comparable with another's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Linear:
-    """adjusted reflectance = slope * reflectance + offset, unitless."""
+    """A linear adjustment: adjusted reflectance = slope * reflectance + offset, unitless."""
 
     slope: float
     offset: float
 
 
 UNCHANGED = Linear(slope=1.0, offset=0.0)
+"""The adjustment that leaves reflectance as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +21,15 @@ class Bandpass:
     """One published adjustment."""
 
     name: str
-    """As programmes call it."""
+    """Its name in programme files."""
     mission: str
-    """Whose reflectance is adjusted."""
+    """Name of the mission whose reflectance is adjusted."""
     like: str
-    """What it becomes comparable with."""
+    """Instrument that the adjusted reflectance is comparable with."""
     bands: Mapping[str, Linear]
-    """By the mission's bands."""
+    """Adjustments by the mission's name of the band."""
     stand_ins: Mapping[str, str]
-    """For bands that formulas name and the adjustment has no coefficients for, which band they take instead."""
+    """The band to use instead of a band that a formula names and that has no coefficients, by the named band."""
     source: str
 
 
@@ -46,10 +47,10 @@ BANDPASSES: dict[str, Bandpass] = {
                 "swir16": Linear(slope=0.9987, offset=-0.0011),
                 "swir22": Linear(slope=1.0030, offset=-0.0012),
             },
-            # OLI has one near infrared, and it is as narrow as B8A: there are no coefficients for the broad B8.
+            # OLI has one near-infrared band, as narrow as B8A: there are no coefficients for the broad B8.
             stand_ins={"nir": "nir08"},
             source="Claverie et al. 2018, Harmonized Landsat and Sentinel-2: Sentinel-2A MSI to Landsat 8 OLI",
         ),
     )
 }
-"""Those that a programme may name."""
+"""The adjustments that a programme may name, by name."""

@@ -1,10 +1,10 @@
-"""Why a pixel is unclear: the bits of ``unclear_flags``. Their order is part of the lake's format."""
+"""Reasons a pixel is unclear: the bits of ``unclear_flags``. Their order is part of the lake's format."""
 
 from enum import IntFlag
 
 
 class Flag(IntFlag):
-    """One reason a view of the ground was not clear; 0 means clear."""
+    """A reason that a pixel is unclear, as one bit; 0 means clear."""
 
     NODATA = 1 << 0
     CLOUD = 1 << 1

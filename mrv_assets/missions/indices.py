@@ -1,40 +1,40 @@
-"""Indices as data: the formula of each, with its source. A new index is one row of the table below."""
+"""Indices as data: the formula of each index, with its source. A new index is one row of the table below."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralIndex:
-    """One index: ``gain (first - second) / (sum of weight x band + constant)``, on reflectance."""
+    """An index of reflectance: ``gain (first - second) / (sum of weight x band + constant)``, unitless."""
 
     name: str
     long_name: str
     bands: tuple[str, ...]
-    """Two or three; the first two are those of the numerator."""
+    """Two or three bands; the first two form the numerator."""
     weights: tuple[float, ...] = (1.0, 1.0)
-    """Of each band in the denominator."""
+    """Weight of each band in the denominator."""
     constant: float = 0.0
-    """Added to the denominator, reflectance."""
+    """Constant in the denominator, reflectance."""
     gain: float = 1.0
     limit: float = 1.0
-    """Beyond this in size a value is noise, not vegetation: invalid, counted, never clipped."""
+    """Largest valid magnitude. A value beyond it is noise, not vegetation: it is invalid and counted, never clipped."""
     source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RadarIndex:
-    """One index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power."""
+    """An index of a radar's two polarizations: ``gain VH / (weight VH + VV)``, on linear power, unitless."""
 
     name: str
     long_name: str
     gain: float
     weight: float
-    """Of VH in the denominator."""
+    """Weight of VH in the denominator."""
     source: str
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """The bands it is made of."""
+        """The bands of the formula."""
         return "vh", "vv"
 
 
@@ -87,4 +87,4 @@ INDICES: dict[str, Index] = {
         ),
     )
 }
-"""Every index, by name; the order is that of the table's columns. A mission has those whose bands it measures."""
+"""Every index by name, in the order of the table's columns. A mission has the indices whose bands it measures."""

@@ -3,13 +3,13 @@
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Band, BitQuality, Condition, FoundBy, Mission, Reflectance
 
-# All publishers agree on common names; USGS's first catalogue has the files' names as keys, and nothing else.
+# All publishers agree on common names, except USGS's first catalogue, which has only the files' names as keys.
 _WHERE = (FoundBy.COMMON_NAME, FoundBy.KEY)
 
 LANDSAT = Mission(
     name="landsat",
     title="Landsat 8/9 C2 L2",
-    # 4 to 7 have other bands under the same common names, and other spectral responses.
+    # Landsat 4 to 7 have other bands under the same common names, and other spectral responses.
     platforms=("landsat-8", "landsat-9"),
     bands={
         "blue": Band(names=("blue", "SR_B2", "SR_B2.TIF"), resolution_m=30, found_by=_WHERE),
@@ -21,7 +21,7 @@ LANDSAT = Mission(
     # USGS, Landsat 8-9 Collection 2 Level 2 Science Product Guide: reflectance = DN * 0.0000275 - 0.2, fill 0.
     radiometry=Reflectance(scale=2.75e-5, offset=-0.2, nodata=0, saturated=65535),
     quality={
-        # Bit 6 says clear, and stays set under shadow and cirrus; 7 is water; 8 to 15 are how sure the others are.
+        # Bit 6 means clear, but stays set under shadow and cirrus; bit 7 is water; bits 8 to 15 are confidences.
         "qa_pixel": BitQuality(
             names=("qa_pixel", "QA_PIXEL", "QA_PIXEL.TIF"),
             bits={
@@ -36,7 +36,7 @@ LANDSAT = Mission(
             nodata=1,
             required=True,
         ),
-        # Bits 0 to 6 and 8: saturation of a band, whichever; 9: a pixel that was lost; 11: hidden behind terrain.
+        # Bits 0 to 6 and 8: saturation of any band; bit 9: a dropped pixel; bit 11: terrain occlusion.
         "qa_radsat": BitQuality(
             names=("qa_radsat", "QA_RADSAT", "QA_RADSAT.TIF"),
             bits={bit: Flag.NODATA if bit == 11 else Flag.SATURATED for bit in range(16)},
@@ -44,14 +44,14 @@ LANDSAT = Mission(
         ),
     },
     resolution_m=30,
-    # Its one near infrared is as narrow as Sentinel-2's B8A.
+    # Its only near-infrared band is as narrow as Sentinel-2's B8A.
     stand_ins={"nir": "nir08"},
     conditions=(
-        # Tier 2 is placed worse than 12 m, or nobody knows how well; real time (RT) is processed again within weeks.
+        # Tier 2 has a position error above 12 m, or an unknown one; real time (RT) is processed again within weeks.
         Condition(property="landsat:collection_category", values=("T1",), code="tier_other", required=True),
-        # Level 1 is reflectance above the atmosphere, of another scale.
+        # Level 1 is top-of-atmosphere reflectance, with another scale.
         Condition(property="landsat:correction", values=("L2SP", "L2SR"), code="correction_other", required=False),
     ),
-    # Subsets and USGS's first deliveries.
+    # Subsets and USGS's first deliveries are cut into strips.
     strips=True,
 )

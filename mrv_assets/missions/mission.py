@@ -1,4 +1,4 @@
-"""The types a mission is written in: bands, radiometry, quality. A mission itself is data, in a file of its own."""
+"""The types that describe a mission: bands, radiometry, quality. Each mission itself is data, in a file of its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -11,16 +11,16 @@ from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
 
 
 class Resample(Enum):
-    """How source pixels become analysis pixels."""
+    """Methods to resample source pixels to analysis pixels."""
 
     NEAREST = "nearest"
-    """Classes and bit fields: the source pixel that holds the target's centre."""
+    """For classes and bit fields: the source pixel that holds the centre of the target pixel."""
     BILINEAR = "bilinear"
-    """Reflectance and backscatter: four neighbours when refining, area mean when coarsening."""
+    """For reflectance and backscatter: weighted mean of four neighbours when refining, area mean when coarsening."""
 
 
 class FoundBy(Enum):
-    """Where a STAC item says which band an asset is."""
+    """Fields of a STAC item that identify the band of a STAC asset."""
 
     NAME = "name"
     """``bands[].name``; before STAC 1.1 ``eo:bands[].name``."""
@@ -35,62 +35,62 @@ class Band:
     """One band of a mission's measurement: reflectance, or backscatter."""
 
     names: tuple[str, ...]
-    """What catalogues call it, most trusted first, wherever they say it."""
+    """Names of the band in catalogues, in any of the fields, most trusted first."""
     resolution_m: int
     """Native pixel size in metres."""
     resample: Resample = Resample.BILINEAR
     found_by: tuple[FoundBy, ...] = (FoundBy.NAME, FoundBy.KEY)
-    """Where to look for the names, most trusted first; the first place where one is found decides."""
+    """Fields to search for the names, most trusted first; the first field with a match decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OffsetEvidence:
-    """How pixels tell a product's newer offset from its older one: by how dark the darkest are.
+    """Thresholds that tell a product's newer offset from its older one by its darkest pixels.
 
-    Digital numbers published with the newer offset are larger, by the same step everywhere: they look *shifted*.
+    Digital numbers published with the newer offset are larger by the same step everywhere: they look *shifted*.
     """
 
     bands: tuple[str, ...]
-    """The mission's bands that are looked at; they have to agree."""
+    """The mission's bands that are examined; they have to agree."""
     floor_dn: int
-    """Hardly a shifted pixel is below: its reflectance would be clearly negative."""
+    """Digital number below which almost no shifted pixel lies: its reflectance would be clearly negative."""
     floor_share: float
-    """They look shifted only where at most this share of pixels, in [0, 1], is below the floor."""
+    """Pixels look shifted only where at most this share of them, in [0, 1], is below the floor."""
     below_share: float
-    """They look not shifted where at least this share of pixels, in [0, 1], is below the floor."""
+    """Pixels look not shifted where at least this share of them, in [0, 1], is below the floor."""
     dark_share: float
     """The dark end is the digital number that this share of pixels, in [0, 1], does not exceed."""
     dark_dn: int
-    """They look shifted only where the dark end is at most this: ground that is bright all over could be either."""
+    """Pixels look shifted only where the dark end is at most this: ground that is bright all over may have either."""
     min_pixels: int
-    """With fewer pixels that are not nodata, nothing is said."""
+    """Fewest pixels with data for a result; with fewer, a band is undecided."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OffsetChange:
-    """When a product's offset became the one of its mission's convention."""
+    """The change of a product's offset to that of its mission's convention."""
 
     baseline: tuple[int, int]
-    """First processing baseline with it."""
+    """First processing baseline with the new offset."""
     since: datetime
-    """First day on which it was in use, UTC."""
+    """First day on which the new offset was in use, UTC."""
     before: float
     """Offset of older baselines, unitless."""
     evidence: OffsetEvidence | None = None
-    """How the pixels tell which of the two they have; None where nothing is known to tell it by."""
+    """Thresholds to tell the two offsets apart by the pixels; None where none are known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reflectance:
-    """The one storage convention of a mission's aligned digital numbers."""
+    """The storage convention of a mission's aligned digital numbers."""
 
     scale: float
     offset: float
     """reflectance = DN * scale + offset, unitless."""
     nodata: int
-    """The digital number that means missing."""
+    """The digital number of a missing pixel."""
     saturated: int
-    """The digital number that means "too bright to store"."""
+    """The digital number of a pixel that is too bright to store."""
     dtype: str = "uint16"
     offset_change: OffsetChange | None = None
     """None where the product always had this offset."""
@@ -103,14 +103,14 @@ class Reflectance:
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """The one storage convention of a radar mission's aligned backscatter: linear power, NaN where missing."""
+    """The storage convention of a radar mission's aligned backscatter: linear power, NaN where missing."""
 
     quantity: str
-    """What the power is: ``gamma0``."""
+    """The quantity that is stored: ``gamma0``."""
     nodata: tuple[float, ...]
-    """What publishers write where nothing was measured, besides NaN; the one that a file states counts in it."""
+    """Values that publishers write where nothing was measured, besides NaN; a file's stated value takes precedence."""
     looks: float
-    """Equivalent number of looks of a published pixel: the variance of speckle is the mean's square over it."""
+    """Equivalent number of looks of a published pixel; the variance of speckle is the squared mean divided by it."""
     dtype: str = "float32"
 
     @property
@@ -127,11 +127,11 @@ class ClassQuality:
     """A quality band whose value is a class, such as Sentinel-2 SCL."""
 
     names: tuple[str, ...]
-    """STAC asset keys, most trusted first; quality bands have no names that catalogues agree on."""
+    """STAC asset keys, most trusted first; catalogues do not agree on other names for quality bands."""
     clear: frozenset[int]
     """Classes in which the ground was seen."""
     flags: Mapping[int, Flag]
-    """Why each other class is unclear; a class in neither is unclassified."""
+    """Reason by unclear class; a class neither here nor in ``clear`` is unclassified."""
     severity: tuple[int, ...]
     """Classes from worst to best: a coarse pixel takes the worst class it holds."""
     nodata: int = 0
@@ -145,7 +145,7 @@ class BitQuality:
 
     names: tuple[str, ...]
     bits: Mapping[int, Flag]
-    """Bit number to reason."""
+    """Reason by bit number."""
     nodata: int | None = None
     dtype: str = "uint16"
     required: bool = False
@@ -169,16 +169,16 @@ Quality = ClassQuality | BitQuality | ProbabilityQuality
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What an item has to state to be used."""
+    """A statement that an item must make to be used."""
 
     property: str
-    """Of the item, such as ``landsat:collection_category``."""
+    """Property of the item, such as ``landsat:collection_category``."""
     values: tuple[str, ...]
-    """Those that are used."""
+    """Values of the property with which an item is used."""
     code: str
-    """Of the exclusion of all others, such as ``tier_other``."""
+    """Code of the exclusion of an item with another value, such as ``tier_other``."""
     required: bool
-    """Whether an item that does not state it is left out too."""
+    """Whether an item without the property is left out too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,33 +188,33 @@ class Mission:
     name: str
     title: str
     platforms: tuple[str, ...]
-    """How the names of its platforms or constellation begin, in lower case with hyphens: ``sentinel-2``."""
+    """Beginnings of the names of its platforms or constellation, in lower case with hyphens: ``sentinel-2``."""
     bands: Mapping[str, Band]
     """Reflectance bands by STAC common name, radar bands by polarization."""
     radiometry: Radiometry
     quality: Mapping[str, Quality]
-    """Quality bands by the name they have in the lake."""
+    """Quality bands by their name in the lake."""
     resolution_m: int
     """The finest native pixel size, in metres."""
     stand_ins: Mapping[str, str] = field(default_factory=dict)
-    """For bands that formulas of indices name and the mission has not, which of its bands they take."""
+    """The mission's band to use instead of a band that an index names and the mission lacks, by the named band."""
     conditions: tuple[Condition, ...] = ()
-    """What else its items have to state."""
+    """Further conditions that its items must meet."""
     one_orbit_direction: bool = False
-    """Whether looks from the other side, ascending and descending, cannot stand in one series."""
+    """Whether a series must not mix ascending and descending orbits, which see the ground from different sides."""
     strips: bool = False
-    """Whether files cut into strips instead of COG tiles are read too."""
+    """Whether files with strips instead of COG tiles are read too."""
     dilated: tuple[Flag, ...] = (Flag.CLOUD, Flag.SHADOW)
-    """Reasons whose edges the product misses, so that the programme's dilation is for them."""
+    """Reasons whose edges the product misses; the programme's dilation applies to them."""
 
     @property
     def radar(self) -> bool:
-        """Whether it measures the echo of its own waves: its indices compare with no optical one."""
+        """Whether the mission is a radar, whose indices are not comparable with optical ones."""
         return isinstance(self.radiometry, Power)
 
     @property
     def indices(self) -> tuple[str, ...]:
-        """Names of the indices whose bands it measures, in the order they are stored."""
+        """Names of the indices whose bands the mission measures, in the order of storage."""
         kind = RadarIndex if self.radar else SpectralIndex
         return tuple(
             name
@@ -224,22 +224,26 @@ class Mission:
 
     @property
     def offset_evidence(self) -> OffsetEvidence | None:
-        """How its pixels tell one offset from another; None where there is nothing to tell."""
+        """Thresholds to tell its offsets apart by the pixels; None where there is only one offset or no thresholds."""
         change = self.radiometry.offset_change if isinstance(self.radiometry, Reflectance) else None
         return None if change is None else change.evidence
 
     def needs_halo(self, name: str) -> bool:
-        """Whether a band's pixels around a block decide about pixels in it: quality is dilated, speckle filtered."""
+        """Whether pixels around a block affect pixels in it: quality is dilated, and speckle is filtered.
+
+        Args:
+            name: The mission's name for the band, reflectance, radar or quality.
+        """
         return name in self.quality or self.radar
 
 
 def described(value: object) -> Any:
-    """A mission, or any part of one, as JSON: what a record's parameter manifest says of it.
+    """A mission, or any part of one, as JSON, for a record's parameter manifest.
 
-    All of it, so that no field can decide an output without being part of the request.
+    It has every field, so that no field can change an output without being part of the request.
 
     Raises:
-        TypeError: For a value that missions are not made of.
+        TypeError: For a value of a type that does not occur in missions.
     """
     match value:
         case None | bool() | str():
@@ -257,7 +261,7 @@ def described(value: object) -> Any:
         case Mapping():
             return {str(key): described(item) for key, item in value.items()}
     if is_dataclass(value):
-        # The variant's name too: a class and a bit field may have the same fields.
+        # The type's name is part of it: a class and a bit field may have the same fields.
         parts = {field.name: described(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__, **parts}
-    raise TypeError(f"{value!r} is no part of a mission")
+    raise TypeError(f"{value!r} is not part of a mission: give a mission, or the value of one of its fields")

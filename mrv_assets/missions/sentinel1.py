@@ -14,11 +14,11 @@ SENTINEL1 = Mission(
         "vh": Band(names=("vh", "VH", "gamma0_vh"), resolution_m=10, found_by=_WHERE),
     },
     # Linear power, not decibels. Planetary Computer writes -32768 where nothing was measured, AWS 0, OPERA NaN.
-    # Looks: 4.4 is what ESA states for IW GRD in high resolution, which these are made from.
+    # Looks: ESA states 4.4 for IW GRD in high resolution, from which these products are made.
     radiometry=Power(quantity="gamma0", nodata=(-32768.0, 0.0), looks=4.4),
     quality={
-        # OPERA's classes; Planetary Computer publishes none. 255 is outside the swath, which the bands say too, and
-        # what is read where a scene has no mask.
+        # OPERA's classes; Planetary Computer does not publish a mask. 255 means outside the swath, where the bands are
+        # missing too, and is the value of scenes without a mask.
         "mask": ClassQuality(
             names=("mask", "layover_shadow_mask"),
             clear=frozenset({0, 255}),
@@ -29,8 +29,8 @@ SENTINEL1 = Mission(
         ),
     },
     resolution_m=10,
-    # Slopes that face the radar are bright: the same forest from the other side is another number.
+    # Slopes that face the radar are bright: the same forest seen from the other side has another value.
     one_orbit_direction=True,
-    # Terrain's shadow is computed, and ends where it ends.
+    # Terrain shadow is computed, and its edges are exact.
     dilated=(),
 )

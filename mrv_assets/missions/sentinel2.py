@@ -22,12 +22,12 @@ SENTINEL2 = Mission(
         "blue": Band(names=("blue", "B02", "B02_10m"), resolution_m=10),
         "red": Band(names=("red", "B04", "B04_10m"), resolution_m=10),
         "nir": Band(names=("nir", "B08", "B08_10m"), resolution_m=10),
-        # B8A. Planetary Computer gives it the common name "rededge": match names, never common names.
+        # B8A. Planetary Computer gives it the common name "rededge", so names are matched and never common names.
         "nir08": Band(names=("nir08", "B8A", "B8A_20m"), resolution_m=20),
         "swir16": Band(names=("swir16", "B11", "B11_20m"), resolution_m=20),
         "swir22": Band(names=("swir22", "B12", "B12_20m"), resolution_m=20),
     },
-    # ESA: from processing baseline 04.00 on BOA_ADD_OFFSET is -1000. Older scenes get +1000, which loses nothing.
+    # ESA: from processing baseline 04.00 on, BOA_ADD_OFFSET is -1000. Older scenes get +1000, which loses nothing.
     radiometry=Reflectance(
         scale=1e-4,
         offset=-0.1,
@@ -37,11 +37,11 @@ SENTINEL2 = Mission(
             baseline=(4, 0),
             since=datetime(2022, 1, 25, tzinfo=UTC),
             before=0.0,
-            # ESA added the offset to keep reflectance below zero, which occurs over dark surfaces, from being cut off
-            # at DN 1 (notes on baseline 04.00). Blue and red, because water, shade and plants are dark in both.
-            # Measured without the offset, blue and red: the darkest 1 % is up to DN 390 over forest from April to
-            # November, 1012 and 2108 over desert, above 1600 under thick cloud. The floor is 0.02 below zero
-            # reflectance, which noise and overcorrected shade seldom reach; the dark end is at most 0.025 above.
+            # ESA added the offset so that reflectance below zero, which occurs over dark surfaces, is not cut off at
+            # DN 1 (notes on baseline 04.00). The bands are blue and red, because water, shade and plants are dark in
+            # both. Measured without the offset in blue and red, the darkest 1 % is up to DN 390 over forest from April
+            # to November, 1012 and 2108 over desert, and above 1600 under thick cloud. The floor is 0.02 below zero
+            # reflectance, which noise and overcorrected shade seldom reach; the dark end is at most 0.025 above zero.
             evidence=OffsetEvidence(
                 bands=("blue", "red"),
                 floor_dn=800,
@@ -72,7 +72,7 @@ SENTINEL2 = Mission(
             },
             severity=(9, 8, 3, 10, 11, 1, 2, 7, 0, 6, 5, 4),
         ),
-        # A Google Earth Engine raster, absent from COG catalogues. Bit 10 opaque cloud, bit 11 cirrus.
+        # A Google Earth Engine raster, absent from COG catalogues. Bit 10 is opaque cloud, bit 11 cirrus.
         "qa60": BitQuality(names=("QA60", "qa60"), bits={10: Flag.CLOUD, 11: Flag.CIRRUS}),
         "cloud_probability": ProbabilityQuality(
             names=("cloud", "CLD_20m", "cloud_probability"), scale=0.01, flag=Flag.LOW_PROBABILITY

@@ -1,4 +1,4 @@
-"""Where an item lies, by the box or the outline it states."""
+"""The position of an item on Earth, by the bbox or the geometry that it states."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from mrv_assets.science.grid import Bounds
 
 
 def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
-    """West, south, east, north of an item in degrees; None where it lies nowhere, or its box is none."""
+    """West, south, east, north of an item, degrees; None where it states no position, or its bbox is malformed."""
     bbox = item.get("bbox")
     if bbox is not None:
         if is_misplaced(item):
@@ -23,9 +23,10 @@ def bbox_of(item: Mapping[str, Any]) -> Bounds | None:
 
 
 def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
-    """Whether an item's box touches another; STAC: an item without a geometry lies nowhere.
+    """Whether the bbox of an item touches the given bounds, degrees.
 
-    One whose box is none may lie anywhere: selection leaves it out, and says why.
+    By STAC, an item without a geometry has no position. An item with a malformed bbox may lie anywhere, so the answer
+    is True: the selection then leaves it out, with the reason.
     """
     if is_misplaced(item):
         return True
@@ -37,15 +38,15 @@ def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
 
 
 def spans(west: float, east: float) -> list[tuple[float, float]]:
-    """Ranges of longitude from west to east: two where they cross the antimeridian, however that is written."""
+    """Ranges of longitude from west to east, degrees: two where they cross the antimeridian, in either spelling."""
     if west > east:
         return [(west, 180.0), (-180.0, east)]
-    # Some write 170 to 190 where others write 170 to -170.
+    # Some catalogues write 170 to 190 where others write 170 to -170.
     return [(west, east), *([(west - 360, east - 360)] if east > 180 else [])]
 
 
 def _positions(geometry: object) -> Iterator[Sequence[float]]:
-    """Longitude and latitude of every vertex."""
+    """Longitude and latitude of every vertex of a GeoJSON geometry, degrees."""
     pending: list[Any] = [geometry]
     while pending:
         part = pending.pop()

@@ -1,4 +1,4 @@
-"""Whether an item can be used, by what it states of itself: tier, direction, scale and offset."""
+"""The conditions under which an item can be used, by its own statements: tier, direction, scale and offset."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mrv_assets.scenes.item import Item, stated_number, text
 
 
 class UnusableError(Exception):
-    """An item that cannot become a scene."""
+    """An item that cannot be used as a scene."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)
@@ -16,22 +16,22 @@ class UnusableError(Exception):
 
 
 def check_conditions(item: Item, mission: Mission, orbit_direction: str) -> None:
-    """Hold an item against what its mission wants it to state, and against the direction its series looks from.
+    """Check an item against its mission's conditions and against the orbit direction of its series.
 
     Args:
         item: The STAC item.
         mission: Its mission.
-        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has one of them.
+        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has only one of them.
 
     Raises:
-        UnusableError: With the condition's code, or orbit_other.
+        UnusableError: With the condition's code where a condition is not met, or with orbit_other.
     """
     for condition in mission.conditions:
         stated = text(item, condition.property)
         if stated in condition.values or (not stated and not condition.required):
             continue
-        said = f"its {condition.property} is {stated}" if stated else f"it states no {condition.property}"
-        detail = f"{said}, and of {mission.title} {' and '.join(condition.values)} is used"
+        statement = f"its {condition.property} is {stated}" if stated else f"it states no {condition.property}"
+        detail = f"{statement}; only {' and '.join(condition.values)} of {mission.title} is used"
         raise UnusableError(condition.code, detail)
     if mission.one_orbit_direction and text(item, "sat:orbit_state").lower() != orbit_direction:
         stated = text(item, "sat:orbit_state") or "not stated"
@@ -40,10 +40,10 @@ def check_conditions(item: Item, mission: Mission, orbit_direction: str) -> None
 
 
 def check_scale(item: Item, keys: Sequence[str], expected: float) -> None:
-    """Hold the scale that an item's files state, by key, against the expected one.
+    """Check the scale that an item states for its files, by their keys, against the expected scale.
 
     Raises:
-        UnusableError: With code scale_unexpected.
+        UnusableError: With code scale_unexpected, when a stated scale differs.
     """
     for key in keys:
         stated = stated_number(item["assets"][key], "scale")
@@ -52,14 +52,14 @@ def check_scale(item: Item, keys: Sequence[str], expected: float) -> None:
 
 
 def dn_shift_of(offset: float, radiometry: Reflectance) -> int:
-    """What is added to published digital numbers of an offset to bring them to the mission's convention.
+    """The number that brings published digital numbers with this offset to the mission's convention, when added.
 
     Raises:
-        UnusableError: With code offset_unexpected.
+        UnusableError: With code offset_unexpected, when no whole number does so.
     """
     steps = (offset - radiometry.offset) / radiometry.scale
-    # A whole shift upwards loses nothing; any other would round, run into nodata, or saturate every pixel.
+    # A whole shift upwards loses nothing; any other shift would round, reach nodata, or saturate every pixel.
     if not -0.5 < steps < radiometry.saturated or not math.isclose(steps, round(steps), abs_tol=1e-3):
-        detail = f"an offset of {offset:g} is no whole number of steps above {radiometry.offset:g}"
+        detail = f"an offset of {offset:g} is not a whole number of steps above {radiometry.offset:g}"
         raise UnusableError("offset_unexpected", detail)
     return round(steps)

@@ -1,4 +1,4 @@
-"""Reading a STAC item someone else wrote: every field may be absent, or of another type than it should be."""
+"""Reading of STAC items from foreign catalogues: every field may be absent or of a wrong type."""
 
 import hashlib
 import re
@@ -14,34 +14,34 @@ from mrv_assets.scenes.links import without_query
 Item = Mapping[str, Any]
 """A STAC item, or a part of one, as published: plain JSON values; never modified."""
 
-# The largest real items have 3000 values and are 60 kB; ids have 80 characters at most. Records quote them.
+# The largest real items have 3000 values and 60 kB; their ids have at most 80 characters. Records quote them.
 MAX_VALUES = 20_000
 MAX_CHARACTERS = 1 << 20
 MAX_NAME = 512
 MAX_QUOTED = 500
 EXCESS = "mrv:excess"
-"""Where an object of an item that was changed while it was read says why the item is not to be worked on."""
+"""Key under which an object of an item, changed while it was read, holds the reason not to process the item."""
 
 
 def item_id(item: object) -> str:
-    """Its id; empty where it has none."""
-    found = item.get("id") if isinstance(item, Mapping) else None
-    return found if isinstance(found, str) else ""
+    """The id of an item; empty where it has none."""
+    stated = item.get("id") if isinstance(item, Mapping) else None
+    return stated if isinstance(stated, str) else ""
 
 
 def recordable(stated: str) -> str:
-    """Text as a record can hold it: JSON may spell half a character, which has no UTF-8."""
+    """The text as a record can hold it: JSON may spell a lone surrogate, which has no UTF-8 encoding."""
     return stated.encode(errors="backslashreplace").decode()
 
 
 def quoted(stated: str) -> str:
-    """The beginning of a text that someone else wrote, as a record can hold it."""
+    """The beginning of a text from a foreign catalogue, as a record can hold it."""
     text = recordable(stated[: MAX_QUOTED + 1])
     return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def excess(item: Item) -> str:
-    """What of an item is too much to work on, such as ``it has more than 20000 values``; empty where nothing is."""
+    """The reason an item is too large to process, such as ``it has more than 20000 values``; empty where it is not."""
     for key, stated in (
         *((key, item.get(key)) for key in ("id", "collection")),
         *((key, text(item, key)) for key in ("platform", "constellation")),
@@ -54,8 +54,8 @@ def excess(item: Item) -> str:
         part = pending.pop()
         if isinstance(part, str):
             characters += len(part)
-        elif isinstance(part, dict) and isinstance(said := part.get(EXCESS), str):
-            return quoted(said)
+        elif isinstance(part, dict) and isinstance(reason := part.get(EXCESS), str):
+            return quoted(reason)
         elif isinstance(part, dict | list):
             values += len(part)
             if values > MAX_VALUES:
@@ -68,25 +68,25 @@ def excess(item: Item) -> str:
 
 
 def properties(item: Item) -> Item:
-    """Its properties; empty where it has none."""
-    found = item.get("properties")
-    return found if isinstance(found, Mapping) else {}
+    """The properties of an item; empty where it has none."""
+    stated = item.get("properties")
+    return stated if isinstance(stated, Mapping) else {}
 
 
 def text(item: Item, key: str) -> str:
-    """A text property; empty where it is absent or no text."""
-    found = properties(item).get(key)
-    return found if isinstance(found, str) else ""
+    """A text property of an item; empty where it is absent or not a text."""
+    stated = properties(item).get(key)
+    return stated if isinstance(stated, str) else ""
 
 
 def whole_number(item: Item, key: str) -> int | None:
-    """A property that is a whole number; None where it is absent or anything else."""
-    found = properties(item).get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    """A whole-number property of an item; None where it is absent or not a whole number."""
+    stated = properties(item).get(key)
+    return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
 
 
 def is_misplaced(item: Item) -> bool:
-    """Whether it states a bbox that is neither four numbers nor six with heights."""
+    """Whether an item states a malformed bbox: neither four numbers nor, with heights, six."""
     bbox = item.get("bbox")
     if bbox is None:
         return False
@@ -94,65 +94,66 @@ def is_misplaced(item: Item) -> bool:
 
 
 def instant(stated: str) -> datetime | None:
-    """An instant in UTC as ISO 8601 or RFC 3339 spells it; None where the text is none.
+    """The instant of an ISO 8601 or RFC 3339 text, UTC; None where the text is not an instant.
 
-    A missing zone means UTC. A leap second counts as the second before: its month is the one that it ends.
+    A missing time zone means UTC. A leap second counts as the second before it, so that it belongs to the month that
+    it ends.
     """
     try:
-        found = datetime.fromisoformat(re.sub(r"([T ]\d\d:\d\d):60", r"\1:59", stated.upper()))
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(re.sub(r"([T ]\d\d:\d\d):60", r"\1:59", stated.upper()))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def band_label(asset: Item, where: FoundBy) -> str | None:
-    """What an asset calls its one band; None for assets of several bands, such as previews.
+    """The stated name of a STAC asset's only band; None for assets of several bands, such as previews.
 
     Args:
         asset: The STAC asset.
-        where: The band's name or common name; an asset does not know its key.
+        where: The field to read, the band's name or its common name; an asset does not hold its own key.
     """
-    # STAC 1.1 calls it bands; 1.0, with the eo extension, eo:bands. Both may be present.
+    # The field is bands in STAC 1.1, and eo:bands in 1.0 with the eo extension. Both may be present.
     for listed, prefix in (("bands", "eo:"), ("eo:bands", "")):
         bands = asset.get(listed)
         if isinstance(bands, list) and len(bands) == 1 and isinstance(bands[0], Mapping):
-            found = bands[0].get("name" if where is FoundBy.NAME else f"{prefix}common_name")
-            if isinstance(found, str):
-                return found
+            label = bands[0].get("name" if where is FoundBy.NAME else f"{prefix}common_name")
+            if isinstance(label, str):
+                return label
     return None
 
 
 def stated_number(asset: Item, what: str) -> float | None:
-    """The scale, offset or such that an asset states of its one band; None where it states none.
+    """A number that a STAC asset states for its only band, such as the scale or offset; None where it states none.
 
-    The raster extension 1 keeps it in ``raster:bands``, STAC 1.1 in ``bands`` or on the asset itself.
+    Version 1 of the raster extension holds it in ``raster:bands``, STAC 1.1 in ``bands`` or in the asset itself.
     """
-    found: list[object] = []
+    candidates: list[object] = []
     for key, name in (("raster:bands", what), ("bands", f"raster:{what}")):
         entries = asset.get(key)
         if isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], Mapping):
-            found.append(entries[0].get(name))
-    for value in (*found, asset.get(f"raster:{what}")):
+            candidates.append(entries[0].get(name))
+    for value in (*candidates, asset.get(f"raster:{what}")):
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
     return None
 
 
 def item_digest(item: Item) -> str:
-    """SHA-256 of an item's canonical JSON (RFC 8785), without what ``without_queries`` leaves out; lower-case hex.
+    """SHA-256 of the canonical JSON (RFC 8785) of an item as ``without_queries`` gives it; lower-case hex.
 
     Raises:
-        rfc8785.CanonicalizationError: For NaN, infinities and integers that JSON readers would round.
-        RecursionError: For an item nested hundreds of levels deep.
+        rfc8785.CanonicalizationError: For NaN, infinities, and integers that JSON readers would round.
+        RecursionError: For an item that is nested hundreds of levels deep.
     """
     return hashlib.sha256(rfc8785.dumps(without_queries(item))).hexdigest()
 
 
 def without_queries(item: Item) -> Item:
-    """An item without what opens its links, which is secret and soon stale.
+    """An item without the credentials of its links, which are secret and soon expire.
 
-    Queries, fragments and passwords of links are cut off, wherever they stand; how else a link is asked (``headers``,
-    ``body``, ``storage_options``) is left out.
+    Queries, fragments and passwords are cut off from links anywhere in the item; the other parts of a request
+    (``headers``, ``body``, ``storage_options``) are left out.
     """
     stripped: Item = _without_queries(item)
     return stripped
@@ -169,12 +170,12 @@ def _without_queries(value: Any, key: str = "") -> Any:
         return [_without_queries(inner) for inner in value]
     if not isinstance(value, str):
         return value
-    # A link may be relative where one is expected; elsewhere, in a title say, it may stand among words.
-    return _AFTER_SCHEME.sub(_shown, without_query(value) if key == "href" else value)
+    # Under href a link may be relative; elsewhere, as in a title, a link may stand among words.
+    return _AFTER_SCHEME.sub(_without_credentials, without_query(value) if key == "href" else value)
 
 
-def _shown(link: re.Match[str]) -> str:
-    # Links to a proxy have a second one within.
+def _without_credentials(link: re.Match[str]) -> str:
+    # A link to a proxy contains a second link.
     return re.sub("://[^/]*@", "://", without_query(f"//{link[0]}"))[2:]
 
 
@@ -188,14 +189,14 @@ def is_multihash(stated: str) -> bool:
 
 
 def published_digest(multihash: str) -> tuple[str, str] | None:
-    """What a multihash says, in a form that can be compared.
+    """The digest of a multihash, in a form that can be compared.
 
     Args:
-        multihash: Hex text, as STAC's ``file:checksum`` has it.
+        multihash: Hex text, as in STAC's ``file:checksum``.
 
     Returns:
-        hashlib's name of the function, and the digest in lower-case hex; None where it is no multihash, or one of a
-        function or a length that is not verified here.
+        hashlib's name of the function, and the digest in lower-case hex; None where the text is not a multihash, or
+        its function or length is not verified here.
     """
     read = _multihash(multihash)
     if read is None or read[0] not in _MULTIHASH_FUNCTIONS:
@@ -204,19 +205,19 @@ def published_digest(multihash: str) -> tuple[str, str] | None:
     return (algorithm, read[1].hex()) if len(read[1]) == size else None
 
 
-# https://github.com/multiformats/multicodec, table.csv: hashlib's name, and bytes of a whole digest.
+# https://github.com/multiformats/multicodec, table.csv: function code to hashlib's name and bytes of a whole digest.
 _MULTIHASH_FUNCTIONS = {0x12: ("sha256", 32), 0x13: ("sha512", 64), 0x16: ("sha3_256", 32), 0xD5: ("md5", 16)}
 
 
 def _multihash(stated: str) -> tuple[int, bytes] | None:
-    """The function code and digest of a multihash; None where the text is none."""
+    """The function code and digest of a multihash; None where the text is not a multihash."""
     try:
         data = bytes.fromhex(stated)
     except ValueError:
         return None
     fields = []
     for _ in range(2):
-        # Unsigned varints: seven bits a byte, lowest first; the high bit says that more follow.
+        # Unsigned varints: seven bits a byte, lowest first; a set high bit means that another byte follows.
         used = next((i + 1 for i, byte in enumerate(data[:9]) if byte < 0x80), 0)
         if not used:
             return None

@@ -1,4 +1,4 @@
-"""The zero point of a scene's reflectance, which catalogues state, forget, or state wrongly."""
+"""The offset of a scene's reflectance, which catalogues may state, omit, or state wrongly."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,32 +11,33 @@ from mrv_assets.scenes.product import baseline_of, baseline_text
 
 @dataclass(frozen=True, kw_only=True)
 class OffsetDecision:
-    """A scene's zero point and what settled it."""
+    """A scene's offset and the rule that decided it."""
 
     offset: float | None
-    """reflectance = published DN * scale + offset, unitless; None where nothing settles it."""
+    """reflectance = published DN * scale + offset, unitless; None where no rule decides it."""
     rule: str
-    """boa_offset_applied, stated, baseline, date, mission (the product always had one) or unknown."""
+    """boa_offset_applied, stated, baseline, date, mission (the product never changed its offset) or unknown."""
     findings: tuple[str, ...]
+    """Conflicts between the item's statements, ``code: detail``; they do not stop the scene."""
 
 
 def boa_offset(item: Item, sensed: datetime, keys: Collection[str], radiometry: Reflectance) -> OffsetDecision:
     """The offset of a scene's reflectance, decided for this item.
 
-    In this order: ``earthsearch:boa_offset_applied`` says the pixels are shifted already, whatever is stated
-    beside it; else the offset its bands state, where they agree; else the processing baseline; else the date,
-    for scenes sensed before there was an offset.
+    The first of these rules that applies decides: ``earthsearch:boa_offset_applied``, by which the offset is already
+    applied to the pixels, whatever else is stated; the offset that its bands state, where they agree; the processing
+    baseline; the date, for scenes sensed before the new offset was in use.
 
     Args:
         item: The STAC item.
-        sensed: When it was sensed, UTC.
+        sensed: Sensing time, UTC.
         keys: STAC asset keys of its reflectance bands.
-        radiometry: The mission's convention, and when the product's offset became it.
+        radiometry: The mission's convention, and the product's change to it.
     """
-    # Rounded, since some writers print -0.1 as float32.
+    # Rounded, because some writers print -0.1 as float32.
     numbers = (stated_number(item["assets"][key], "offset") for key in keys)
     stated = sorted({round(number, 6) for number in numbers if number is not None})
-    shown = ", ".join(f"{number:g}" for number in stated)
+    stated_text = ", ".join(f"{number:g}" for number in stated)
     baseline = baseline_of(item)
     change = radiometry.offset_change
     before = radiometry.offset if change is None else change.before
@@ -44,12 +45,12 @@ def boa_offset(item: Item, sensed: datetime, keys: Collection[str], radiometry: 
     if baseline is not None and change is not None and baseline < change.baseline:
         derived = before
     if properties(item).get("earthsearch:boa_offset_applied") is True:
-        conflict = f"states {shown} and boa_offset_applied; boa_offset_applied decided"
+        conflict = f"states {stated_text} and boa_offset_applied; boa_offset_applied decided"
         return _decision(0.0, "boa_offset_applied", conflict if any(stated) else None)
     if len(stated) == 1:
-        conflict = f"states {shown}, baseline {baseline_text(baseline)} has {derived or 0:g}; stated decided"
+        conflict = f"states {stated_text}, baseline {baseline_text(baseline)} has {derived or 0:g}; stated decided"
         return _decision(stated[0], "stated", conflict if derived not in (None, stated[0]) else None)
-    conflict_of_bands = f"bands state {shown}; none of them decided" if stated else None
+    conflict_of_bands = f"bands state {stated_text}; none of them decided" if stated else None
     if change is None:
         return _decision(radiometry.offset, "mission", conflict_of_bands)
     if derived is not None:

@@ -1,4 +1,4 @@
-"""Whether a scene's pixels look as its offset says: a cross-check that finds and never decides."""
+"""Cross-check of a scene's offset against its pixels: it reports a finding and never changes the decision."""
 
 import math
 from collections.abc import Mapping
@@ -11,70 +11,72 @@ from numpy.typing import NDArray
 from mrv_assets.missions.mission import OffsetEvidence, Reflectance
 
 Counts = NDArray[np.int64]
-"""How often each digital number from 0 to 65535 occurs; counts of parts of a band add up to the band's."""
+"""Number of pixels by digital number, 0 to 65535; the counts of a band are the sum of the counts of its parts."""
 
 
 class Look(Enum):
-    """What pixels look like."""
+    """The offset with which pixels appear to be published."""
 
     SHIFTED = "shifted"
-    """As published with the product's newer offset."""
+    """Published with the product's newer offset."""
     NOT_SHIFTED = "not shifted"
-    """As published before there was one, or with it taken away again."""
+    """Published with the older offset, or with the newer one removed again."""
     UNDECIDED = "undecided"
-    """Too few, too bright, or the bands disagree."""
+    """There are too few pixels, they are too bright, or the bands disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OffsetLook:
-    """What a scene's pixels say of its offset."""
+    """The result of the cross-check for a scene, or for one of its bands."""
 
     look: Look
-    shown: str
-    """The numbers it follows from, band by band."""
+    text: str
+    """The numbers that it follows from, band by band."""
 
 
 def dn_counts(dn: NDArray[np.uint16]) -> Counts:
-    """How often each digital number occurs.
+    """Number of pixels by digital number, int64, (65536,).
 
     Args:
-        dn: Published digital numbers, uint16, any dims; nodata and all.
+        dn: Published digital numbers, uint16, any dims, nodata included.
     """
     return np.bincount(dn.ravel(), minlength=1 << 16)
 
 
 def offset_look(counts: Mapping[str, Counts], radiometry: Reflectance) -> OffsetLook:
-    """What a scene's pixels look like, by the darkest of them.
+    """The offset with which a scene's pixels appear to be published, by the darkest of them.
 
-    A month's darkest ground (water, shade, plants) reflects next to nothing. Published with an offset, nothing is
-    left of the digital numbers that next to nothing has without one; published without, they are there. Even haze,
-    or grey ground that reflects a tenth all over, passes for dark ground with an offset: a reason to look, no proof.
+    A month's darkest ground (water, shade, plants) has a reflectance near zero. Published with the newer offset, no
+    pixel has the low digital numbers that such ground has without it; published without the offset, some pixels have
+    them. Haze, or grey ground with a reflectance of 0.1 everywhere, also looks like dark ground with an offset: the
+    result is a reason to inspect the scene, not a proof.
 
     Args:
-        counts: For each band, how often each of its digital numbers occurs; bands not looked at are ignored.
-        radiometry: The mission's convention; its offset change says what to look for.
+        counts: Number of pixels by digital number, one array per band; bands that are not examined are ignored.
+        radiometry: The mission's convention; its offset change holds the thresholds.
 
     Returns:
-        Undecided where the bands disagree, one of them is missing, or the mission has nothing to tell it by.
+        The look and its numbers; undecided where the bands disagree, one of them is missing, or the mission has no
+        thresholds.
     """
     evidence = None if radiometry.offset_change is None else radiometry.offset_change.evidence
     if evidence is None:
-        return OffsetLook(look=Look.UNDECIDED, shown="nothing to tell it by")
+        return OffsetLook(look=Look.UNDECIDED, text="the mission has no thresholds for its offset")
     looks = [_band_look(name, counts.get(name), evidence, radiometry.nodata) for name in evidence.bands]
-    agreed = {one.look for one in looks}
+    agreed = {band.look for band in looks}
     return OffsetLook(
         look=agreed.pop() if len(agreed) == 1 else Look.UNDECIDED,
-        shown="; ".join(one.shown for one in looks),
+        text="; ".join(band.text for band in looks),
     )
 
 
 def offset_finding(look: OffsetLook, offset: float, rule: str, radiometry: Reflectance) -> str | None:
-    """What to note where the pixels contradict the offset that was decided; None where they do not.
+    """The finding where the pixels contradict the decided offset; None where they do not.
 
     Args:
-        look: What the scene's pixels look like.
-        offset: The offset decided, unitless.
-        rule: What decided it.
+        look: The result of the cross-check.
+        offset: The decided offset, unitless.
+        rule: The rule that decided it.
         radiometry: The mission's convention.
     """
     change = radiometry.offset_change
@@ -84,27 +86,27 @@ def offset_finding(look: OffsetLook, offset: float, rule: str, radiometry: Refle
     if decided in (None, look.look):
         return None
     return (
-        f"offset_pixels: they look {look.look.value} ({look.shown}), but an offset of {offset:g} was decided; "
+        f"offset_pixels: they look {look.look.value} ({look.text}), but an offset of {offset:g} was decided; "
         f"{rule} decided"
     )
 
 
 def _band_look(name: str, counts: Counts | None, evidence: OffsetEvidence, nodata: int) -> OffsetLook:
     if counts is None:
-        return OffsetLook(look=Look.UNDECIDED, shown=f"no {name}")
+        return OffsetLook(look=Look.UNDECIDED, text=f"no {name}")
     running = counts.cumsum()
     running[nodata:] -= counts[nodata]
     pixels = int(running[-1])
     if pixels < evidence.min_pixels:
-        return OffsetLook(look=Look.UNDECIDED, shown=f"{name}: {pixels} pixels")
+        return OffsetLook(look=Look.UNDECIDED, text=f"{name}: {pixels} pixels")
     below = int(running[evidence.floor_dn - 1])
     dark = int(running.searchsorted(math.ceil(evidence.dark_share * pixels)))
-    shown = (
+    text = (
         f"{name}: {below / pixels:.2%} of {pixels} pixels below DN {evidence.floor_dn}, "
         f"darkest {evidence.dark_share:.0%} up to DN {dark}"
     )
     if below >= evidence.below_share * pixels:
-        return OffsetLook(look=Look.NOT_SHIFTED, shown=shown)
+        return OffsetLook(look=Look.NOT_SHIFTED, text=text)
     if below <= evidence.floor_share * pixels and dark <= evidence.dark_dn:
-        return OffsetLook(look=Look.SHIFTED, shown=shown)
-    return OffsetLook(look=Look.UNDECIDED, shown=shown)
+        return OffsetLook(look=Look.SHIFTED, text=text)
+    return OffsetLook(look=Look.UNDECIDED, text=text)

@@ -1,4 +1,4 @@
-"""What a Sentinel-2 scene is a copy of: its datatake, datastrip and tile, and which processing made it."""
+"""The product of a Sentinel-2 scene: its datatake, datastrip and tile, and the processing that generated it."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from mrv_assets.scenes.item import Item, instant, text, whole_number
 
 _PRODUCT = re.compile(
     r"S2(?P<platform>[A-Z])_MSIL\w{2}_(?P<start>\d{8}T\d{6})_N(?P<baseline>\d{4})_R(?P<orbit>\d{3})"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<made>\d{8}T\d{6})"
+    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generated>\d{8}T\d{6})"
 )
 _DATATAKE = re.compile(r"GS2(?P<platform>[A-Z])_(?P<start>\d{8}T\d{6})_(?P<orbit>\d{6})_N(?P<baseline>\d{2}\.\d{2})")
 _DATASTRIP = re.compile(r"_S(?P<sensed>\d{8}T\d{6})(?:_|$)")
@@ -17,7 +17,7 @@ _TILE = re.compile(r"\d{1,2}[A-Z]{3}")
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """What an item says of where, when and how it was made; None or empty where it says nothing."""
+    """Place, time and processing of a product by its item; None or empty where the item does not state them."""
 
     platform: str
     """Such as ``sentinel-2a``."""
@@ -33,14 +33,14 @@ class Product:
     absolute_orbit: int | None
     baseline: tuple[int, int] | None
     """Processing baseline; (5, 10) is 05.10."""
-    made: datetime | None
-    """When this copy was generated, UTC."""
+    generated: datetime | None
+    """Time at which this copy was generated, UTC."""
 
     @property
     def identity(self) -> tuple[str, str, str, int | None, str] | None:
-        """What all copies of one scene share; None where the item does not say enough to tell.
+        """The fields that all copies of one scene share; None where the item does not state enough of them.
 
-        Without the datastrip the two halves of a split datatake would pass for copies of each other.
+        Without the datastrip, the two halves of a split datatake would be taken for copies of each other.
         """
         if not (self.platform and self.datatake and self.datastrip and self.tile):
             return None
@@ -48,7 +48,7 @@ class Product:
 
 
 def product_of(item: Item) -> Product:
-    """What an item says of its product, in its own fields or in ESA's names that it quotes."""
+    """The product of an item, by its own fields or by the ESA names that it quotes."""
     name = _fields(_PRODUCT, item, "s2:product_uri")
     datatake = _fields(_DATATAKE, item, "s2:datatake_id", "eopf:datatake_id")
     letter = name.get("platform") or datatake.get("platform")
@@ -56,16 +56,16 @@ def product_of(item: Item) -> Product:
     return Product(
         platform=_slug(text(item, "platform")) or (f"sentinel-2{letter.lower()}" if letter else ""),
         constellation=_slug(text(item, "constellation")),
-        # The ids of datatake and datastrip carry the baseline too, in which copies differ; times do not.
+        # The ids of datatake and datastrip contain the baseline, in which copies differ; their times are equal.
         datatake=datatake.get("start") or name.get("start", ""),
         datastrip=_fields(_DATASTRIP, item, "s2:datastrip_id", "eopf:datastrip_id").get("sensed", ""),
         tile=_tile(item) or name.get("tile", ""),
         relative_orbit=int(name["orbit"]) if relative is None and name else relative,
         absolute_orbit=int(datatake["orbit"]) if absolute is None and datatake else absolute,
         baseline=baseline_of(item),
-        made=instant(text(item, "s2:generation_time"))
+        generated=instant(text(item, "s2:generation_time"))
         or instant(text(item, "processing:datetime"))
-        or instant(name.get("made", ""))
+        or instant(name.get("generated", ""))
         or instant(text(item, "created")),
     )
 
@@ -73,7 +73,7 @@ def product_of(item: Item) -> Product:
 def baseline_of(item: Item) -> tuple[int, int] | None:
     """Processing baseline of an item; None where none is stated.
 
-    99.99 is what processors run by users write: it says nothing of age or offset, and counts as not stated.
+    Processors run by users write 99.99: it tells nothing about age or offset, and counts as not stated.
     """
     for stated in (
         text(item, "s2:processing_baseline"),
@@ -81,9 +81,9 @@ def baseline_of(item: Item) -> tuple[int, int] | None:
         _fields(_PRODUCT, item, "s2:product_uri").get("baseline", ""),
         _fields(_DATATAKE, item, "s2:datatake_id", "eopf:datatake_id").get("baseline", ""),
     ):
-        found = re.fullmatch(r"N?(\d{2})\.?(\d{2})", stated)
-        if found and found.groups() != ("99", "99"):
-            return int(found[1]), int(found[2])
+        match = re.fullmatch(r"N?(\d{2})\.?(\d{2})", stated)
+        if match and match.groups() != ("99", "99"):
+            return int(match[1]), int(match[2])
     return None
 
 
@@ -93,13 +93,13 @@ def baseline_text(baseline: tuple[int, int] | None) -> str:
 
 
 def _fields(pattern: re.Pattern[str], item: Item, *keys: str) -> dict[str, str]:
-    """What a name says, by the first of the properties that holds one."""
-    found = (pattern.search(text(item, key)) for key in keys)
-    return next((match.groupdict() for match in found if match), {})
+    """The parts of an ESA name, from the first of the properties that holds one; empty where none does."""
+    matches = (pattern.search(text(item, key)) for key in keys)
+    return next((match.groupdict() for match in matches if match), {})
 
 
 def _slug(stated: str) -> str:
-    """One spelling for ``Sentinel-2A`` and ``sentinel-2a``, and for ``Sentinel 2`` and ``sentinel-2``."""
+    """A name in one spelling: ``sentinel-2a`` for ``Sentinel-2A``, and ``sentinel-2`` for ``Sentinel 2``."""
     return re.sub(r"[^a-z0-9]+", "-", stated.lower()).strip("-")
 
 

@@ -1,4 +1,4 @@
-"""Which published scenes count: bands found, zero point and duplicates settled, passes made observations."""
+"""Selection of the scenes that count: their bands, offsets and duplicates, and their grouping into observations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,18 +30,18 @@ PASS_GAP = timedelta(minutes=10)
 
 @dataclass(frozen=True, kw_only=True)
 class SceneBand:
-    """One band of a scene: the file that holds it."""
+    """One band of a scene, and the file that holds it."""
 
     name: str
     """The mission's name for the band, reflectance or quality."""
     key: str
     """STAC asset key."""
     href: str
-    """Link as published; the catalogue it came from makes it absolute."""
+    """Link as published, possibly relative; the catalogue of the item makes it absolute."""
     checksum: str | None
-    """Published multihash, lower-case hex; None where there is none, or none that can be read."""
+    """Published multihash, lower-case hex; None where there is none, or it is not readable."""
     size: int | None
-    """Published size in bytes."""
+    """Published size, bytes; None where none is stated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +55,19 @@ class Scene:
     platform: str
     """Such as ``sentinel-2a``; the constellation where no platform is stated."""
     bands: Mapping[str, SceneBand]
-    """Reflectance and quality bands by the mission's name; what the item lacks is absent."""
+    """Measured and quality bands by the mission's name; a band that the item lacks is absent."""
     item: Item
     """As published."""
     item_sha256: str
-    """SHA-256 of the item's canonical JSON, queries stripped from its links."""
+    """SHA-256 of the item's canonical JSON without the queries of its links."""
     dn_shift: int
     """Added to a published digital number to bring it to the mission's convention."""
     offset: float
     """reflectance = published DN * scale + offset, unitless; 0 for backscatter."""
     offset_rule: str
-    """What settled the offset: boa_offset_applied, stated, baseline, date, or mission: the product has but one."""
+    """Rule that decided the offset: boa_offset_applied, stated, baseline, date, or mission (it has only one offset)."""
     findings: tuple[str, ...]
-    """What is odd about the item, ``code: detail``; none of it stops the scene."""
+    """Irregularities of the item, ``code: detail``; they do not stop the scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +76,11 @@ class Observation:
 
     key: str
     rule: str
-    """What made them one: absolute_orbit, datatake, pass, or item (each item alone)."""
+    """Rule that grouped the scenes: absolute_orbit, datatake, pass, or item (each item alone)."""
     scenes: tuple[Scene, ...]
     """Sorted by id."""
     datetime: str
-    """Of the earliest scene."""
+    """Time of the earliest scene, as in the scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,27 +90,28 @@ class Excluded:
     id: str
     code: str
     """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, scale_unexpected,
-    offset_unknown, offset_unexpected, that of a mission's condition such as tier_other, or ``superseded_by:<id>``."""
+    offset_unknown, offset_unexpected, the code of a mission's condition (tier_other), or ``superseded_by:<id>``."""
     detail: str
+    """The reason in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A month's scenes, as they count."""
+    """The scenes of a month that count, and the items that do not."""
 
     observations: tuple[Observation, ...]
     """Sorted by datetime, then key."""
     excluded: tuple[Excluded, ...]
     """Sorted by id, then code."""
     matched: int
-    """Items of the month: the scenes used and the items excluded."""
+    """Number of items of the month: used scenes and excluded items."""
     returned: int
-    """Items given, those of other months and repeated ones among them."""
+    """Number of given items, including repeated items and those of other months."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Candidate:
-    """A usable scene, with what duplicates and passes are told by."""
+    """A usable scene, with the product and time by which duplicates and passes are recognised."""
 
     scene: Scene
     product: Product
@@ -118,25 +119,25 @@ class _Candidate:
 
 
 def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_direction: str = "") -> Selection:
-    """The scenes of one UTC month, each look at the ground once.
+    """The scenes of one UTC month, without duplicates, grouped into observations.
 
-    A month is half-open: its last microsecond belongs to it, the first instant of the next does not. Of items
-    with one id the first counts. Of reprocessed copies of one scene the newest baseline counts, then the
-    newest generation; a copy that cannot be used supersedes nothing.
+    A month is half-open: its last microsecond belongs to it, the first instant of the next month does not. Among items
+    with the same id, the first counts. Among reprocessed copies of one scene, the newest baseline counts, then the
+    newest generation time; a copy that cannot be used does not supersede another.
 
     Args:
         items: STAC items, of any months.
-        mission: What to look for in them.
+        mission: The mission whose bands are selected.
         month: Such as ``2018-07``.
-        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has one of them.
+        orbit_direction: ``ascending`` or ``descending``, for a mission whose series has only one of them.
 
     Returns:
-        Observations and exclusions; the same for items in any order, where ids differ.
+        Observations and exclusions; where ids differ, they do not depend on the order of the items.
     """
     start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     end = (start + timedelta(days=31)).replace(day=1)
     usable: list[_Candidate] = []
-    # A set, since a page of a search may come twice.
+    # A set, because a search may return a page twice.
     excluded: set[Excluded] = set()
     digests: dict[str, str] = {}
     returned = 0
@@ -151,7 +152,7 @@ def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_directi
             if first == digest:
                 continue
             if first is not None:
-                raise UnusableError("duplicate_id", "an item with this id and other content came first")
+                raise UnusableError("duplicate_id", "an earlier item has the same id and other content")
             digests[item["id"]] = digest
             usable.append(_candidate(item, digest, sensed, mission, orbit_direction))
         except UnusableError as reason:
@@ -160,7 +161,7 @@ def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_directi
     excluded.update(superseded)
     return Selection(
         observations=_observations(kept),
-        excluded=tuple(sorted(excluded, key=lambda one: (one.id, one.code, one.detail))),
+        excluded=tuple(sorted(excluded, key=lambda item: (item.id, item.code, item.detail))),
         matched=len(kept) + len(excluded),
         returned=returned,
     )
@@ -192,7 +193,7 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbi
     product = product_of(item)
     platform = product.platform or product.constellation
     if platform and not platform.startswith(mission.platforms):
-        detail = f"{platform} sensed it, and {mission.title} is of {' and '.join(mission.platforms)}"
+        detail = f"its platform is {platform}, and {mission.title} comes from {' and '.join(mission.platforms)}"
         raise UnusableError("platform_other", detail)
     check_conditions(item, mission, orbit_direction)
     bands, findings = _bands(item, mission)
@@ -229,7 +230,7 @@ def _spelled(moment: datetime) -> str:
 
 
 def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str]]:
-    """What the item has of the mission's bands, and what is odd about them."""
+    """The mission's bands that the item has, by name, and the irregularities of the item's bands."""
     assets = item.get("assets")
     if not isinstance(assets, Mapping):
         raise UnusableError("item_invalid", "it has no assets")
@@ -262,46 +263,46 @@ def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:
     stated, size = asset.get("file:checksum"), asset.get("file:size")
     checksum = stated.lower() if isinstance(stated, str) and is_multihash(stated) else None
     if stated is not None and checksum is None:
-        findings.append(f"checksum_unverifiable: {name} states {str(stated)[:80]!r}, which is no multihash")
+        findings.append(f"checksum_unverifiable: {name} states {str(stated)[:80]!r}, which is not a multihash")
     elif checksum is not None and published_digest(checksum) is None:
         findings.append(
-            f"checksum_unverifiable: {name} states {checksum[:80]!r}, of a function or a length that is not compared"
+            f"checksum_unverifiable: {name} states {checksum[:80]!r}, whose function or length is not compared"
         )
     plain = isinstance(size, int) and not isinstance(size, bool) and size >= 0
     return SceneBand(name=name, key=key, href=asset["href"], checksum=checksum, size=size if plain else None)
 
 
 def _newest(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], list[Excluded]]:
-    """One scene of each identity, and the copies it supersedes."""
+    """The newest scene of each identity, and the copies that it supersedes."""
     copies: dict[object, list[_Candidate]] = {}
-    for candidate in sorted(candidates, key=lambda one: one.scene.id):
+    for candidate in sorted(candidates, key=lambda candidate: candidate.scene.id):
         copies.setdefault(candidate.product.identity or candidate.scene.id, []).append(candidate)
     kept: list[_Candidate] = []
     superseded: list[Excluded] = []
     for group in copies.values():
-        # max gives the first of equals: ties go to the lowest id.
+        # max returns the first of equal candidates, so the lowest id wins a tie.
         best = max(group, key=_age)
         kept.append(best)
         superseded += [
-            Excluded(id=one.scene.id, code=f"superseded_by:{best.scene.id}", detail=_difference(one, best))
-            for one in group
-            if one is not best
+            Excluded(id=copy.scene.id, code=f"superseded_by:{best.scene.id}", detail=_difference(copy, best))
+            for copy in group
+            if copy is not best
         ]
     return kept, superseded
 
 
 def _age(candidate: _Candidate) -> tuple[tuple[int, int], datetime]:
     product = candidate.product
-    return product.baseline or (0, 0), product.made or datetime.min.replace(tzinfo=UTC)
+    return product.baseline or (0, 0), product.generated or datetime.min.replace(tzinfo=UTC)
 
 
 def _difference(old: _Candidate, new: _Candidate) -> str:
     if old.product.baseline != new.product.baseline:
         return f"baseline {baseline_text(old.product.baseline)}, newer {baseline_text(new.product.baseline)}"
-    if old.product.made != new.product.made:
-        made = [_spelled(one.product.made) if one.product.made else "unknown" for one in (old, new)]
-        return f"generated {made[0]}, newer {made[1]}"
-    return "nothing says which copy is newer: the lower id counts"
+    if old.product.generated != new.product.generated:
+        times = [_spelled(copy.product.generated) if copy.product.generated else "unknown" for copy in (old, new)]
+        return f"generated {times[0]}, newer {times[1]}"
+    return "neither copy is known to be newer: the lower id counts"
 
 
 def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
@@ -318,7 +319,7 @@ def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
             tracks.setdefault((product.platform or product.constellation) + track, []).append(candidate)
             continue
         else:
-            # A constellation is several platforms: its scenes minutes apart may be two looks.
+            # A constellation has several platforms: scenes of it that are minutes apart may be two observations.
             key = ("item", candidate.scene.id)
         groups.setdefault(key, []).append(candidate.scene)
     for track, members in tracks.items():
@@ -332,14 +333,14 @@ def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
         )
         for (rule, key), scenes in groups.items()
     )
-    return tuple(sorted(observations, key=lambda one: (one.datetime, one.key)))
+    return tuple(sorted(observations, key=lambda observation: (observation.datetime, observation.key)))
 
 
 def _passes(candidates: Sequence[_Candidate]) -> list[list[Scene]]:
-    """Scenes of one track in order of time, cut wherever ten minutes or more pass without one."""
+    """The scenes of one track as passes in order of time, separated by ten minutes or more without a scene."""
     passes: list[list[Scene]] = []
     last: datetime | None = None
-    for candidate in sorted(candidates, key=lambda one: (one.sensed, one.scene.id)):
+    for candidate in sorted(candidates, key=lambda candidate: (candidate.sensed, candidate.scene.id)):
         if last is None or candidate.sensed - last >= PASS_GAP:
             passes.append([])
         passes[-1].append(candidate.scene)

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from mrv_assets.science.grid import Grid, Window
 
 BLOCK = 1024
-"""Pixels on a side; part of the lake's format."""
+"""Side of a block, pixels; part of the lake's format."""
 HALO_PX = 16
-"""Quality is aligned this far around every active block, so dilation may reach as far; part of the format."""
+"""Margin around every active block in which quality is aligned, pixels; dilation may reach as far.
+
+Part of the lake's format."""
 
 
 @dataclass(frozen=True, order=True)
 class Block:
-    """One block, by its place in the grid of blocks."""
+    """One block, by its row and column in the grid of blocks."""
 
     row: int
     col: int
@@ -43,15 +45,15 @@ def active_blocks(grid: Grid, geometries: NDArray[np.object_]) -> tuple[Block, .
 
 
 def halo_blocks(grid: Grid, active: Sequence[Block], pixels: int) -> dict[Block, tuple[Window, ...]]:
-    """The strips of inactive blocks that lie within some pixels of an active one.
+    """The strips of inactive blocks that lie within a given distance of an active block.
 
     Args:
         grid: The analysis grid.
         active: Active blocks.
-        pixels: How far to look beyond each; less than a block.
+        pixels: Distance from the active block, pixels; less than a block.
 
     Returns:
-        Per inactive block its strips, absolute windows, sorted.
+        The strips by inactive block: absolute windows, sorted.
     """
     known = set(active)
     strips: dict[Block, set[Window]] = {}

@@ -1,4 +1,4 @@
-"""Composites: a month of observations as one value a pixel, with its spread in time and its count."""
+"""Composites: one value a pixel for a month of observations, with its spread over time and their number."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,14 @@ def composite(stack: NDArray[np.generic], how: str) -> Composite:
         the number of valid observations, uint16; dims (y, x).
 
     Raises:
-        ValueError: For another reducer.
+        ValueError: When ``how`` is neither ``mean`` nor ``median``.
     """
     if how not in ("mean", "median"):
         raise ValueError(f"composite {how!r}: write mean or median")
     value = np.empty(stack.shape[1:], np.float32)
     std = np.empty(stack.shape[1:], np.float32)
     count = np.empty(stack.shape[1:], np.uint16)
-    # C order and writeable, so that the kernels are compiled once.
+    # C order and writeable, so that each kernel is compiled only once.
     if stack.dtype.kind == "f":
         _reduce_floats(np.require(stack, np.float32, ["C", "W"]), how == "median", value, std, count)
     else:
@@ -57,7 +57,7 @@ def _reduce(
                 if v != FILL:
                     row[n] = v
                     n += 1
-                    # Whole numbers: the sums are exact, so the order of observations cannot matter.
+                    # Sums of whole numbers are exact, so the order of the observations does not matter.
                     total += v
                     squares += v * v
             count[i, j] = n
@@ -97,7 +97,8 @@ def _reduce_floats(
             for t in range(times):
                 v = np.float64(stack[t, i, j])
                 if not np.isnan(v):
-                    # Sorted on the way in: sums of floats depend on their order, which shall be the values' own.
+                    # Values are sorted as they are read: a sum of floats depends on its order, and the order of values
+                    # does not depend on that of the observations.
                     b = n - 1
                     while b >= 0 and row[b] > v:
                         row[b + 1] = row[b]
@@ -124,6 +125,10 @@ def _reduce_floats(
 
 
 def clear_observations(unclear_flags: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """How many observations saw the ground; uint16, dims (y, x), from flags of dims (time, y, x)."""
+    """Number of observations that saw the ground, uint16, dims (y, x).
+
+    Args:
+        unclear_flags: Reasons a pixel is unclear, dims (time, y, x); 0 = clear.
+    """
     seen: NDArray[np.uint16] = (unclear_flags == 0).sum(axis=0, dtype=np.uint16)
     return seen

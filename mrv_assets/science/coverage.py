@@ -1,4 +1,4 @@
-"""Coverage: how much of what was asked for was seen, in areas, observations and days."""
+"""Coverage: how much of the parcels was seen, in pixels, observations and days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one block adds to the coverage of parcels; sums over blocks, in their order, give the whole."""
+    """One block's part of the coverage of parcels; the sum over all blocks, in their order, is the whole coverage."""
 
     total: NDArray[np.float64]
-    """Pixels of each parcel, by exact fraction; (parcel,)."""
+    """Pixels of each parcel, counted by exact fraction; float64, (parcel,)."""
     clear: NDArray[np.float64]
-    """Of these, pixels with at least one clear observation; (parcel,)."""
+    """Pixels of each parcel with at least one clear observation; float64, (parcel,)."""
     per_observation: NDArray[np.float64]
-    """Pixels that each observation saw; (parcel, time)."""
+    """Pixels of each parcel that each observation saw; float64, (parcel, time)."""
 
     def __add__(self, other: "Seen") -> "Seen":
         return Seen(
@@ -64,10 +64,10 @@ def fraction_of(part: float, whole: float) -> float:
 
 
 def max_gap_days(instants_us: Sequence[int], start: str, end: str) -> float:
-    """Longest interval without an observation, days; the month's start and end count as its edges.
+    """Longest interval of a month without an observation, days; the month's start and end limit it too.
 
     Args:
-        instants_us: Observations, microseconds since 1970 UTC, ascending.
+        instants_us: Times of the observations, microseconds since 1970 UTC, ascending.
         start: First instant of the month, ISO 8601.
         end: First instant of the next month, ISO 8601.
     """

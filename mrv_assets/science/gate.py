@@ -1,4 +1,4 @@
-"""The gate: whether a tile-month, and each of its parcels, was seen well enough to count."""
+"""The gate: the decision whether a tile-month, and each of its parcels, was seen well enough to count."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -20,11 +20,11 @@ class GateStatus(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What the gate decided, and why."""
+    """The gate's decision and its reasons."""
 
     status: GateStatus
     reasons: tuple[str, ...]
-    """Reason codes; none when passed."""
+    """Reason codes; empty when passed."""
 
 
 def tile_decision(coverage: float, min_coverage: float, *, scenes: int, observations: int) -> Decision:

@@ -1,4 +1,4 @@
-"""Pixel grids: where each pixel lies, in a CRS. The analysis grid of a tile follows from its MGRS name."""
+"""Pixel grids: the position of each pixel in a CRS. The analysis grid of a tile follows from its MGRS name."""
 
 import math
 import re
@@ -52,9 +52,9 @@ class Grid:
         return west, north + window.height * self.dy, west + window.width * self.dx, north
 
     def window_of(self, bounds: Bounds) -> "Window | None":
-        """The smallest window that holds all of the grid inside some bounds, CRS units.
+        """The smallest window that holds the part of the grid inside the given bounds, CRS units.
 
-        None where bounds and grid share no area; bounds that end on a pixel's edge do not take the next pixel.
+        None where bounds and grid share no area; bounds that end on a pixel's edge do not include the next pixel.
         """
         west, south, east, north = bounds
         col, row = math.floor((west - self.x0) / self.dx), math.floor((north - self.y0) / self.dy)
@@ -89,7 +89,7 @@ class Window:
         return Window(row, col, end_row - row, end_col - col)
 
     def intersect(self, other: "Window") -> "Window | None":
-        """The pixels in both windows; None where there are none."""
+        """The window of the pixels that are in both windows; None where there are none."""
         row, col = max(self.row, other.row), max(self.col, other.col)
         height = min(self.row + self.height, other.row + other.height) - row
         width = min(self.col + self.width, other.col + other.width) - col
@@ -97,7 +97,7 @@ class Window:
 
 
 TILE_SIZE_M = 109_800
-"""Side of a Sentinel-2 tile."""
+"""Side of a Sentinel-2 tile, metres."""
 
 _NAME = re.compile(r"([0-9]{2})([C-HJ-NP-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")
@@ -124,7 +124,7 @@ def tile_grid(tile: str, resolution_m: int = 10) -> Grid:
         resolution_m: Pixel size, metres; divides 109800.
 
     Raises:
-        TileError: When the name is no tile's.
+        TileError: When the name is not that of a tile.
     """
     zone, band, column, row = _parsed(tile)
     columns = columns_of(zone)

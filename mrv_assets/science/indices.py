@@ -1,4 +1,4 @@
-"""Indices: of reflectance as scaled integers, of radar as floats; missing where they mean nothing."""
+"""Indices of reflectance, as scaled integers, and of radar backscatter, as floats; missing where not defined."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,17 +15,17 @@ from mrv_assets.science.jit import kernel
 SCALE = 1e-4
 """index = stored integer * SCALE, unitless."""
 FILL = -32768
-"""The stored integer that means missing."""
+"""The stored integer of a missing value."""
 
 Counts = dict[str, int]
 
 
 def available(bands: Collection[str], stand_ins: Mapping[str, str] | None = None) -> dict[str, tuple[str, ...]]:
-    """Per index the bands it lacks; an index that lacks none can be computed.
+    """The missing bands of each index, by its name; an index without any can be computed.
 
     Args:
-        bands: Those there are.
-        stand_ins: Which of them a formula takes for a band it names.
+        bands: The bands that are present.
+        stand_ins: The band that is used in place of a band that a formula names.
     """
     taken = {name: [(stand_ins or {}).get(band, band) for band in index.bands] for name, index in INDICES.items()}
     return {name: tuple(band for band in named if band not in bands) for name, named in taken.items()}
@@ -38,7 +38,7 @@ def index_block(
     radiometry: Radiometry,
     adjusted: Mapping[str, Linear] | None = None,
 ) -> tuple[NDArray[np.generic], Counts]:
-    """One index of a block.
+    """One index of a block, and its number of invalid pixels by reason.
 
     Args:
         name: One of :data:`mrv_assets.missions.indices.INDICES`.
@@ -46,12 +46,16 @@ def index_block(
             (time, y, x).
         unclear_flags: Reasons a pixel is unclear, same dims; 0 = clear.
         radiometry: The mission's stored convention.
-        adjusted: What to make of a band's reflectance first, by the band that the formula names.
+        adjusted: Adjustments of reflectance before the formula is applied, by the band that the formula names.
 
     Returns:
-        Of reflectance int16 (times :data:`SCALE`, :data:`FILL` where missing), rounded half up; of power float32,
-        NaN where missing. And how many clear pixels are invalid because the ``denominator`` is not positive or the
-        value is ``out_of_range``.
+        The index: from reflectance, int16 (times :data:`SCALE`, :data:`FILL` where missing), rounded half up; from
+        power, float32, NaN where missing. And the number of clear pixels that are invalid because the
+        ``denominator`` is not positive or the value is ``out_of_range``.
+
+    Raises:
+        ValueError: When the mission's measurement does not have this index: an optical index of a radar, or the
+            reverse.
     """
     match INDICES[name], radiometry:
         case SpectralIndex() as index, Reflectance():
@@ -59,7 +63,7 @@ def index_block(
         case RadarIndex() as radar, Power():
             return _radar(radar, bands, unclear_flags)
         case _:
-            raise ValueError(f"{name} is no index of a mission that measures {type(radiometry).__name__}")
+            raise ValueError(f"{name} is not an index of a mission that measures {type(radiometry).__name__}")
 
 
 def _spectral(
@@ -69,9 +73,9 @@ def _spectral(
     radiometry: Reflectance,
     adjusted: Mapping[str, Linear],
 ) -> tuple[NDArray[np.int16], Counts]:
-    # The formula divided by the scale, so that it works on digital numbers: with reflectance = scale (DN - zero),
+    # The formula is divided by the scale, so that it works on digital numbers: with reflectance = scale (DN - zero),
     # the zero cancels out of the difference and is one constant of the denominator. In float32, differences and
-    # weighted sums of whole numbers are exact; of reflectances near zero, rounding alone is as large as they are.
+    # weighted sums of whole numbers are exact, whereas the rounding of reflectances near zero is as large as they are.
     # An adjusted band is slope x scale (DN - zero) + offset: its slope goes to its weight, the rest to the constants.
     zero = -radiometry.offset / radiometry.scale
     lines = [adjusted.get(band, UNCHANGED) for band in index.bands]
@@ -80,7 +84,7 @@ def _spectral(
     bands_used = [_flat(bands[band], np.uint16) for band in index.bands]
     weights = [np.float32(weight * line.slope) for weight, line in zip(index.weights, lines)]
     if len(bands_used) == 2:
-        # One kernel for all: a third band that weighs nothing.
+        # One kernel serves all indices: the third band gets the weight 0.
         bands_used, weights = [*bands_used, bands_used[0]], [*weights, np.float32(0)]
     out = np.empty(unclear_flags.size, np.int16)
     denominator, out_of_range = _index(
@@ -112,7 +116,7 @@ def _radar(
 
 
 def _flat(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
-    """In C order and writeable, so that the kernel is compiled once, and one pixel after the other."""
+    """The values as one dimension, in C order and writeable, so that the kernel is compiled only once."""
     return np.require(values, dtype, ["C", "W"]).reshape(-1)
 
 
@@ -126,9 +130,9 @@ def _index(
     numbers: tuple[np.float32, ...],
     out: NDArray[np.int16],
 ) -> tuple[int, int]:
-    """One index of every pixel into ``out``; how many denominators and values were invalid.
+    """Write one index of every pixel into ``out``; return the numbers of invalid denominators and of invalid values.
 
-    No pixel branches, so that the compiler works on several at once.
+    The loop has no branches, so that the compiler can process several pixels at once.
     """
     slope1, slope2, shift, weight1, weight2, weight3, constant, gain, limit = numbers
     denominators = values = 0
@@ -154,14 +158,14 @@ def _ratio(
     numbers: tuple[np.float32, ...],
     out: NDArray[np.float32],
 ) -> tuple[int, int]:
-    """One radar index of every pixel into ``out``; how many denominators and values were invalid."""
+    """Write one radar index of every pixel into ``out``; return the numbers of invalid denominators and values."""
     gain, weight = numbers
     denominators = values = 0
     for k in range(out.size):
         out[k] = np.nan
         if flags[k] != 0 or np.isnan(vh[k]) or np.isnan(vv[k]):
             continue
-        # Removing noise leaves powers at or below zero, of which there is no ratio.
+        # The removal of noise leaves powers at or below zero, which have no meaningful ratio.
         if vv[k] <= 0 or vv[k] + vh[k] <= 0:
             denominators += 1
             continue
@@ -176,21 +180,21 @@ def _ratio(
 def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[str] | None = None) -> xr.Dataset:
     """Indices of a stack of reflectance, as ``lake.open`` gives it for ``masked_tiles``. Lazy where the stack is.
 
-    The stored digital numbers are recovered from the reflectance, so that the values are those that the lake has in
-    ``indices``, unless its programme adjusts reflectance by a bandpass.
+    The stored digital numbers are recovered from the reflectance, so that the values equal those of ``indices`` in the
+    lake, unless its programme adjusts reflectance by a band-pass.
 
     Args:
         reflectance: Surface reflectance, unitless, float32, dims ``(time, y, x)``, one variable a band; NaN where the
             ground was not seen.
-        mission: The optical mission that measured it.
-        names: Indices to compute; those of the mission whose bands the stack has unless given.
+        mission: The optical mission that measured the reflectance.
+        names: Indices to compute; by default all of the mission's whose bands the stack has.
 
     Returns:
         One variable an index, unitless, float32, same dims; NaN where missing or invalid.
 
     Raises:
-        ValueError: For a radar, whose indices are of filtered power.
-        KeyError: For a band that the stack lacks.
+        ValueError: For a radar mission, whose indices come from filtered power.
+        KeyError: When the stack lacks a band of an index in ``names``.
     """
     radiometry = mission.radiometry
     if not isinstance(radiometry, Reflectance):
@@ -214,7 +218,7 @@ def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[
 
 
 def _index_values(*reflectances: NDArray[np.float32], name: str, radiometry: Reflectance) -> NDArray[np.float32]:
-    """An index of decoded reflectance: float32, unitless, NaN where missing."""
+    """One index of decoded reflectance, float32, unitless, NaN where missing."""
     unseen = np.any([np.isnan(values) for values in reflectances], axis=0)
     numbers = (np.rint((values - radiometry.offset) / radiometry.scale) for values in reflectances)
     bands = [np.where(unseen, radiometry.fill, dn).astype(np.uint16) for dn in numbers]

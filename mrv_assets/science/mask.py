@@ -1,4 +1,4 @@
-"""Masking: which pixels were not clear, and why, by the product's own quality; nothing is guessed from colours."""
+"""Masking: which pixels are unclear and why, by the product's own quality bands; nothing is guessed from colours."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -36,16 +36,16 @@ def quality_flags(
     cloud_probability: float,
     snow_is_clear: bool = False,
 ) -> NDArray[np.uint16]:
-    """Decode the quality bands an observation has into reasons.
+    """Decode the quality bands of an observation into reasons.
 
     Args:
         quality: Quality bands by their name in the mission, source integers, one shape; at least one.
-        mission: Says what their values mean.
-        cloud_probability: At or above this probability, [0, 1], a pixel is unclear; ``inf`` leaves it out.
-        snow_is_clear: Whether snow counts as ground that was seen.
+        mission: The mission, which defines the meaning of their values.
+        cloud_probability: At or above this probability, [0, 1], a pixel is unclear; ``inf`` switches the test off.
+        snow_is_clear: Whether snow counts as clear ground.
 
     Returns:
-        Bits of :class:`Flag`, uint16, the same shape; 0 = clear. Reasons of several bands add up.
+        Bits of :class:`Flag`, uint16, the same shape; 0 = clear. The reasons of several bands are combined.
     """
     shape = next(iter(quality.values())).shape
     flags = np.zeros(shape, np.uint16)
@@ -55,7 +55,7 @@ def quality_flags(
 
 
 def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[Any]) -> NDArray[np.uint16]:
-    """The reasons of every value a quality band of unsigned integers can have."""
+    """The reasons for every possible value of a quality band of unsigned integers, uint16, indexed by the value."""
     values = np.arange(np.iinfo(dtype).max + 1)
     flags = np.zeros(values.size, np.uint16)
     match quality:
@@ -69,10 +69,10 @@ def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[Any]) ->
                 flags[(values >> bit) & 1 == 1] |= np.uint16(reason)
         case ProbabilityQuality(scale=scale, flag=reason, nodata=nodata):
             if math.isfinite(cloud_probability):
-                # In whole numbers, so that 0.15 and 15 x 0.01 are the same threshold.
+                # Compared in whole numbers, so that 0.15 and 15 x 0.01 are the same threshold.
                 flags[values >= math.ceil(round(cloud_probability / scale, 6))] = int(reason)
             if nodata is not None:
-                # Nobody said how probable a cloud is: an observation without this band is judged by the others.
+                # No probability is known, for instance in an observation without this band: the other bands decide.
                 flags[nodata] = 0
     return flags
 
@@ -82,15 +82,15 @@ def measured_flags(
     present: Mapping[str, NDArray[np.bool_]],
     radiometry: Radiometry,
 ) -> NDArray[np.uint16]:
-    """Reasons the measured numbers themselves give: nodata or saturation in any band the observation has.
+    """Reasons that follow from the measured numbers: nodata or saturation in any band that the observation has.
 
     Args:
         bands: Stored numbers, dims (time, y, x).
-        present: Per band, True for the observations that carry it; (time,).
-        radiometry: Says which numbers mean nodata and saturated.
+        present: By band, True for the observations that have it; (time,).
+        radiometry: The mission's convention, which defines the numbers for nodata and saturation.
 
     Returns:
-        uint16, dims (time, y, x).
+        Bits of :class:`Flag`, uint16, dims (time, y, x); 0 = nothing found.
     """
     shape = next(iter(bands.values())).shape if bands else (0, 1, 1)
     flags = np.zeros(shape, np.uint16)
@@ -106,24 +106,24 @@ def measured_flags(
 def dilate(
     flags: NDArray[np.uint16], radius_px: int, reasons: Sequence[Flag] = (Flag.CLOUD, Flag.SHADOW)
 ) -> NDArray[np.uint16]:
-    """Flag what lies within a radius of reasons such as cloud and shadow.
+    """Flag the pixels that lie within a radius of reasons such as cloud and shadow.
 
     Args:
-        flags: Reasons, dims (time, y, x), padded by the radius where there is ground to look at.
+        flags: Reasons, dims (time, y, x), padded by the radius wherever the grid reaches so far.
         radius_px: Euclidean radius between pixel centres; 0 changes nothing.
-        reasons: Those whose edges product masks miss.
+        reasons: The reasons whose edges the product's masks miss.
 
     Returns:
-        The same with ``DILATION`` set around the reasons, not on them; right where the padding is right.
+        The flags with ``DILATION`` set around the reasons, not on them; correct where the padding is complete.
     """
-    of = np.uint16(sum(reasons))
-    if radius_px == 0 or flags.size == 0 or not of:
+    dilated = np.uint16(sum(reasons))
+    if radius_px == 0 or flags.size == 0 or not dilated:
         return flags
-    # Half widths of the disc by row, so that no square root enters the kernel.
+    # Half widths of the disc by row, so that the kernel needs no square root.
     widths = np.array([math.isqrt(radius_px**2 - d**2) for d in range(radius_px + 1)], np.int64)
     out = flags.copy()
     for step in range(flags.shape[0]):
-        near = (flags[step] & of) != 0
+        near = (flags[step] & dilated) != 0
         if near.any():
             _paint(near, out[step], radius_px, widths, np.uint16(Flag.DILATION))
     return out
@@ -138,7 +138,7 @@ def _paint(
         for j in range(width):
             if not near[i, j]:
                 continue
-            # A pixel surrounded by its like reaches nothing that its neighbours do not.
+            # A flagged pixel between four flagged neighbours reaches no pixel that they do not reach.
             if (
                 0 < i < height - 1
                 and 0 < j < width - 1
@@ -159,7 +159,7 @@ def _paint(
 
 
 def mask_unclear(stack: xr.Dataset, unclear_flags: xr.DataArray) -> xr.Dataset:
-    """Blank every pixel whose view of the ground was not clear. Lazy.
+    """Blank every unclear pixel. Lazy.
 
     Args:
         stack: Surface reflectance, unitless, float32, dims ``(time, y, x)``.

@@ -1,4 +1,4 @@
-"""Small pictures of a tile-month around its parcels: something to look at before reading numbers."""
+"""Preview pictures: small images of a tile-month around its parcels, for a first look before the numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 from mrv_assets.science.grid import Grid, Window
 
 MARGIN_PX = 24
+"""Margin around the parcels, pixels of the analysis grid."""
 SIDE_PX = 360
-"""Longest side of a picture."""
+"""Longest side of a picture, pixels."""
 
 _OUTSIDE = (228, 228, 228)
 _UNSEEN = (196, 104, 76)
 _SEEN = (92, 150, 104)
 _OUTLINE = (24, 24, 24)
-# NDVI from bare to dense, as six stops between 0 and 1.
+# Colours of NDVI from bare to dense, at six equal steps from 0 to 1.
 _RAMP = np.array(
     [(166, 97, 26), (223, 194, 125), (240, 234, 190), (166, 217, 106), (60, 150, 70), (0, 88, 40)], np.float64
 )
 
 
 Piece = tuple[int, int, NDArray[Any]]
-"""A block's share of a picture: row and column on the canvas, and the values."""
+"""A block's part of a picture: its row and column on the canvas, and its values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """The part of the analysis grid that is shown: the parcels and a margin, every ``stride``-th pixel."""
+    """The part of the analysis grid that a picture shows: the parcels with a margin, every ``stride``-th pixel."""
 
     grid: Grid
     window: Window
@@ -52,11 +53,11 @@ class Canvas:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of the picture before enlarging."""
+        """Height and width of the picture before it is enlarged."""
         return -(-self.window.height // self.stride), -(-self.window.width // self.stride)
 
     def piece(self, values: NDArray[np.generic], window: Window) -> Piece:
-        """A block's share of the picture: its place on the canvas and every ``stride``-th value."""
+        """A block's part of the picture: its row and column on the canvas, and every ``stride``-th value."""
         row, col = self._first(window.row, self.window.row), self._first(window.col, self.window.col)
         top = self.window.row + row * self.stride - window.row
         left = self.window.col + col * self.stride - window.col
@@ -74,7 +75,7 @@ class Canvas:
         return max(0, -(-(block - canvas) // self.stride))
 
     def paste(self, pieces: Iterable[Piece], fill: float = 0) -> NDArray[np.float32]:
-        """The picture's values from the pieces of its blocks; ``fill`` where no block is active."""
+        """The picture's values, put together from the pieces of its blocks; ``fill`` where no block is active."""
         out = np.full(self.shape, fill, np.float32)
         for row, col, values in pieces:
             out[row : row + values.shape[0], col : col + values.shape[1]] = values
@@ -95,13 +96,13 @@ def _outline(grid: Grid, window: Window, stride: int, parcels: NDArray[np.object
 
 
 def coverage_picture(values: NDArray[np.float32], canvas: Canvas) -> NDArray[np.uint8]:
-    """Green where the ground was seen at least once, brown where not; RGB, dims (y, x, 3)."""
+    """Picture of the coverage, RGB, dims (y, x, 3): green where the ground was seen at least once, brown where not."""
     palette = np.array([_OUTSIDE, _UNSEEN, _SEEN], np.uint8)
     return _finished(palette[values.astype(np.int64)], canvas)
 
 
 def index_picture(values: NDArray[np.float32], canvas: Canvas) -> NDArray[np.uint8]:
-    """An index between 0 (brown) and 1 (dark green); grey where missing; RGB, dims (y, x, 3)."""
+    """Picture of an index, RGB, dims (y, x, 3): brown at 0 to dark green at 1, grey where missing."""
     position = np.clip(np.nan_to_num(values, nan=0.0), 0, 1).astype(np.float64) * (len(_RAMP) - 1)
     low = np.minimum(position.astype(np.int64), len(_RAMP) - 2)
     share = (position - low)[..., np.newaxis]
@@ -111,7 +112,7 @@ def index_picture(values: NDArray[np.float32], canvas: Canvas) -> NDArray[np.uin
 
 
 def _finished(colours: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
-    """Outlines drawn, and small pictures enlarged by whole pixels."""
+    """The picture with the parcels' outlines, enlarged by whole pixels where it is small."""
     colours = np.where(canvas.outline[..., np.newaxis], np.array(_OUTLINE, np.uint8), colours)
     zoom = max(1, SIDE_PX // max(canvas.shape))
     return np.ascontiguousarray(colours.repeat(zoom, axis=0).repeat(zoom, axis=1))

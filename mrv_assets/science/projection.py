@@ -1,7 +1,7 @@
-"""From one CRS to another, by PROJ, in one thread of the process.
+"""Transformation of coordinates from one CRS to another, by PROJ, in one thread of the process.
 
-pyproj makes a transformer anew for every thread that uses it. Between some CRS that takes PROJ a tenth of a second, in
-which all other threads stand still; a stage has a dozen threads.
+pyproj creates a new transformer for every thread that uses it. For some pairs of CRS this takes PROJ a tenth of a
+second, in which all other threads stand still; a stage has a dozen threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,36 +13,38 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
-Places = tuple[NDArray[np.float64], NDArray[np.float64]]
+Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Eastward and northward coordinates, float64, of one shape."""
 
 
-def transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Places:
-    """Places in another CRS: (x, y) in either, longitude and latitude where it is geographic.
+def transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Coordinates:
+    """Coordinates in another CRS: (x, y) in both, longitude and latitude where the CRS is geographic.
 
     Args:
-        source: CRS of the places, as ``EPSG:nnnnn`` or WKT.
+        source: CRS of the given coordinates, as ``EPSG:nnnnn`` or WKT.
         target: CRS of the result.
         x: Eastward coordinates, any shape, units of the source.
         y: Northward coordinates, same shape.
 
     Returns:
-        Both, in the shape of ``x`` and the target's units; inf where the target has no such place.
+        Both coordinates, float64, in the shape of ``x`` and the target's units; inf where a point is outside the
+        target's domain.
 
     Raises:
-        ProjError: When PROJ knows no way; also for a CRS it does not know.
+        ProjError: When PROJ knows no transformation between the two; also for a CRS that it does not know.
     """
     return _thread().submit(_transformed, source, target, x, y).result()
 
 
 @lru_cache(maxsize=256)
 def knows_a_way(source: str, target: str) -> bool:
-    """Whether PROJ knows both CRS and a way from one to the other."""
+    """Whether PROJ knows both CRS and a transformation from one to the other."""
     return _thread().submit(_knows_a_way, source, target).result()
 
 
-def _transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Places:
-    places = _transformer(source, target).transform(np.asarray(x, np.float64), np.asarray(y, np.float64))
-    return np.asarray(places[0], np.float64), np.asarray(places[1], np.float64)
+def _transformed(source: str, target: str, x: ArrayLike, y: ArrayLike) -> Coordinates:
+    coordinates = _transformer(source, target).transform(np.asarray(x, np.float64), np.asarray(y, np.float64))
+    return np.asarray(coordinates[0], np.float64), np.asarray(coordinates[1], np.float64)
 
 
 def _knows_a_way(source: str, target: str) -> bool:
@@ -59,11 +61,11 @@ def _transformer(source: str, target: str) -> Transformer:
 
 
 _threads: dict[int | None, ThreadPoolExecutor] = {}
-"""By process: one that was forked has none of the threads there were."""
+"""The thread by process id: a forked process inherits none of its parent's threads."""
 
 
 def _thread() -> ThreadPoolExecutor:
-    """The thread of this process. Of two made at once one is kept; a thread starts with its first work."""
+    """The thread of this process. Where two are created at once, one is kept; a thread starts with its first work."""
     process = current_process().pid
-    found = _threads.get(process)
-    return found or _threads.setdefault(process, ThreadPoolExecutor(1, thread_name_prefix="mrv-proj"))
+    thread = _threads.get(process)
+    return thread or _threads.setdefault(process, ThreadPoolExecutor(1, thread_name_prefix="mrv-proj"))

@@ -1,4 +1,4 @@
-"""Stored numbers of one convention per mission, whatever convention a scene was published in."""
+"""Radiometry: published numbers brought to the one stored convention of their mission."""
 
 from typing import TypeVar
 
@@ -12,49 +12,50 @@ Bands = TypeVar("Bands", xr.DataArray, xr.Dataset)
 
 
 def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) -> NDArray[np.generic]:
-    """Digital numbers of a scene in its mission's stored convention. Done before resampling.
+    """Digital numbers of a scene in its mission's stored convention. Applied before resampling.
 
     Args:
         dn: Digital numbers as published, unsigned integers, any dims; ``radiometry.nodata`` is missing.
-        shift: What to add to a valid number; +1000 for a Sentinel-2 scene published with offset 0.
+        shift: Number added to every valid number; +1000 for a Sentinel-2 scene published with offset 0.
         radiometry: The mission's convention.
 
     Returns:
-        Same dims, ``radiometry.dtype``; missing stays missing, and what does not fit is ``radiometry.saturated``.
+        Same dims, ``radiometry.dtype``; missing numbers stay missing, and a number too large becomes
+        ``radiometry.saturated``.
     """
     stored = np.dtype(radiometry.dtype)
     if shift == 0:
         return dn.astype(stored, copy=False)
-    # Wide enough that 65535 + 1000 does not wrap.
+    # int32 is wide enough that 65535 + 1000 does not wrap.
     shifted = dn.astype(np.int32) + shift
-    # A valid pixel must not become nodata by arithmetic: the smallest valid number stands for "darker still".
+    # A valid pixel must not become nodata by arithmetic: the smallest valid number stands for anything darker.
     shifted = np.clip(shifted, radiometry.nodata + 1, radiometry.saturated)
-    # Too bright to store stays so, also where the shift goes down.
+    # A saturated pixel stays saturated, even where the shift is negative.
     shifted = np.where(dn == radiometry.saturated, radiometry.saturated, shifted)
     return np.where(dn == radiometry.nodata, radiometry.nodata, shifted).astype(stored)
 
 
 def power_of(pixels: NDArray[np.generic], nodata: float | None, radiometry: Power) -> NDArray[np.float32]:
-    """Backscatter of a scene in its mission's stored convention. Done before resampling.
+    """Backscatter of a scene in its mission's stored convention. Applied before resampling.
 
     Args:
         pixels: Linear power as published, float32, any dims.
-        nodata: What the scene's file states for missing; None: all that publishers use for it.
+        nodata: Nodata value that the scene's file states; None for all the values that publishers use.
         radiometry: The mission's convention.
 
     Returns:
-        Same dims, float32, NaN where missing: where a pixel is nodata, or no finite number.
+        Same dims, float32, NaN where a pixel is nodata or not a finite number.
     """
     values = pixels.astype(np.float32)
-    gone = ~np.isfinite(values)
+    unmeasured = ~np.isfinite(values)
     for number in radiometry.nodata if nodata is None else (nodata,):
-        gone |= values == np.float32(number)
-    values[gone] = np.nan
+        unmeasured |= values == np.float32(number)
+    values[unmeasured] = np.nan
     return values
 
 
 def missing(stored: NDArray[np.generic], radiometry: Radiometry) -> NDArray[np.bool_]:
-    """True where stored numbers, any dims, hold nothing that was measured."""
+    """True where stored numbers, any dims, hold no measurement."""
     match radiometry:
         case Reflectance(nodata=nodata):
             return np.asarray(stored == nodata)
@@ -70,9 +71,9 @@ def reflectance(dn: Bands, radiometry: Reflectance) -> Bands:
         radiometry: The mission's convention.
 
     Returns:
-        Unitless, float32, same dims and attributes; NaN at nodata. A saturated number is a value here (the
-        brightest there is): that it is unclear stands in ``unclear_flags``.
+        Unitless, float32, same dims and attributes; NaN at nodata. A saturated number is a value here, the
+        brightest possible; ``unclear_flags`` marks it as unclear.
     """
     value = dn.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset)
-    found = value.where(dn != radiometry.nodata)
-    return found.assign_attrs(dn.attrs)
+    valid = value.where(dn != radiometry.nodata)
+    return valid.assign_attrs(dn.attrs)

@@ -1,4 +1,4 @@
-"""Speckle: the grain of radar images, filtered where neighbours say that a pixel is no more than that."""
+"""Speckle: the noise of radar images, filtered where a pixel differs from its neighbours by no more than speckle."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from mrv_assets.science.jit import kernel
 
 RADIUS_PX = 3
-"""The window is 7 x 7 pixels of the analysis grid."""
+"""Radius of the filter's window, which is 7 x 7 pixels of the analysis grid."""
 
 
 def manifest(name: str, looks: float) -> dict[str, Any]:
-    """How a filter works, for the parameter manifest."""
+    """Description of a filter for the parameter manifest."""
     if name == "none":
         return {"filter": "none"}
     return {
@@ -26,19 +26,19 @@ def manifest(name: str, looks: float) -> dict[str, Any]:
 
 
 def lee(power: NDArray[np.float32], looks: float) -> NDArray[np.float32]:
-    """Filter speckle (Lee 1980): flat ground becomes its mean, edges and points stay.
+    """Filter speckle (Lee 1980): uniform ground becomes its mean, edges and bright points stay.
 
     Args:
         power: Backscatter, linear power, float32, dims (time, y, x), NaN where missing; padded by ``RADIUS_PX``
-            where there is ground to look at. Each observation is filtered alone.
-        looks: Equivalent number of looks: speckle's variance is the mean's square over it.
+            wherever the grid reaches so far. Each observation is filtered alone.
+        looks: Equivalent number of looks: the variance of speckle is the square of the mean divided by it.
 
     Returns:
-        Linear power, float32, same dims; right where the padding is right. Missing pixels take no part and stay
-        missing; at the array's edge the window is what is left of it.
+        Linear power, float32, same dims; correct where the padding is complete. Missing pixels are ignored and stay
+        missing; at the array's edge the window is cut off.
     """
     out = np.empty(power.shape, np.float32)
-    # C order and writeable, so that the kernel is compiled once.
+    # C order and writeable, so that the kernel is compiled only once.
     _lee(np.require(power, np.float32, ["C", "W"]), np.float64(1.0 / looks), RADIUS_PX, out)
     return out
 
@@ -55,7 +55,7 @@ def _lee(power: NDArray[np.float32], noise: float, radius: int, out: NDArray[np.
                     continue
                 top, bottom = max(i - radius, 0), min(i + radius + 1, height)
                 left, right = max(j - radius, 0), min(j + radius + 1, width)
-                # Sums of this window alone, in order: running ones would carry what lies outside it.
+                # Sums of this window alone, in order: running sums would carry rounding from pixels outside it.
                 n = 0
                 total = 0.0
                 for a in range(top, bottom):

@@ -1,9 +1,9 @@
 """Parcels to tiles: which Sentinel-2 tile owns a parcel, so that every parcel counts exactly once.
 
 A candidate is a tile whose 100 km square meets its own zone and latitude band; the name's formula alone would accept
-letters that no map has. Norway's and Svalbard's zones are those of MGRS, except that 31V reaches to 6 degrees east as
-well: Sentinel-2 has tiles there (31VEG) that MGRS gives to 32V. Which candidates are published is not derivable; a
-tile that is not has no scenes, and the programme can name another one.
+letters that do not occur on any map. Norway's and Svalbard's zones are those of MGRS, except that 31V reaches to
+6 degrees east as well: Sentinel-2 has tiles there (31VEG) that MGRS assigns to 32V. Which candidates are published
+cannot be derived; a tile that is not published has no scenes, and the programme can name another one.
 """
 
 import hashlib
@@ -24,9 +24,10 @@ from mrv_assets.science.projection import transformed
 
 WGS84 = "EPSG:4326"
 LONLAT_STEP = 1e-9
-"""Degrees, 0.1 mm. Computed longitudes and latitudes lie on this lattice: PROJ's last bits differ between CPUs."""
+"""Step of the lattice on which computed longitudes and latitudes lie, degrees (0.1 mm): PROJ's last bits differ
+between CPUs."""
 MIN_PART_M2 = 1.0
-"""Smaller pieces of a cut parcel are dropped: a hundredth of a pixel is no reason for a tile."""
+"""Smallest part of a cut parcel, m2. Smaller ones are dropped: a hundredth of a pixel does not justify a tile."""
 
 _SQUARE_M = 100_000
 _EDGE_STEP = 0.01
@@ -38,41 +39,42 @@ Shape = shapely.Polygon | shapely.MultiPolygon
 
 @dataclass(frozen=True, kw_only=True)
 class AssignedParcels:
-    """Parcels with their owners; the sequences run parallel, sorted by parcel id and tile."""
+    """Parcels with the tiles that own them, as parallel sequences sorted by parcel id and tile."""
 
     parcel_id: tuple[str, ...]
     tile: tuple[str, ...]
     part: tuple[str | None, ...]
-    """The tile, for a piece of a parcel that no tile contains whole; None for a whole parcel."""
+    """The tile, for a part of a parcel that no tile contains as a whole; None for a whole parcel."""
     geometry: Geometries
-    """Longitude and latitude, WGS84 degrees; of a part, the piece."""
+    """Longitude and latitude, WGS84 degrees; for a part of a parcel, the geometry of that part."""
     alternatives: tuple[tuple[str, ...], ...]
-    """Other tiles that contain the parcel, the next best first; none for a part."""
+    """Other tiles that contain the parcel, the next best first; empty for a part."""
 
 
 def assign_parcels(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> AssignedParcels:
-    """Give each parcel to one tile.
+    """Assign each parcel to one tile.
 
-    Of the candidates that contain a parcel in their own CRS, the one whose centre is nearest to the parcel's centroid
-    owns it; distances count in millimetres, ties go by name. A square that straddles two latitude bands has a
-    name in each; the band with the larger share comes first. A parcel that no candidate contains is cut along zones
-    and 100 km squares into parts. The result does not depend on the order of the parcels.
+    A parcel belongs to the candidate whose centre is nearest to the parcel's centroid, among the candidates that
+    contain it in their own CRS; distances are compared in millimetres, and ties are decided by name. A square that
+    straddles two latitude bands has a name in each; the band with the larger share comes first. A parcel that no
+    candidate contains is cut along zones and 100 km squares into parts. The result does not depend on the order of
+    the parcels.
 
     Args:
-        parcels: Columns ``parcel_id`` and ``geometry``: valid polygons in WGS84 degrees, those across the
-            antimeridian split there.
-        overrides: Parcel id to the tile that shall own it.
+        parcels: Columns ``parcel_id`` and ``geometry``: valid polygons in WGS84 degrees, split at the antimeridian
+            where they cross it.
+        overrides: The tile that has to own a parcel, by parcel id.
 
     Raises:
-        ProgramError: With every override that names no parcel, or a tile that does not contain it.
+        ProgramError: With every override that names an unknown parcel or a tile that does not contain the parcel.
     """
     parcels = parcels.sort_values("parcel_id", ignore_index=True)
     problems = tuple(override_problems(parcels, overrides))
     if problems:
         raise ProgramError("the programme's tiles", problems)
     rows: list[tuple[str, str, str | None, Shape, tuple[str, ...]]] = []
-    found = zip(parcels["parcel_id"], parcels.geometry, _containing(parcels), strict=True)
-    for parcel_id, geometry, names in found:
+    candidates = zip(parcels["parcel_id"], parcels.geometry, _containing(parcels), strict=True)
+    for parcel_id, geometry, names in candidates:
         owner = overrides.get(parcel_id, names[0] if names else None)
         if owner is None:
             rows += [(parcel_id, tile, tile, piece, ()) for tile, piece in _cut(geometry)]
@@ -88,23 +90,23 @@ def assign_parcels(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> A
 
 
 def override_problems(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> Iterator[Problem]:
-    """What is wrong with the programme's own choice of tiles: unknown parcels, tiles that do not contain them.
+    """Problems of the programme's own choice of tiles: unknown parcels, and tiles that do not contain their parcel.
 
     Args:
         parcels: As for ``assign_parcels``.
-        overrides: Parcel id to tile.
+        overrides: Tile by parcel id.
     """
     chosen = parcels[parcels["parcel_id"].isin(list(overrides))]
     known = dict(zip(chosen["parcel_id"], chosen.geometry, strict=True))
     for parcel_id, tile in sorted(overrides.items()):
         if parcel_id not in known:
-            reason, cure = "no parcel has this id", "Write the id as the parcels file has it, or remove the line"
+            reason, cure = "no parcel has this id", "Write the id as it is in the parcels file, or remove the line"
         elif not _contains(tile, known[parcel_id]):
-            one = chosen[chosen["parcel_id"] == parcel_id]
-            names = ", ".join(_containing(one)[0])
+            parcel = chosen[chosen["parcel_id"] == parcel_id]
+            names = ", ".join(_containing(parcel)[0])
             reason = f"this tile does not contain parcel {parcel_id}"
-            cure = f"Write one that does ({names}), or remove the line" if names else (
-                "No tile does: remove the line, and the parcel is cut into parts"
+            cure = f"Write a tile that contains it ({names}), or remove the line" if names else (
+                "No tile contains it: remove the line, and the parcel is cut into parts"
             )  # fmt: skip
         else:
             continue
@@ -112,10 +114,10 @@ def override_problems(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -
 
 
 def project(lonlat: Geometries, crs: str) -> Geometries:
-    """Polygons in longitude and latitude (WGS84 degrees) in a CRS in metres, vertex by vertex.
+    """Polygons in a CRS in metres, projected vertex by vertex from longitude and latitude (WGS84 degrees).
 
     Edges are not densified: the straight edge of a field of 2 km is off by less than a tenth of a metre at 60 degrees.
-    Vertices are rounded to 2^-16 m: PROJ's last bits differ between processors.
+    Vertices are rounded to 2^-16 m: PROJ's last bits differ between CPUs.
     """
     return _rounded(_transformed(lonlat, WGS84, crs))
 
@@ -126,29 +128,29 @@ def _rounded(geometries: Geometries) -> Geometries:
 
 
 def geom_sha256(lonlat: Shape) -> str:
-    """SHA-256 of a polygon's canonical WKB: the same however its rings are ordered, turned and started.
+    """SHA-256 of a polygon's canonical WKB, whatever the order, direction and first point of its rings; lower-case hex.
 
-    Little-endian ISO WKB, two dimensions, coordinates as given. Rings start at their least (x, y) without repeated
-    points, shells turn counter-clockwise and holes clockwise; holes, and polygons of a multipolygon, are sorted by
-    their coordinates. A multipolygon of one is a polygon.
+    The WKB is little-endian ISO WKB of two dimensions, with the coordinates as given. Rings start at their least (x, y)
+    and have no repeated points; shells run counter-clockwise and holes clockwise; holes, and the polygons of a
+    multipolygon, are sorted by their coordinates. A multipolygon of one polygon is written as a polygon.
     """
     polygons = sorted(
         (_canonical(part) for part in shapely.get_parts(lonlat)), key=lambda rings: [r.tolist() for r in rings]
     )
-    made = [shapely.Polygon(rings[0], rings[1:]) for rings in polygons]
-    geometry = made[0] if len(made) == 1 else shapely.MultiPolygon(made)
+    parts = [shapely.Polygon(rings[0], rings[1:]) for rings in polygons]
+    geometry = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
     wkb: bytes = shapely.to_wkb(geometry, byte_order=1, output_dimension=2, flavor="iso")
     return hashlib.sha256(wkb).hexdigest()
 
 
 def _canonical(polygon: shapely.Polygon) -> list[NDArray[np.float64]]:
-    """A polygon's rings, the shell first."""
+    """The canonical rings of a polygon, the shell first."""
     shell = _ring(polygon.exterior, ccw=True)
     return [shell, *sorted((_ring(hole, ccw=False) for hole in polygon.interiors), key=lambda ring: ring.tolist())]
 
 
 def _ring(ring: shapely.LinearRing, *, ccw: bool) -> NDArray[np.float64]:
-    # Adding zero makes -0.0 the same as 0.0.
+    # The addition of zero turns -0.0 into 0.0.
     points = shapely.get_coordinates(ring)[:-1] + 0.0
     points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
     if bool(shapely.is_ccw(ring)) is not ccw:
@@ -158,14 +160,14 @@ def _ring(ring: shapely.LinearRing, *, ccw: bool) -> NDArray[np.float64]:
 
 
 def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
-    """Per parcel the candidates that contain it, best first."""
+    """The candidates that contain each parcel, best first; one entry per parcel."""
     lonlat = np.asarray(parcels.geometry, dtype=object)
     frame = gpd.GeoDataFrame({"row": np.arange(len(lonlat))}, geometry=lonlat, crs=WGS84)
     tiles = _candidates(shapely.bounds(shapely.get_parts(lonlat)))
     near = _joined(frame, tiles)[["row", "tile", "epsg", "preferred"]]
-    # A tile across the antimeridian stands on both sides of the join.
+    # A tile across the antimeridian occurs on both sides of the join.
     near = near.drop_duplicates(["row", "tile"])
-    found: list[list[tuple[int, bool, str]]] = [[] for _ in lonlat]
+    candidates: list[list[tuple[int, bool, str]]] = [[] for _ in lonlat]
     for epsg, here in near.groupby("epsg"):
         rows, index = np.unique(here["row"].to_numpy(), return_inverse=True)
         projected = project(lonlat[rows], f"EPSG:{epsg}")
@@ -173,23 +175,23 @@ def _containing(parcels: gpd.GeoDataFrame) -> list[tuple[str, ...]]:
         boxes = np.array([_box(tile) for tile in here["tile"]])
         inside = _within(bounds[index], boxes)
         off = centres[index] - (boxes[:, :2] + boxes[:, 2:]) / 2
-        # To the millimetre: PROJ's last bits must not decide.
+        # Rounded to the millimetre, so that PROJ's last bits do not decide.
         distance = np.round(np.sqrt((off**2).sum(axis=1)) * 1000)
-        kept = zip(here["row"], distance, here["preferred"], here["tile"], inside, strict=True)
-        for row, far, preferred, tile, contained in kept:
+        pairs = zip(here["row"], distance, here["preferred"], here["tile"], inside, strict=True)
+        for row, far, preferred, tile, contained in pairs:
             if contained:
-                found[row].append((int(far), not preferred, tile))
-    return [tuple(tile for *_, tile in sorted(ranked)) for ranked in found]
+                candidates[row].append((int(far), not preferred, tile))
+    return [tuple(tile for *_, tile in sorted(ranked)) for ranked in candidates]
 
 
 def _joined(parcels: gpd.GeoDataFrame, tiles: gpd.GeoDataFrame) -> pd.DataFrame:
-    """Each parcel with each tile that it meets; many parcels in several threads."""
+    """A row for each pair of a parcel and a tile that meet; many parcels are joined in several threads."""
     joined: pd.DataFrame
     partitions = -(-len(parcels) // _PARTITION)
     if partitions < 2:
         joined = parcels.sjoin(tiles, predicate="intersects")
         return joined
-    # It takes a second to import, in every process.
+    # Imported only here: the import takes a second in every process.
     import dask_geopandas
     from dask.threaded import get as threads
 
@@ -208,7 +210,7 @@ def _contains(tile: str, lonlat: Shape) -> bool:
 
 
 def _within(bounds: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether bounds lie in boxes, row by row; coordinates PROJ cannot give are in none."""
+    """Whether bounds lie in boxes, row by row; False for coordinates that PROJ cannot compute."""
     inside = np.hstack([bounds[:, :2] >= boxes[:, :2], bounds[:, 2:] <= boxes[:, 2:], np.isfinite(bounds)])
     return np.asarray(inside.all(axis=1), bool)
 
@@ -220,14 +222,14 @@ def _box(tile: str) -> Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class _Squares:
-    """The 100 km squares of a zone that candidates stand for, with a row for each name; arrays run parallel."""
+    """The 100 km squares of a zone that candidate tiles stand for, as parallel arrays with an entry for each name."""
 
     east: NDArray[np.int64]
     north: NDArray[np.int64]
-    """Lower left corner; metres, north counted from the equator."""
+    """Lower left corner, UTM metres; north is counted from the equator."""
     band: NDArray[np.str_]
     preferred: NDArray[np.bool_]
-    """Whether this band has the largest share of the square."""
+    """True where this latitude band has the largest share of the square."""
     bounds: NDArray[np.float64]
     """Bounds of the tile's footprint, degrees, longitude from the zone's western edge."""
 
@@ -237,7 +239,7 @@ def _cells(zone: int, *, partition: bool = False) -> tuple[tuple[str, Bounds], .
 
     Args:
         zone: UTM zone.
-        partition: Zones do not overlap: 31V ends at 3 degrees east.
+        partition: Whether zones must not overlap: 31V then ends at 3 degrees east.
     """
     cells = []
     for index, band in enumerate(BANDS):
@@ -261,8 +263,8 @@ def _cells(zone: int, *, partition: bool = False) -> tuple[tuple[str, Bounds], .
 
 
 def _squares_near(zone: int, south: float, north: float) -> _Squares:
-    """The squares of a zone whose tiles may reach some latitudes, degrees; more than these come back, never fewer."""
-    # A degree of latitude is 110.5 to 111.7 km. Three squares more: tiles overlap, and parallels bend in a zone.
+    """The squares of a zone whose tiles may reach the given latitudes, degrees; there may be more, but never fewer."""
+    # A degree of latitude is 110.5 to 111.7 km. Three squares are added: tiles overlap, and parallels bend in a zone.
     rows = [latitude * squares for latitude in (south, north) for squares in (1.105, 1.117)]
     first, last = max(-94, math.floor(min(rows)) - 3), min(94, math.ceil(max(rows)) + 3)
     return _squares(_cells(zone), first, last)
@@ -270,7 +272,7 @@ def _squares_near(zone: int, south: float, north: float) -> _Squares:
 
 @cache
 def _squares(cells: tuple[tuple[str, Bounds], ...], first: int, last: int) -> _Squares:
-    """Rows of squares; all zones look alike from their western edge, but for Norway's and Svalbard's."""
+    """The squares of some rows; except for Norway's and Svalbard's, zones are alike from their western edge."""
     rows = np.arange(first, last + 1)
     east, north = (a.ravel() for a in np.meshgrid(np.arange(1, 9) * _SQUARE_M, rows * _SQUARE_M))
     shapes = _relative(east, north, _SQUARE_M)
@@ -278,7 +280,7 @@ def _squares(cells: tuple[tuple[str, Bounds], ...], first: int, last: int) -> _S
     boxes = _as_array([shapely.box(*bounds) for _, bounds in cells])
     cell, square = tree.query(boxes, predicate="intersects")
     share = shapely.area(shapely.intersection(shapes[square], boxes[cell]))
-    # Squares that only touch, as those on the other side of the equator do: less than about 100 m2.
+    # Squares that only touch, such as those on the other side of the equator, share less than about 100 m2.
     cell, square, share = (a[share > 1e-8] for a in (cell, square, share))
     largest = np.zeros(len(east))
     np.maximum.at(largest, square, share)
@@ -293,7 +295,7 @@ def _squares(cells: tuple[tuple[str, Bounds], ...], first: int, last: int) -> _S
 
 
 def _relative(west: NDArray[np.int64], south: NDArray[np.int64], size: int) -> Geometries:
-    """Squares of a UTM zone in degrees, longitude from the zone's western edge; edges have 16 points."""
+    """Squares of a UTM zone, degrees, longitude from the zone's western edge; each edge has 16 points."""
     along = np.linspace(0, size, 16, endpoint=False)
     start, end = np.zeros(16), np.full(16, float(size))
     dx = np.concatenate([along, end, size - along, start])
@@ -308,7 +310,7 @@ def _name(zone: int, band: str, east: int, north: int) -> str:
 
 
 def _candidates(bounds: NDArray[np.float64]) -> gpd.GeoDataFrame:
-    """Candidates near some bounds in degrees: tile, EPSG code, whether its name comes first, and its own bounds."""
+    """Candidates near the given bounds, degrees: tile, EPSG code, whether its name comes first, and its own bounds."""
     names: list[str] = []
     epsg: list[int] = []
     preferred: list[bool] = []
@@ -316,7 +318,7 @@ def _candidates(bounds: NDArray[np.float64]) -> gpd.GeoDataFrame:
     south, north = bounds[:, 1].min(), bounds[:, 3].max()
     for zone in _near_zones(bounds):
         squares = _squares_near(zone, south, north)
-        # A hundredth of a degree more than the footprint: its edges bend between points.
+        # The footprint grows by a hundredth of a degree, because its edges bend between points.
         own = squares.bounds + np.array([6 * zone - 186.01, -0.01, 6 * zone - 185.99, 0.01])
         for turn in (-360, 0, 360):
             here = own + np.array([turn, 0, turn, 0])
@@ -333,7 +335,7 @@ def _candidates(bounds: NDArray[np.float64]) -> gpd.GeoDataFrame:
 
 
 def _near_zones(bounds: NDArray[np.float64]) -> Sequence[int]:
-    """Zones whose tiles may reach some bounds: at 84 degrees a tile is wider than a zone."""
+    """Zones whose tiles may reach the given bounds, degrees: at 84 degrees a tile is wider than a zone."""
     near: set[int] = set()
     for west, east in np.unique(np.floor((bounds[:, [0, 2]] + 180) / 6).astype(int), axis=0):
         near.update((zone % 60) + 1 for zone in range(west - 2, east + 3))
@@ -341,7 +343,7 @@ def _near_zones(bounds: NDArray[np.float64]) -> Sequence[int]:
 
 
 def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
-    """A parcel too large for any tile in pieces, sorted by tile, each with its square's first name.
+    """The parts of a parcel that is too large for any tile, sorted by tile, each with its square's first name.
 
     Edges are densified to 0.01 degrees first, so that pieces cut in neighbouring zones meet.
     """
@@ -374,7 +376,7 @@ def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
 
 
 def _unprojected(plane: Shape, zone: int) -> Shape:
-    """A piece of a zone in northern UTM, back in degrees on the lattice; at 180 degrees it stays on its zone's side."""
+    """A shape in northern UTM, in degrees on the lattice; at 180 degrees it stays on its zone's side."""
     [lonlat] = _transformed(_as_array([plane]), f"EPSG:{32600 + zone}", WGS84)
     middle = 6 * zone - 183
 
@@ -382,19 +384,19 @@ def _unprojected(plane: Shape, zone: int) -> Shape:
         east = np.clip((points[:, 0] - middle + 180) % 360 - 180 + middle, -180, 180)
         return np.column_stack([east, points[:, 1]])
 
-    # Bent edges may touch after rounding.
+    # Bent edges may touch each other after rounding.
     lonlat = shapely.make_valid(shapely.transform(lonlat, on_this_side))
     return _polygons(shapely.set_precision(lonlat, LONLAT_STEP))
 
 
 def _east_of(zone: int, bounds: Bounds) -> Bounds:
-    """Bounds counted from a zone's western edge as longitudes."""
+    """Bounds in degrees, from bounds whose longitude is counted from a zone's western edge."""
     west, south, east, north = bounds
     return west + 6 * zone - 186, south, east + 6 * zone - 186, north
 
 
 def _polygons(geometry: shapely.Geometry) -> Shape:
-    """The areas of an intersection, without the points and lines where shapes only touch."""
+    """The polygons of an intersection, without the points and lines where shapes only touch."""
     parts = [part for part in shapely.get_parts(geometry) if isinstance(part, shapely.Polygon) and part.area > 0]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 

@@ -156,6 +156,9 @@ def test_an_edited_helper_in_another_file_changes_it() -> None:
         b"import mrv_assets.science.b",
         b"import mrv_assets.science.b as c",
         b"if TYPE_CHECKING: from mrv_assets.science.b import X",
+        b"try: pass\n    except ImportError: from mrv_assets.science import b",
+        b"match 1:\n        case 1: from mrv_assets.science import b",
+        b"with open(0): import mrv_assets.science.b",
     ],
 )
 def test_every_way_to_import_is_followed(statement: bytes) -> None:

@@ -260,7 +260,7 @@ def test_a_file_of_an_invented_size_is_refused_unread() -> None:
         reads.append((offset, length))
         return data[offset : offset + length].ljust(length, b"\0")
 
-    with pytest.raises(HeaderRefused, match="oversize: it is said to have 40000000000000 bytes"):
+    with pytest.raises(HeaderRefused, match="oversize: its stated size is 40000000000000 bytes"):
         read_header(read, 40_000_000_000_000)
     assert reads == []
     assert read_header(read, 16 << 30).grid == header_of(data).grid

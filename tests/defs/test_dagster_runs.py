@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import backfill_driver
 import dagster as dg
+import forked
 import pytest
-from demo_lake import TILE, Demo, a_deployment, a_program, dagster, decision, mrv, python, rows
+from demo_lake import TILE, Demo, a_deployment, a_program, dagster, decision, mrv, rows
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.lake.store import Lake
@@ -228,8 +230,7 @@ def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Backfilled:
     tiles = mrv("tiles", cwd=folder, **where)
     assert tiles.returncode == 0, tiles.stderr
     partitions = [f"{month}|{tile}" for month in MONTHS for tile in (TILE, FAR_TILE)]
-    driver = Path(__file__).parents[1] / "support" / "backfill_driver.py"
-    done = python(str(driver), ",".join(ASSETS), ",".join(partitions), cwd=folder, **where)
+    done = forked.run(backfill_driver.main, ",".join(ASSETS), ",".join(partitions), cwd=folder, **where)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     return Backfilled(home=home, lake=a_deployment(program).lake, answer=answer)

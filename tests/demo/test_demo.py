@@ -2,27 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from demo_lake import BIN, GOLDEN, MONTHS, TILE, Demo, decision, evidence, golden_of, mrv, rows
+from demo_lake import BIN, GOLDEN, MONTHS, TILE, Demo, decision, evidence, golden_of, rows
 
 from mrv_assets.audit.record import Partition
 
 REJECTED = ("2018-01", "2018-02", "2018-03", "2018-06", "2018-11", "2018-12")
-
-
-@pytest.fixture(scope="module")
-def again(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, dict[str, object]]:
-    """A copy of the demo after its command ran a second time, and what that answered as JSON."""
-    copy = Demo(folder=tmp_path_factory.mktemp("again") / "demo", page="", progress="")
-    shutil.copytree(demo.folder, copy.folder)
-    done = mrv("demo", "--into", str(copy.folder), "--json", cwd=copy.folder)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, object] = json.loads(done.stdout)
-    return copy, answer
 
 
 # --- the numbers --------------------------------------------------------------------------------------------------
@@ -100,9 +88,9 @@ def test_progress_goes_to_stderr(demo: Demo) -> None:
 # --- a second time ------------------------------------------------------------------------------------------------
 
 
-def test_a_second_demo_computes_nothing(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_a_second_demo_computes_nothing(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """Every month is reused, and the lake holds the same bytes under the same names; no run was added."""
-    copy, answer = again
+    copy, answer = demo_again
 
     assert (answer["partitions"], answer["reused"]) == (12, 12)
     assert evidence(copy.folder / "lake") == evidence(demo.folder / "lake")
@@ -110,9 +98,9 @@ def test_a_second_demo_computes_nothing(again: tuple[Demo, dict[str, object]], d
     assert runs[0] == runs[1]
 
 
-def test_a_second_demo_simulates_and_decides_nothing(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_a_second_demo_simulates_and_decides_nothing(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """The same scenes, keys, programme, decisions and picture; all four months are reused."""
-    copy, answer = again
+    copy, answer = demo_again
 
     simulated = answer["simulated"]
     assert isinstance(simulated, dict)
@@ -128,9 +116,9 @@ def test_a_second_demo_simulates_and_decides_nothing(again: tuple[Demo, dict[str
     assert of_both[0] == of_both[1]
 
 
-def test_the_json_answer_holds_what_the_page_shows(again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
+def test_the_json_answer_holds_what_the_page_shows(demo_again: tuple[Demo, dict[str, object]], demo: Demo) -> None:
     """One document: rows by parcel and month, and each month's decision with its audit hash."""
-    _, answer = again
+    _, answer = demo_again
 
     rows_, months = answer["rows"], answer["months"]
     assert isinstance(rows_, list)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from demo_driver import exit_code, make, run, server
+from demo_driver import exit_code, make, run
 from demo_lake import TILE, Demo, a_deployment, mrv, rows
+from forked import a_server
 
 from mrv_assets.cli.main import verbs
 from mrv_assets.demo.ground import APPROVED
@@ -40,7 +41,7 @@ def copy(demo: Demo, tmp_path: Path) -> Path:
 
 def test_a_folder_is_whole_or_not_there(demo: Demo, tmp_path: Path) -> None:
     """Killed -9 over the scenes, over the second key, and just before the folder gets its name; then made at last."""
-    folder, context = tmp_path / "simulated", server()
+    folder, context = tmp_path / "simulated", a_server()
 
     for before, part in ((40, "catalogue"), (2, ".pem"), (1, f"{tmp_path}/simulated")):
         assert exit_code(context, make, folder, before, part) == -9
@@ -58,7 +59,7 @@ def test_a_folder_is_whole_or_not_there(demo: Demo, tmp_path: Path) -> None:
 
 def test_nobody_decides_twice_and_what_was_decided_is_followed(demo: Demo, tmp_path: Path) -> None:
     """Killed -9 between the two decisions, and again when both are there and nothing has followed."""
-    folder, context = Path(shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")), server()
+    folder, context = Path(shutil.copytree(demo.folder / "simulated", tmp_path / "simulated")), a_server()
     decisions = folder / "lake" / "sentinel2" / "gated_tiles" / TILE / APPROVED.month / "decisions"
     shutil.rmtree(decisions)
 

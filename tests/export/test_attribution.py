@@ -48,7 +48,7 @@ def test_simulated_scenes_are_nobodys_data() -> None:
 @pytest.mark.parametrize("kind", ["cog", "geoparquet", "csv", "xlsx", "stac"])
 def test_every_file_says_it(kind: str, export: Export, tmp_path: Path) -> None:
     """In the list beside the files, and in each of them but a CSV, which has its words beside it."""
-    answer = export(kind, indices=["ndvi"])
+    answer = export(kind)
 
     folder = tmp_path / "out"
     assert answer["attributions"] == [COPERNICUS]

@@ -112,20 +112,19 @@ def test_parcels_in_degrees_have_the_tables_means(
 
     export("cog", month=PASSED, indices=["ndvi"], crs="EPSG:4326", resampling=resampling)
 
-    path = tmp_path / "out" / f"{TILE}_{PASSED}_ndvi.tif"
+    with rasterio.open(tmp_path / "out" / f"{TILE}_{PASSED}_ndvi.tif") as file:
+        values, x, y = file.read(1), *places(file)
     for parcel in PARCELS:
-        mean = mean_inside(path, parcel)
+        mean = mean_inside(values, x, y, parcel)
         if parcel == HIDDEN:
             assert np.isnan(mean)
         else:
             assert mean == pytest.approx(table[parcel]["ndvi_mean"], abs=2e-4)
 
 
-def mean_inside(path: Path, parcel: str) -> float:
+def mean_inside(values: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], parcel: str) -> float:
     """Mean of the pixels in degrees whose centre lies in a parcel."""
     box = PARCELS[parcel]
-    with rasterio.open(path) as file:
-        values, x, y = file.read(1), *places(file)
     row, col = (GRID.y0 - y) / 10, (x - GRID.x0) / 10
     inside = (row > box.row) & (row < box.row + box.height) & (col > box.col) & (col < box.col + box.width)
     assert inside.sum() > 50

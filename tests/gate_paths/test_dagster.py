@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import executor_driver
+import forked
 import pytest
 from block_scenes import TILE
-from demo_lake import REPOSITORY, dagster, evidence, mrv, python
+from demo_lake import dagster, evidence, mrv
 from shut_months import (
     GATED,
     IN_OPEN,
@@ -237,17 +239,15 @@ def test_a_run_executed_again_from_its_failure_lets_in_what_passed(
 
 # --- executors --------------------------------------------------------------------------------------------------------
 
-DRIVER = REPOSITORY / "tests" / "support" / "executor_driver.py"
-
 
 def by_executors(deployment: Deployment, month: str, *names: str) -> dict[str, Any]:
     """What each executor did with the gate and the product of a month."""
     home = deployment.program_path.parent / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    done = python(
-        str(DRIVER), month, *names, cwd=deployment.program_path.parent, DAGSTER_HOME=str(home), **where(deployment)
-    )
+    # Steps in processes of their own find the jobs by their module's name.
+    found = {"PYTHONPATH": str(Path(executor_driver.__file__).parent), "DAGSTER_HOME": str(home), **where(deployment)}
+    done = forked.run(executor_driver.main, month, *names, cwd=deployment.program_path.parent, **found)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

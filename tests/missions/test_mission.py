@@ -63,5 +63,5 @@ def test_a_description_is_plain_json_and_always_the_same() -> None:
 
 def test_what_missions_are_not_made_of_is_refused() -> None:
     """An object would be described by its address."""
-    with pytest.raises(TypeError, match="no part of a mission"):
+    with pytest.raises(TypeError, match="not part of a mission"):
         described(object())

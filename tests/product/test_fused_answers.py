@@ -10,8 +10,9 @@ import pytest
 import rasterio
 from demo_lake import REPOSITORY, python, rows, run_months
 from export_months import exported
-from fused_months import ORDER, PARTLY, a_changed, a_programme, product, some_scenes
+from fused_months import ORDER, PARTLY, a_changed, product, the_months
 from jsonschema import Draft202012Validator
+from once import Once
 from referencing import Registry, Resource
 from simulated_patches import TILE
 from stage_names import PRODUCT, STAGES
@@ -37,12 +38,9 @@ SCHEMAS = {path.name: json.loads(path.read_bytes()) for path in (REPOSITORY / "d
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A month that both optical missions see a part of, and the radar all."""
-    folder = tmp_path_factory.mktemp("month")
-    made = a_programme(folder / "programme", some_scenes(folder / "catalogue", (PARTLY,)))
-    run_months(made, [PARTLY])
-    return made
+def deployment(once: Once) -> Deployment:
+    """A month that both optical missions see a part of, and the radar all; among others."""
+    return the_months(once)
 
 
 def a_fused_parcel(deployment: Deployment) -> str:
@@ -127,7 +125,7 @@ def test_an_export_says_which_mission_each_pixel_is_from(deployment: Deployment,
     """The layer of sources is a file of its own, bit for bit, whose tags say what its numbers mean."""
     stored = deployment.lake.open(PRODUCT, TILE, PARTLY)["source"]
 
-    answer = exported(deployment, "cog", tmp_path / "out")
+    answer = exported(deployment, "cog", tmp_path / "out", month=PARTLY)
 
     [month] = answer["months"]
     assert (month["mission"], month["missions"]) == ("sentinel2", list(ORDER))

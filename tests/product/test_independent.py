@@ -16,7 +16,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-from demo_lake import CATALOGUE, MONTHS, a_deployment, a_program, decision, rows, run_months
+from demo_lake import CATALOGUE, MONTHS, Demo, a_deployment, a_program, decision, rows, run_months
 from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from rasterio.transform import array_bounds
 
 from mrv_assets.deployment import Deployment
 from mrv_assets.settings import DEMO_PROGRAM
+from mrv_assets.stages.materialize import Outcome
 
 MEANS_AGREE_WITHIN = 0.01
 NEAR_THRESHOLD = 0.05
@@ -125,10 +126,13 @@ def by_hand() -> dict[str, Independent]:
 
 
 @pytest.fixture(scope="module")
-def undilated(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The demo's programme without dilation, materialized."""
-    deployment = a_deployment(a_program(tmp_path_factory.mktemp("undilated"), gate={"dilation_px": 0}))
-    run_months(deployment, MONTHS)
+def undilated(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The demo's programme without dilation, materialized; raw and aligned tiles know of none, and are the demo's."""
+    folder = tmp_path_factory.mktemp("undilated")
+    lake = shutil.copytree(demo.folder / "lake", folder / "lake")
+    deployment = a_deployment(a_program(folder, gate={"dilation_px": 0}), lake)
+    done = run_months(deployment, MONTHS)
+    assert {one["sentinel2/masked_tiles"].outcome for one in done.values()} == {Outcome.COMPUTED}
     return deployment
 
 

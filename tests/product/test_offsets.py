@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, items_of, rows, run_months
+from demo_lake import TILE, a_copied_catalogue, a_deployment, a_program, items_of, rows, run_months, up_to
 from stage_names import STAGES
 
 from mrv_assets.audit.record import Partition
@@ -82,13 +82,17 @@ def mixed(path: Path, number: int) -> None:
     (old_baseline, stated, applied, by_baseline, as_published)[number](path, number)
 
 
-def a_month(folder: Path, publish: Published) -> Deployment:
-    """The demo's July from a catalogue whose items are published another way, with every asset materialized."""
+def published(folder: Path, publish: Published) -> Deployment:
+    """The demo's July from a catalogue whose items are published another way, not yet materialized."""
     catalogue = a_copied_catalogue(folder / "catalogue", [MONTH])
     for number, path in enumerate(items_of(catalogue, MONTH)):
         publish(path, number)
-    program = a_program(folder, catalog="catalogue", months={"start": MONTH, "end": MONTH})
-    deployment = a_deployment(program)
+    return a_deployment(a_program(folder, catalog="catalogue", months={"start": MONTH, "end": MONTH}))
+
+
+def a_month(folder: Path, publish: Published) -> Deployment:
+    """The same, with every asset materialized."""
+    deployment = published(folder, publish)
     run_months(deployment, [MONTH])
     return deployment
 
@@ -123,7 +127,7 @@ def parcels_of(month: xr.Dataset) -> xr.Dataset:
 
 def test_the_record_says_what_settled_each_offset(tmp_path: Path) -> None:
     """Scene by scene: the rule, and how far digital numbers were moved to the mission's convention."""
-    deployment = a_month(tmp_path, mixed)
+    deployment = up_to("raw_tiles", published(tmp_path, mixed))
 
     record = deployment.lake.current(Partition("sentinel2/raw_tiles", TILE, MONTH))
 
@@ -139,7 +143,9 @@ def test_the_record_says_what_settled_each_offset(tmp_path: Path) -> None:
 
 def test_an_offset_left_out_would_show(original: Deployment, tmp_path: Path) -> None:
     """The comparison has teeth: shifted pixels that claim offset 0 give other reflectance."""
-    deployment = a_month(tmp_path, lambda path, number: changed(path, added=ADDED, offset=0.0))
+    deployment = up_to(
+        "aligned_tiles", published(tmp_path, lambda path, number: changed(path, added=ADDED, offset=0.0))
+    )
 
     expected, found = (parcels_of(p.lake.open("sentinel2/aligned_tiles", TILE, MONTH)) for p in (original, deployment))
     np.testing.assert_allclose((found.red - expected.red).max(), 0.1, atol=1e-6)

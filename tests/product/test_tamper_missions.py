@@ -33,13 +33,13 @@ def lake(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "lake")
 
 
-Tamper = Callable[[Path], Path]
+Tamper = Callable[[Path], Path | list[Path]]
 """Changes a lake, and gives what it changed."""
 
 
-def flipped(asset: str, pattern: str) -> Tamper:
-    """Change one byte of the first file that a pattern finds."""
-    return lambda lake: flip(sorted(partition(lake, asset, MONTH).glob(pattern))[0])
+def flipped(*places: tuple[str, str]) -> Tamper:
+    """Change one byte of the first file that a pattern finds, in each of some assets; no two are the same."""
+    return lambda lake: [flip(sorted(partition(lake, asset, MONTH).glob(pattern))[0]) for asset, pattern in places]
 
 
 def removed(asset: str, pattern: str) -> Tamper:
@@ -87,8 +87,8 @@ RAW, GATED = f"{NOT_NEEDED}/raw_tiles", f"{NOT_NEEDED}/gated_tiles"
 KINDS = ("data/*/decision.json", "records/*", "heads/*", "requests/*", "runs/*")
 
 MATRIX: dict[str, Tamper] = {
-    **{f"byte flipped in {kind} of {NOT_NEEDED}/{stage}": flipped(f"{NOT_NEEDED}/{stage}", kind)
-       for stage in STAGES for kind in KINDS},
+    **{f"byte flipped in {kind} of each asset": flipped(*((f"{NOT_NEEDED}/{stage}", kind) for stage in STAGES))
+       for kind in KINDS},
     **{f"{kind} of {asset} removed": removed(asset, kind)
        for asset in (RAW, GATED) for kind in ("data/*", "records/*", "heads/*")},
     "a mission that was not needed has passed": decided_otherwise(GATED, status="PASSED"),
@@ -104,13 +104,15 @@ MATRIX: dict[str, Tamper] = {
     "a record that says it was evaluated": recorded_otherwise(
         GATED, lambda document: document["output"].update(status="PASSED", reasons=[])
     ),
-    "byte flipped in the substitute's band": flipped(f"{SUBSTITUTE}/raw_tiles", "data/*/*/nir08.tif"),
-    "byte flipped in the substitute's quality": flipped(f"{SUBSTITUTE}/aligned_tiles", "data/*/qa_pixel/c/0/*/*"),
-    "byte flipped in the substitute's flags": flipped(f"{SUBSTITUTE}/masked_tiles", "data/*/unclear_flags/c/0/*/*"),
-    "byte flipped in the substitute's index": flipped(f"{SUBSTITUTE}/indices", "data/*/ndvi/c/0/*/*"),
-    "byte flipped in the substitute's decision": flipped(f"{SUBSTITUTE}/gated_tiles", "data/*/decision.json"),
-    "byte flipped in the rejected decision": flipped("sentinel2/gated_tiles", "data/*/decision.json"),
-    "byte flipped in a raster of the month": flipped(PRODUCT, "data/*/rasters.zarr/ndvi/c/*/*"),
+    "byte flipped in band, quality, flags, index and decision of the substitute, and in what is beside it": flipped(
+        (f"{SUBSTITUTE}/raw_tiles", "data/*/*/nir08.tif"),
+        (f"{SUBSTITUTE}/aligned_tiles", "data/*/qa_pixel/c/0/*/*"),
+        (f"{SUBSTITUTE}/masked_tiles", "data/*/unclear_flags/c/0/*/*"),
+        (f"{SUBSTITUTE}/indices", "data/*/ndvi/c/0/*/*"),
+        (f"{SUBSTITUTE}/gated_tiles", "data/*/decision.json"),
+        ("sentinel2/gated_tiles", "data/*/decision.json"),
+        (PRODUCT, "data/*/rasters.zarr/ndvi/c/*/*"),
+    ),
     "the substitute's decision removed": removed(f"{SUBSTITUTE}/gated_tiles", "data/*"),
     "the substitute's record removed": removed(f"{SUBSTITUTE}/gated_tiles", "records/*"),
 }  # fmt: skip
@@ -118,12 +120,13 @@ MATRIX: dict[str, Tamper] = {
 
 @pytest.mark.parametrize("tamper", MATRIX.values(), ids=MATRIX)
 def test_it_is_found_and_named(tamper: Tamper, lake: Path) -> None:
-    """The object that was changed is named by a finding, with what was expected and a cure."""
+    """Each object that was changed is named by a finding, with what was expected and a cure."""
     changed = tamper(lake)
 
     found = findings(lake)
 
-    assert names(found, changed.relative_to(lake).as_posix())
+    for path in changed if isinstance(changed, list) else [changed]:
+        assert names(found, path.relative_to(lake).as_posix())
     assert all(one["expected"] != one["found"] and one["cure"] for one in found)
 
 

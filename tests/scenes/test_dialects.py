@@ -172,7 +172,6 @@ LANDSAT = Mission(
     },
     radiometry=Reflectance(scale=2.75e-5, offset=-0.2, nodata=0, saturated=65535),
     quality={"qa_pixel": BitQuality(names=("qa_pixel",), bits={3: Flag.CLOUD}, required=True)},
-    indices=("ndvi",),
     resolution_m=30,
 )
 """Landsat as data of a test: enough of it to find its bands."""

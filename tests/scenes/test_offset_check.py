@@ -103,8 +103,8 @@ def test_a_missing_band_or_few_pixels_say_nothing() -> None:
     few = look_of({name: dn[:999] for name, dn in FOREST.items()})
 
     assert (alone.look, few.look) == (Look.UNDECIDED, Look.UNDECIDED)
-    assert "no blue" in alone.shown
-    assert few.shown == "blue: 999 pixels; red: 999 pixels"
+    assert "no blue" in alone.text
+    assert few.text == "blue: 999 pixels; red: 999 pixels"
 
 
 def test_nodata_is_no_dark_ground() -> None:
@@ -131,7 +131,7 @@ def test_the_numbers_are_those_of_the_pixels() -> None:
     look = look_of({"blue": dn, "red": dn})
 
     assert look.look is Look.NOT_SHIFTED
-    assert look.shown == "; ".join(
+    assert look.text == "; ".join(
         f"{name}: 6.00% of 1000 pixels below DN 800, darkest 1% up to DN 109" for name in ("blue", "red")
     )
 

@@ -86,7 +86,7 @@ def test_every_pixel_that_was_seen_is_valid_or_counted_once(data: st.DataObject,
 
 def test_an_index_of_another_kind_of_mission_is_refused() -> None:
     """NDVI of power, or RVI of reflectance, would be a number of nothing."""
-    with pytest.raises(ValueError, match="ndvi is no index of a mission that measures Power"):
+    with pytest.raises(ValueError, match="ndvi is not an index of a mission that measures Power"):
         index_block("ndvi", {"nir": power(1.0), "red": power(1.0)}, flags(CLEAR), POWER)
-    with pytest.raises(ValueError, match="rvi is no index of a mission that measures Reflectance"):
+    with pytest.raises(ValueError, match="rvi is not an index of a mission that measures Reflectance"):
         index_block("rvi", {"vv": pixels([1]), "vh": pixels([1])}, flags(CLEAR), RADIOMETRY)

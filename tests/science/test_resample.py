@@ -556,7 +556,7 @@ def test_a_source_on_the_other_side_of_the_earth_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("window", "shape", "told"),
     [
-        (Window(0, 0, 150, 120), (149, 120), "not those of"),
+        (Window(0, 0, 150, 120), (149, 120), "do not fill"),
         (Window(1, 0, 119, 150), (119, 150), "source_window"),
         (Window(0, 0, 120, 149), (120, 149), "source_window"),
     ],

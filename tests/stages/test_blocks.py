@@ -8,6 +8,8 @@ from block_scenes import AROUND, CLOUD, CORNER, MONTH, SHADOW, TILE, Box, SceneS
 from demo_lake import evidence, rows, run_months
 from numpy.typing import NDArray
 
+from mrv_assets.deployment import Deployment
+
 ACROSS_FOUR = Box(row=CORNER - 6, col=CORNER - 10, height=16, width=16)
 ACROSS_TWO = Box(row=CORNER - 60, col=CORNER - 4, height=10, width=12)
 AT_THE_EDGE = Box(row=CORNER - 40, col=CORNER - 9, height=8, width=8)
@@ -33,17 +35,29 @@ def ndvi_of(dn: dict[str, NDArray[np.uint16]]) -> NDArray[np.float64]:
     return (nir - red) / (nir + red)
 
 
-@pytest.mark.parametrize("box", [ACROSS_FOUR, ACROSS_TWO])
-def test_a_parcel_across_blocks_has_the_mean_of_its_pixels(box: Box, tmp_path: Path) -> None:
-    """Two observations, a parcel over two or four blocks: mean and deviation over space are numpy's."""
-    looks = [rough(1), rough(2)]
-    scenes = [SceneSpec(id=f"s{n}", when=f"2018-07-{n + 10}T09:30:00Z", dn=dn) for n, dn in enumerate(looks)]
-    deployment = a_programme_of(tmp_path, scenes, {"p": box})
+LOOKS = (rough(1), rough(2))
 
+
+def across_blocks(folder: Path, workers: int) -> Deployment:
+    """Two observations of a parcel over four blocks and one over two; every asset materialized."""
+    scenes = [SceneSpec(id=f"s{n}", when=f"2018-07-{n + 10}T09:30:00Z", dn=dn) for n, dn in enumerate(LOOKS)]
+    deployment = a_programme_of(folder, scenes, {"four": ACROSS_FOUR, "two": ACROSS_TWO}, workers=workers)
     run_months(deployment, [MONTH])
+    return deployment
 
-    row = rows(deployment, MONTH)["p"]
-    monthly = np.mean([ndvi_of(dn)[box.slices(AROUND)] for dn in looks], axis=0)
+
+@pytest.fixture(scope="module")
+def by_one(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """They, worked on one block at a time. Nothing changes them."""
+    return across_blocks(tmp_path_factory.mktemp("one"), workers=1)
+
+
+@pytest.mark.parametrize(("name", "box"), [("four", ACROSS_FOUR), ("two", ACROSS_TWO)])
+def test_a_parcel_across_blocks_has_the_mean_of_its_pixels(name: str, box: Box, by_one: Deployment) -> None:
+    """Two observations, a parcel over two or four blocks: mean and deviation over space are numpy's."""
+    row = rows(by_one, MONTH)[name]
+
+    monthly = np.mean([ndvi_of(dn)[box.slices(AROUND)] for dn in LOOKS], axis=0)
     # Stored indices are rounded to 1e-4.
     assert row["ndvi_mean"] == pytest.approx(monthly.mean(), abs=1e-5)
     assert row["ndvi_std"] == pytest.approx(monthly.std(), abs=1e-5)
@@ -66,14 +80,23 @@ def test_a_parcel_elsewhere_changes_no_row(tmp_path: Path) -> None:
     assert rows(few, MONTH)["edge"] == rows(many, MONTH)["edge"]
 
 
+@pytest.fixture(scope="module")
+def folder_of_gaps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each gap has a programme, whose lake goes on from one dilation to the next."""
+    return tmp_path_factory.mktemp("gaps")
+
+
 @pytest.mark.parametrize(
     ("gap", "dilation_px", "seen"), [(2, 0, 8), (2, 3, 8), (2, 4, 7), (2, 10, 1), (2, 11, 0), (14, 16, 7), (16, 16, 8)]
 )
-def test_dilation_looks_into_blocks_that_are_not_active(gap: int, dilation_px: int, seen: int, tmp_path: Path) -> None:
+def test_dilation_looks_into_blocks_that_are_not_active(
+    gap: int, dilation_px: int, seen: int, folder_of_gaps: Path
+) -> None:
     """A shadow some pixels beyond a block's edge darkens the parcel's columns that are within the radius."""
     shadow = shaded(AROUND, (Box(row=CORNER - 80, col=CORNER + gap, height=80, width=40), SHADOW))
     gate = {"dilation_px": dilation_px, "min_coverage": 0.0}
-    deployment = a_programme_of(tmp_path, [SceneSpec(id="s", scl=shadow)], {"edge": AT_THE_EDGE}, gate=gate)
+    folder = folder_of_gaps / str(gap)
+    deployment = a_programme_of(folder, [SceneSpec(id="s", scl=shadow)], {"edge": AT_THE_EDGE}, gate=gate)
 
     run_months(deployment, [MONTH])
 
@@ -81,15 +104,9 @@ def test_dilation_looks_into_blocks_that_are_not_active(gap: int, dilation_px: i
     assert rows(deployment, MONTH)["edge"]["valid_fraction"] == pytest.approx(seen / AT_THE_EDGE.width)
 
 
-def test_any_number_of_workers_gives_the_same_lake(tmp_path: Path) -> None:
+def test_any_number_of_workers_gives_the_same_lake(by_one: Deployment, tmp_path: Path) -> None:
     """Four blocks, one at a time or two: the same bytes under the same names, runs aside."""
-    scenes = [SceneSpec(id=f"s{n}", when=f"2018-07-{n + 10}T09:30:00Z", dn=rough(n)) for n in range(2)]
-    boxes = {"four": ACROSS_FOUR, "two": ACROSS_TWO}
-    one = a_programme_of(tmp_path / "one", scenes, boxes)
-    two = a_programme_of(tmp_path / "two", scenes, boxes, workers=2)
+    by_two = across_blocks(tmp_path, workers=2)
 
-    for deployment in (one, two):
-        run_months(deployment, [MONTH])
-
-    assert len(one.plan(TILE, MONTH).at.active) == 4
-    assert evidence(one.lake_path) == evidence(two.lake_path)
+    assert len(by_one.plan(TILE, MONTH).at.active) == 4
+    assert evidence(by_one.lake_path) == evidence(by_two.lake_path)

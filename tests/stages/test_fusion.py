@@ -13,6 +13,7 @@ from fused_months import (
     ALONE,
     DARK,
     GROUND,
+    MONTHS,
     ORDER,
     PARTLY,
     SECOND,
@@ -25,8 +26,11 @@ from fused_months import (
     seen_by,
     some_scenes,
     statuses,
+    the_months,
+    the_scenes,
 )
 from numpy.typing import NDArray
+from once import Once
 from simulated_patches import TILE
 from stage_names import PRODUCT, STAGES
 from tampering import put
@@ -47,7 +51,6 @@ from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 
-MONTHS = (PARTLY, ALONE, SECOND, DARK)
 OPTICAL = ("ndvi", "evi", "nbr", "ndmi")
 RADAR = ("vh_vv", "rvi")
 WINDOW = (GROUND.rows, GROUND.cols)
@@ -56,16 +59,22 @@ S2, LANDSAT = 1, 2
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+def scenes(once: Once) -> Scenes:
     """Four months of three missions over forest."""
-    return some_scenes(tmp_path_factory.mktemp("scenes") / "catalogue", MONTHS)
+    return the_scenes(once)
 
 
 @pytest.fixture(scope="module")
-def ran(scenes: Scenes, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The months after all stages, with fusion."""
-    deployment = a_programme(tmp_path_factory.mktemp("ran") / "programme", scenes)
-    run_months(deployment, list(MONTHS))
+def ran(once: Once) -> Deployment:
+    """The months after all stages, with fusion. Nothing changes them."""
+    return the_months(once)
+
+
+@pytest.fixture(scope="module")
+def plain(ran: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A copy of which two months were run again without fusion."""
+    deployment = a_changed(ran, tmp_path_factory.mktemp("plain") / "programme", fusion=False)
+    run_months(deployment, [ALONE, PARTLY])
     return deployment
 
 
@@ -239,12 +248,8 @@ def test_two_rejected_missions_are_no_passing_one(ran: Deployment) -> None:
     assert ran.lake.current(Partition(PRODUCT, TILE, DARK)).output["fusion"] == {"sources": [], "beside": None}
 
 
-def test_without_the_option_nothing_is_fused(ran: Deployment, tmp_path: Path) -> None:
+def test_without_the_option_nothing_is_fused(ran: Deployment, plain: Deployment) -> None:
     """The same months without fusion: only the month's mission is needed, and its rows are what fusion leaves alone."""
-    plain = a_changed(ran, tmp_path / "plain", fusion=False)
-
-    run_months(plain, [ALONE, PARTLY])
-
     assert statuses(plain, PARTLY) == ["PASSED", "NOT_EVALUATED", "NOT_EVALUATED"]
     assert {row["value_status"] for row in rows(plain, ALONE).values()} <= {"ok", "below_coverage"}
     for name, row in rows(plain, ALONE).items():
@@ -358,10 +363,8 @@ def test_a_radar_gives_a_dark_month_where_it_may(ran: Deployment, tmp_path: Path
     assert all(row["rvi_mean"] is not None and row["ndvi_mean"] is None for row in found.values())
 
 
-def test_the_option_makes_excuses_stale(scenes: Scenes, tmp_path: Path) -> None:
+def test_the_option_makes_excuses_stale(plain: Deployment, tmp_path: Path) -> None:
     """Landsat was not needed without fusion; with it it is, whichever asset is materialized alone."""
-    plain = a_programme(tmp_path / "plain", scenes, fusion=False)
-    run_months(plain, [PARTLY])
     fused = a_changed(plain, tmp_path / "fused", fusion=True)
 
     with pytest.raises(StaleUpstream, match=r"landsat/gated_tiles.*another fusion"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from block_scenes import AROUND, CORNER, GRID, MONTH, TILE, Box, SceneSpec, parcels, publish
-from demo_lake import a_deployment, a_program, rows, run_months
+from demo_lake import a_deployment, a_program, rows, run_months, up_to
 from servers import Fault, RangeServer, range_server
 from stac_servers import rustac_server
 
@@ -136,14 +136,14 @@ def test_no_link_in_the_lake_has_its_token(deployment: Deployment) -> None:
 
 def test_faults_change_no_byte(deployment: Deployment, network: Network, tmp_path: Path) -> None:
     """With the first answer for every file spoilt, in one way or another: the same record as over a calm network."""
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
     stormy = replace(deployment, lake_path=tmp_path / "stormy")
     opening.forget_connections()
     faults = itertools.cycle(["reset", "truncate", "busy", "broken", "lying_length", "other_range", "truncated_chunks"])
     for name, fault in zip(network.files.contents, faults):
         network.files.fail(name, fault)
 
-    run_months(stormy, [MONTH])
+    up_to("raw_tiles", stormy)
 
     asked = {name: len(network.files.asked(name)) for name in network.files.contents if name[0] in "01"}
     assert min(asked.values()) >= 3
@@ -154,12 +154,12 @@ def test_a_run_that_failed_is_taken_up_where_it_stopped(deployment: Deployment, 
     """One file is gone: the error names it. Put back, only what is missing is read again."""
     gone = network.files.contents.pop("1/swir22.tif")
     with pytest.raises(SceneReadError, match=r"last.*swir22.*127\.0\.0\.1") as error:
-        run_months(deployment, [MONTH])
+        up_to("raw_tiles", deployment)
     network.files.contents["1/swir22.tif"] = gone
     opening.forget_connections()
     before = len(network.files.log)
 
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
 
     assert SECRET not in str(error.value)
     # Tiles lie behind the header; the small files of the test are a header and little more.
@@ -183,7 +183,7 @@ def test_full_integrity_compares_each_file_with_its_checksum(network: Network, t
             program.read_text().replace("collection: sentinel-2", "collection: sentinel-2\n    integrity: full")
         )
 
-        run_months(deployment, [MONTH])
+        up_to("raw_tiles", deployment)
 
     refused = raw(deployment).output["refused"]
     assert [(one["id"], one["code"]) for one in refused] == ([] if right else [("first", "checksum_mismatch")])
@@ -218,7 +218,7 @@ def test_full_integrity_is_of_the_bytes_that_are_stored(checked: Deployment, net
     network.files.always["0/red.tif"] = Fault(kind="lies_inside")
     published = network.files.contents["0/red.tif"].data
 
-    run_months(checked, [MONTH])
+    up_to("raw_tiles", checked)
 
     red = bands(checked)["first", "red"]
     assert len(published) > 16_384
@@ -237,7 +237,7 @@ def test_full_integrity_is_of_the_header_too(checked: Deployment, network: Netwo
     headers = {"ETag": str(content.etag), "Content-Range": f"bytes 0-16383/{len(content.data)}"}
     network.files.fail("0/red.tif", Fault(kind="status", status=206, headers=headers, body=moved))
 
-    run_months(checked, [MONTH])
+    up_to("raw_tiles", checked)
 
     [refused] = raw(checked).output["refused"]
     assert moved != content.data[:16_384]
@@ -253,7 +253,7 @@ def test_a_link_to_a_host_nobody_named_is_not_followed(network: Network, tmp_pat
     with rustac_server(tmp_path / "api", items) as root:
         deployment = a_programme(tmp_path / "network", root)
 
-        run_months(deployment, [MONTH])
+        up_to("raw_tiles", deployment)
 
     [refused] = raw(deployment).output["refused"]
     assert (refused["id"], refused["code"]) == ("first", "host_refused")
@@ -272,7 +272,7 @@ def test_a_stalled_file_is_read_again(deployment: Deployment, network: Network) 
     """A connection that falls silent is given up, and another brings the rest."""
     network.files.fail("0/red.tif", Fault(kind="reset", after=100))
 
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
 
     assert len(network.files.asked("0/red.tif")) >= 2
     assert ("first", "red") in bands(deployment)
@@ -283,7 +283,7 @@ def test_a_page_instead_of_a_file_is_asked_for_again(deployment: Deployment, net
     """It is of the server, as an error is, and no scene is refused for it."""
     network.files.fail("0/red.tif", Fault(kind="status", status=200, body=body))
 
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
 
     assert raw(deployment).output["refused"] == []
     assert ("first", "red") in bands(deployment)
@@ -310,7 +310,7 @@ def test_a_page_that_stays_fails_the_month(deployment: Deployment, network: Netw
     assert "after 3 attempts" in str(error.value)
     assert deployment.lake.head(Partition("sentinel2/raw_tiles", TILE, MONTH)) is None
     network.files.always.clear()
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
     assert {scene for scene, _ in bands(deployment)} == {"first", "last"}
 
 
@@ -321,7 +321,7 @@ def test_a_host_that_is_named_later_makes_another_request(network: Network, tmp_
     (tmp_path / "api").mkdir()
     with rustac_server(tmp_path / "api", items) as root:
         deployment = a_programme(tmp_path / "network", root)
-        run_months(deployment, [MONTH])
+        up_to("raw_tiles", deployment)
         named = replace(deployment, hosts=("data.example.org",))
 
         same, other = (one.plan(TILE, MONTH, SENTINEL2, RunOptions(known_only=True)) for one in (deployment, named))
@@ -357,16 +357,16 @@ def test_a_refused_scene_comes_back_by_force(
     first = raw(deployment)
     wrong(network.files, whole, 20)
     opening.forget_connections()
-    run_with_force(deployment)
+    by_force(deployment)
     second = raw(deployment)
     network.files.always.clear()
     network.files.put("0/red.tif", whole)
     opening.forget_connections()
 
-    ordinary = run_months(deployment, [MONTH])[MONTH]["sentinel2/raw_tiles"]
-    forced = run_with_force(deployment)["sentinel2/raw_tiles"]
+    ordinary = deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, SENTINEL2))
+    forced = by_force(deployment)
     after = run_months(deployment, [MONTH])[MONTH]["sentinel2/raw_tiles"]
-    again = run_with_force(deployment)["sentinel2/raw_tiles"]
+    again = by_force(deployment)
 
     [refused] = first.output["refused"]
     assert (refused["id"], refused["code"]) == ("first", code)
@@ -390,15 +390,15 @@ def test_nothing_else_may_change_when_a_scene_comes_back(deployment: Deployment,
     """Other pixels of a scene that was read before are no reopening: the request gave another output."""
     whole = network.files.contents["0/red.tif"].data
     cut_short(network.files, whole, 10)
-    run_months(deployment, [MONTH])
+    up_to("raw_tiles", deployment)
     network.files.put("0/red.tif", whole)
     network.files.put("1/red.tif", network.files.contents["1/blue.tif"].data)
     opening.forget_connections()
 
     with pytest.raises(NotReproducible, match="raw_tiles"):
-        run_with_force(deployment)
+        by_force(deployment)
 
 
-def run_with_force(deployment: Deployment) -> dict[str, Materialized]:
-    """Every stage of the month, known or not."""
-    return dict(deployment.run(TILE, MONTH, force=True))
+def by_force(deployment: Deployment) -> Materialized:
+    """The month's raw tiles, known or not."""
+    return deployment.materialize("raw_tiles", deployment.plan(TILE, MONTH, SENTINEL2, RunOptions(force=True)))

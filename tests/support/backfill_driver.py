@@ -1,6 +1,7 @@
 """A backfill without daemon and UI: launched as the UI does, run by the daemon's own loop, its runs in this process.
 
-``python backfill_driver.py ASSET,... PARTITION,...`` with DAGSTER_HOME and MRV_PROGRAM set; prints one JSON document.
+``forked.run(backfill_driver.main, "ASSET,...", "PARTITION,...")`` with DAGSTER_HOME and MRV_PROGRAM set; prints one
+JSON document.
 A process of its own, since Dagster's loops leave warnings behind that the tests would take for ours.
 """
 
@@ -52,5 +53,6 @@ def backfill(assets: list[str], partitions: list[str]) -> dict[str, object]:
         }
 
 
-if __name__ == "__main__":
-    print(json.dumps(backfill(sys.argv[1].split(","), sys.argv[2].split(","))))
+def main(assets: str, partitions: str) -> None:
+    """Run a backfill of some assets and partitions, each a list with commas."""
+    print(json.dumps(backfill(assets.split(","), partitions.split(","))))

@@ -1,7 +1,6 @@
 """The simulated part of `mrv demo` in processes that kill themselves -9 before a step that gives something a name."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,14 +15,6 @@ from mrv_assets.demo.run import run_simulated
 from mrv_assets.settings import demo_settings, simulated_settings
 
 STEPS = ("os.rename", "os.link", "os.mkdir")
-
-
-def server() -> ForkServerContext:
-    """A server that has imported everything and forks a process a run: killing one costs no imports."""
-    context = multiprocessing.get_context("forkserver")
-    stages = ["raw_tiles", "aligned_tiles", "masked_tiles", "indices", "gated_tiles", "monthly_proxies"]
-    context.set_forkserver_preload([__name__, *(f"mrv_assets.stages.{stage}" for stage in stages)])
-    return context
 
 
 def make(folder: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import forked
 import yaml
+from stage_names import STAGES
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
@@ -93,8 +94,15 @@ def installed_mrv(*arguments: str, cwd: Path, **environment: str) -> subprocess.
 
 
 def dagster(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Dagster's own command as a user does."""
-    return _run([str(BIN / "dagster"), *arguments], cwd, environment)
+    """Run what Dagster's own command runs, in a process of its own; the README's test runs the installed one."""
+    return forked.run(_dagster, *arguments, cwd=cwd, **environment)
+
+
+def _dagster(*arguments: str) -> None:
+    from dagster._cli import main
+
+    sys.argv = ["dagster", *arguments]
+    main()
 
 
 def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -147,6 +155,13 @@ def a_deployment(program: Path, lake: Path | None = None, workers: int = 1) -> D
 def run_months(deployment: Deployment, months: Sequence[str], tile: str = TILE) -> dict[str, dict[str, Materialized]]:
     """Every stage of some months, without Dagster; by month and asset."""
     return {month: dict(deployment.run(tile, month)) for month in months}
+
+
+def up_to(stage: str, deployment: Deployment) -> Deployment:
+    """A programme of one month and one mission with its assets up to a stage in the lake, and nothing behind them."""
+    for name in STAGES[: STAGES.index(stage) + 1]:
+        deployment.materialize(name, deployment.plan(deployment.tiles[0], deployment.months[0], deployment.missions[0]))
+    return deployment
 
 
 def run_months_in_process(

@@ -1,14 +1,14 @@
 """The last two assets of a tile and month by one executor after another, as a deployment that changed it would.
 
-``python executor_driver.py MONTH EXECUTOR...`` with DAGSTER_HOME, MRV_PROGRAM and MRV_LAKE set; prints one JSON
-document: of each executor's run its status, the assets that were materialized, and what the steps that failed said. A
-process of its own, since executors start others, and leave warnings behind that the tests would take for ours.
+``forked.run(executor_driver.main, MONTH, EXECUTOR, ...)`` with DAGSTER_HOME, MRV_PROGRAM and MRV_LAKE set, and this
+folder in PYTHONPATH; prints one JSON document: of each executor's run its status, the assets that were materialized,
+and what the steps that failed said. A process of its own, since executors start others, and leave warnings behind that
+the tests would take for ours.
 """
 
 import json
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,34 +53,43 @@ def blocks_on_a_cluster() -> dg.JobDefinition:
 
 
 JOBS = {job.__name__: job for job in (in_process, multiprocess, dask, blocks_on_a_cluster)}
-CONFIG: dict[str, Any] = {"dask": {"execution": {"config": {"cluster": {"local": LOCAL}}}}}
 
 
 @contextmanager
-def _environment(name: str) -> Iterator[None]:
-    if name != "blocks_on_a_cluster":
-        yield
+def _cluster(names: Sequence[str]) -> Iterator[str]:
+    """A cluster of one worker process where an executor needs one, the same for all; gives its address."""
+    if not {"dask", "blocks_on_a_cluster"} & set(names):
+        yield ""
         return
     from distributed import LocalCluster
 
     with LocalCluster(**LOCAL) as cluster:
-        os.environ["MRV_DASK_ADDRESS"] = cluster.scheduler_address
-        assert MrvResource.of(current()).dask_address == cluster.scheduler_address
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def _environment(name: str, address: str) -> Iterator[None]:
+    if name != "blocks_on_a_cluster":
         yield
+        return
+    os.environ["MRV_DASK_ADDRESS"] = address
+    assert MrvResource.of(current()).dask_address == address
+    yield
     del os.environ["MRV_DASK_ADDRESS"]
 
 
-def run(name: str, tile: str, month: str, instance: dg.DagsterInstance) -> dict[str, Any]:
+def run(name: str, address: str, tile: str, month: str, instance: dg.DagsterInstance) -> dict[str, Any]:
     """Run the last two assets by one executor, computing what is known too."""
+    config = {"execution": {"config": {"cluster": {"existing": {"address": address}}}}} if name == "dask" else {}
     key = partition_key(tile, month)
     tags = {"dagster/partition": str(key), f"dagster/partition/{MONTH}": month, f"dagster/partition/{TILE}": tile}
     with (
-        _environment(name),
+        _environment(name, address),
         dg.execute_job(
             dg.reconstructable(JOBS[name]),
             instance=instance,
             tags={**tags, FORCE_TAG: "true"},
-            run_config=CONFIG.get(name, {}),
+            run_config=config,
         ) as result,
     ):
         events = list(result.all_events)
@@ -99,16 +108,11 @@ def run(name: str, tile: str, month: str, instance: dg.DagsterInstance) -> dict[
         }
 
 
-def main() -> None:
-    """Run the command."""
-    month, *names = sys.argv[1:]
+def main(month: str, *names: str) -> None:
+    """Run the last two assets of a month by some executors, one after another."""
     deployment = MrvResource.of(current()).deployment()
     (tile,) = deployment.tiles
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, _cluster(names) as address:
         register_tiles(instance, deployment.program, deployment.tiles)
-        answer = {name: run(name, tile, month, instance) for name in names}
+        answer = {name: run(name, address, tile, month, instance) for name in names}
     print(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 PRELOADED = (
-    "garbage",
+    *("garbage", "unsynced"),
     *(f"mrv_assets.{name}" for name in ("cli.main", "deployment", "programme.parcels", "stac.open", "lake.view")),
     *(
         f"mrv_assets.reports.{name}"
@@ -30,7 +30,9 @@ PRELOADED = (
     *(f"dagster._core.execution.{name}" for name in ("api", "asset_backfill", "execute_in_process")),
     *(f"dagster._core.{name}" for name in ("instance.factory", "storage.sqlite_storage", "workspace.context")),
     *("dagster._core.storage.local_compute_log_manager", "dagster._grpc.impl", "dagster._scheduler.scheduler"),
-    *("dagster._daemon.controller", "demo_lake", "export_months", "racing", "watched_mrv", "forked_ready"),
+    *("dagster._daemon.controller", "PIL.PngImagePlugin", "upath.implementations.local", "mrv_assets.defs.metadata"),
+    *("multiprocessing.dummy", "pyarrow.dataset", "pyarrow.pandas_compat", "pystac.extensions.ext"),
+    *("demo_lake", "demo_driver", "export_months", "racing", "watched_mrv", "forked_ready"),
 )
 """What processes import, with all that it rests on; anything else is imported by each that needs it."""
 TIMEOUT_S = 300

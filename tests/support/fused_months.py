@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 import zarr
-from demo_lake import a_deployment, a_program
+from demo_lake import a_deployment, a_program, run_months
 from numpy.typing import NDArray
+from once import Once
 from simulated_patches import COLLECTIONS, TILE, a_patch, asking
 
 from mrv_assets.audit.record import Partition, Record
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 
 PARTLY, ALONE, SECOND, DARK = "2023-06", "2023-07", "2023-08", "2023-09"
 """Both optical missions see a part; Landsat hardly anything; Sentinel-2 nothing; none but the radar anything."""
+MONTHS = (PARTLY, ALONE, SECOND, DARK)
 ORDER = ("sentinel2", "landsat", "sentinel1")
 MIN_COVERAGE = 0.3
 GROUND = Window(4970, 5200, 256, 256)
@@ -46,9 +48,29 @@ class Scenes:
 
 def some_scenes(folder: Path, months: tuple[str, ...], **changed: Any) -> Scenes:
     """Months of three missions over four parcels of forest."""
+    scenes = _unpublished(folder, months, **changed)
+    simulate(folder, scenes.archive)
+    return scenes
+
+
+def _unpublished(folder: Path, months: tuple[str, ...], **changed: Any) -> Scenes:
     archive, parcels = asking(a_patch(months=months, window=GROUND, **{"observers": OBSERVERS, **changed}))
-    simulate(folder, archive)
     return Scenes(catalogue=folder, archive=archive, parcels=parcels)
+
+
+def the_scenes(once: Once) -> Scenes:
+    """All four months, published once a session."""
+    catalogue = once("fused-scenes", lambda folder: some_scenes(folder / "catalogue", MONTHS)) / "catalogue"
+    return _unpublished(catalogue, MONTHS)
+
+
+def the_months(once: Once) -> Deployment:
+    """All four months after all stages, with fusion, run once a session; to be copied by who changes them."""
+
+    def run(folder: Path) -> None:
+        run_months(a_programme(folder / "programme", the_scenes(once)), MONTHS)
+
+    return a_deployment(once("fused", run) / "programme" / "program.yaml")
 
 
 def a_programme(folder: Path, scenes: Scenes, order: tuple[str, ...] = ORDER, **changed: Any) -> Deployment:
