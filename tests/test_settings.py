@@ -120,10 +120,10 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     [
         ("MRV_LAKE", "s3://bucket/lake", "lakes on S3 are not supported yet"),
         ("MRV_LAKE", "https://example.org/lake", "a lake is a folder"),
-        ("MRV_WORKERS", "0", "no number of threads"),
-        ("MRV_WORKERS", "-2", "no number of threads"),
-        ("MRV_WORKERS", "many", "no number of threads"),
-        ("MRV_WORKERS", "1.5", "no number of threads"),
+        ("MRV_WORKERS", "0", "not a number of threads"),
+        ("MRV_WORKERS", "-2", "not a number of threads"),
+        ("MRV_WORKERS", "many", "not a number of threads"),
+        ("MRV_WORKERS", "1.5", "not a number of threads"),
         ("DAGSTER_HOME", "dagster", "absolute path"),
     ],
 )
@@ -270,7 +270,7 @@ def test_hosts_are_named_with_commas_between(tmp_path: Path) -> None:
 )
 def test_what_is_no_host_name_is_refused(tmp_path: Path, host: str) -> None:
     """One star would allow all of the internet, and an address is not a name."""
-    with pytest.raises(SettingError, match="no host name"):
+    with pytest.raises(SettingError, match="not a host name"):
         current({"MRV_ALLOW_HOSTS": host}, tmp_path)
 
 
