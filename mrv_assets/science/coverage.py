@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Coverage:
     """One block's part of the coverage of parcels; the sum over all blocks, in their order, is the whole coverage."""
 
     total: NDArray[np.float64]
@@ -20,22 +20,22 @@ class Seen:
     per_observation: NDArray[np.float64]
     """Pixels of each parcel that each observation saw; float64, (parcel, time)."""
 
-    def __add__(self, other: "Seen") -> "Seen":
-        return Seen(
+    def __add__(self, other: "Coverage") -> "Coverage":
+        return Coverage(
             total=self.total + other.total,
             clear=self.clear + other.clear,
             per_observation=self.per_observation + other.per_observation,
         )
 
 
-def seen(
+def parcel_coverage(
     clear: NDArray[np.bool_],
     parcel: NDArray[np.integer],
     row: NDArray[np.integer],
     col: NDArray[np.integer],
     fraction: NDArray[np.floating],
     parcels: int,
-) -> Seen:
+) -> Coverage:
     """Measure the coverage of parcels in one block.
 
     Args:
@@ -48,7 +48,7 @@ def seen(
     """
     weight = fraction.astype(np.float64)
     looks = clear[:, row, col]
-    return Seen(
+    return Coverage(
         # bincount adds in the order of its input, which is fixed.
         total=np.bincount(parcel, weight, parcels).astype(np.float64),
         clear=np.bincount(parcel, weight * looks.any(axis=0), parcels).astype(np.float64),

@@ -15,7 +15,7 @@ from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, observations_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.blocks import Block, block_window
-from mrv_assets.science.coverage import Seen, fraction_of, max_gap_days, seen
+from mrv_assets.science.coverage import Coverage, fraction_of, max_gap_days, parcel_coverage
 from mrv_assets.science.gate import reaches, tile_decision
 from mrv_assets.science.grid import Grid
 from mrv_assets.science.preview import Canvas, Piece, coverage_picture
@@ -92,7 +92,7 @@ class _Job:
     canvas: Canvas
 
 
-_Measured = tuple[Seen, int, Piece]
+_Measured = tuple[Coverage, int, Piece]
 """One block's part of the coverage, its number of pixels seen at least once, and its piece of the picture."""
 
 
@@ -111,7 +111,7 @@ def _measure_block(job: _Job, refused: tuple[int, ...], block: Block) -> _Measur
     clear = job.masked.read(UNCLEAR.name, window) == 0
     clear[list(refused)] = False
     shares = coverage_fractions(job.grid, window, job.geometries)
-    part = seen(
+    part = parcel_coverage(
         clear,
         shares.parcel,
         shares.row - window.row,
@@ -195,7 +195,7 @@ def _observations(
     ]
 
 
-def _parcel(job: _Job, whole: Seen, parcel: int, times_us: list[int]) -> Json:
+def _parcel(job: _Job, whole: Coverage, parcel: int, times_us: list[int]) -> Json:
     fraction = fraction_of(float(whole.clear[parcel]), float(whole.total[parcel]))
     looks = [t for t, pixels in zip(times_us, whole.per_observation[parcel], strict=True) if pixels > 0]
     parcel_id, part = job.parcels[parcel]

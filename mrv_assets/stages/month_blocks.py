@@ -13,7 +13,7 @@ from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.composite import clear_observations, composite
-from mrv_assets.science.coverage import Seen, seen
+from mrv_assets.science.coverage import Coverage, parcel_coverage
 from mrv_assets.science.fusion import NONE, first_seen, taken
 from mrv_assets.science.grid import Window
 from mrv_assets.science.preview import Canvas, Piece
@@ -90,9 +90,9 @@ class MonthJob:
 class Fused:
     """One block's part of the coverage of the parcels and, last, their union, by the missions together."""
 
-    given: Seen
+    given: Coverage
     """Pixels by source: missions stand in the place of observations."""
-    looks: tuple[Seen, ...]
+    looks: tuple[Coverage, ...]
     """Coverage by observation, one entry per source mission."""
 
     def __add__(self, other: "Fused") -> "Fused":
@@ -181,7 +181,7 @@ def _seen(
 ) -> Fused:
     from_each = np.stack([source == opened.number for opened in job.missions.sources])
     given, *looks = (
-        seen(clear, shares.parcel, *at, shares.fraction, len(job.geometries))
+        parcel_coverage(clear, shares.parcel, *at, shares.fraction, len(job.geometries))
         for clear in (from_each, *(mission_flags == 0 for mission_flags in flags))
     )
     return Fused(given=given, looks=tuple(looks))

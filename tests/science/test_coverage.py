@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mrv_assets.science.coverage import fraction_of, max_gap_days, seen
+from mrv_assets.science.coverage import fraction_of, max_gap_days, parcel_coverage
 
 JULY = ("2018-07-01T00:00:00Z", "2018-08-01T00:00:00Z")
 DAY_US = 86_400_000_000
@@ -16,7 +16,7 @@ def test_a_pixel_counts_once_however_often_it_was_seen() -> None:
     parcel = np.array([0, 0, 1])
     col = np.array([0, 1, 2])
 
-    part = seen(clear, parcel, np.zeros(3, int), col, np.array([1.0, 0.5, 0.25]), 2)
+    part = parcel_coverage(clear, parcel, np.zeros(3, int), col, np.array([1.0, 0.5, 0.25]), 2)
 
     np.testing.assert_array_equal(part.total, [1.5, 0.25])
     np.testing.assert_array_equal(part.clear, [1.5, 0.0])
@@ -26,8 +26,8 @@ def test_a_pixel_counts_once_however_often_it_was_seen() -> None:
 def test_blocks_add_up() -> None:
     """A parcel across two blocks is their sum."""
     clear = np.ones((1, 1, 2), bool)
-    one = seen(clear, np.array([0]), np.array([0]), np.array([0]), np.array([0.5]), 1)
-    two = seen(clear & False, np.array([0]), np.array([0]), np.array([1]), np.array([1.0]), 1)
+    one = parcel_coverage(clear, np.array([0]), np.array([0]), np.array([0]), np.array([0.5]), 1)
+    two = parcel_coverage(clear & False, np.array([0]), np.array([0]), np.array([1]), np.array([1.0]), 1)
 
     whole = one + two
 
@@ -36,7 +36,7 @@ def test_blocks_add_up() -> None:
 
 def test_a_month_without_observations_saw_nothing() -> None:
     """No look is zero area, not an error."""
-    part = seen(np.zeros((0, 1, 1), bool), np.array([0]), np.array([0]), np.array([0]), np.array([1.0]), 1)
+    part = parcel_coverage(np.zeros((0, 1, 1), bool), np.array([0]), np.array([0]), np.array([0]), np.array([1.0]), 1)
 
     assert part.total[0] == 1.0
     assert part.clear[0] == 0.0
