@@ -130,10 +130,10 @@ def _run(
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _compared(found: Path) -> dict[str, list[Difference]]:
+def _compared(results: Path) -> dict[str, list[Difference]]:
     """Differences of each contender's indices from those of odc-stac."""
     rasters = {
-        name: {path.stem: np.load(path, mmap_mode="r") for path in sorted((found / name).glob("*.npy"))}
+        name: {path.stem: np.load(path, mmap_mode="r") for path in sorted((results / name).glob("*.npy"))}
         for name in CONTENDERS
     }
     return {name: differences(rasters[name], rasters[ODC_STAC]) for name in CONTENDERS if name != ODC_STAC}
