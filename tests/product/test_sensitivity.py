@@ -118,10 +118,10 @@ OPERATION = Change(
 CHUNKING = Change(
     what="chunking",
     edit=Edit(
-        file="formats/arrays.py", old="chunks=(max(1, len(times_us)), BLOCK, BLOCK)", new="chunks=(1, BLOCK, BLOCK)"
+        file="formats/arrays.py", old="chunks=(max(1, observations), BLOCK, BLOCK)", new="chunks=(1, BLOCK, BLOCK)"
     ),
-    first="sentinel2/masked_tiles",
-    by="graph",
+    first="sentinel2/aligned_tiles",
+    by="code",
 )
 BAND_NAMES = Change(
     what="band list of a mission",
@@ -131,9 +131,9 @@ BAND_NAMES = Change(
 )
 INDEX_BANDS = Change(
     what="band list of an index",
-    edit=Edit(file="science/indices.py", old='bands=("nir08", "swir22")', new='bands=("nir08", "swir16")'),
-    first="sentinel2/indices",
-    by="plan",
+    edit=Edit(file="missions/indices.py", old='bands=("nir08", "swir22")', new='bands=("nir08", "swir16")'),
+    first="sentinel2/raw_tiles",
+    by="code",
 )
 SEEN = (KERNEL_BODY, HELPER_KERNEL, HELPER_CONSTANT, OPERATION, CHUNKING, BAND_NAMES, INDEX_BANDS)
 
@@ -266,7 +266,6 @@ UNSEEN = {
     "transport": [Edit(file="transport/store.py", old='"not a regular file"', new='"no regular file"')],
     "errors": [Edit(file="errors.py", new='\n\nADDED = "an error to come"\n')],
     "settings": [Edit(file="settings.py", new='\n\nADDED = "a setting to come"\n')],
-    "how stored arrays are compressed": [Edit(file="formats/arrays.py", old="clevel=1", new="clevel=3")],
     "an added mission": [
         Edit(
             file="missions/other.py",
