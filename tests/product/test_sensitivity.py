@@ -247,19 +247,19 @@ UNSEEN = {
     "a comment in a kernel": [
         Edit(
             file="science/composite.py",
-            old="# Whole numbers: the sums are exact, so the order of observations cannot matter.",
+            old="# Sums of whole numbers are exact, so the order of the observations does not matter.",
             new="# Exact.",
         )
     ],
     "a kernel's docstring": [
         Edit(
             file="science/pixel_map.py",
-            old="Where the centre of target pixel (i, j) lies in the source.",
+            old="Position (y, x) of the centre of target pixel (i, j) in the source.",
             new="Source place of the centre of a target pixel.",
         )
     ],
     "a constant's docstring": [
-        Edit(file="science/indices.py", old="The stored integer that means missing.", new="Stands for a missing value.")
+        Edit(file="science/indices.py", old="The stored integer of a missing value.", new="Stands for a missing value.")
     ],
     "layout": [Edit(file="science/gate.py", old="if scenes == 0:\n", new="if (scenes\n        == 0):\n\n")],
     "the command line": [Edit(file="cli/main.py", new='\n\nADDED = "a verb to come"\n')],
