@@ -266,11 +266,12 @@ UNSEEN = {
     "transport": [Edit(file="transport/store.py", old='"not a regular file"', new='"no regular file"')],
     "errors": [Edit(file="errors.py", new='\n\nADDED = "an error to come"\n')],
     "settings": [Edit(file="settings.py", new='\n\nADDED = "a setting to come"\n')],
-    "an added mission": [
+    # An optical one adds its column of shares to the table of every month.
+    "an added radar": [
         Edit(
             file="missions/other.py",
-            new="from dataclasses import replace\n\nfrom mrv_assets.missions.sentinel2 import SENTINEL2\n\n"
-            'OTHER = replace(SENTINEL2, name="other")\n',
+            new="from dataclasses import replace\n\nfrom mrv_assets.missions.sentinel1 import SENTINEL1\n\n"
+            'OTHER = replace(SENTINEL1, name="other")\n',
         ),
         Edit(
             file="missions/registry.py",
