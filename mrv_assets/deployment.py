@@ -165,6 +165,7 @@ class Deployment:
                 catalogue=program.catalog_at(mission.name),
                 collection=stated.collection,
                 integrity=stated.integrity,
+                offset=stated.offset,
                 hosts=self.hosts,
                 buckets=self.buckets,
                 loopback=self.loopback,

@@ -36,6 +36,7 @@ MAX_WINDOW_PX = 1 << 27
 # centimetre are not the product.
 FINEST, COARSEST = 1 / 4, 16
 
+GDAL_METADATA = 42112
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
 COMPRESSIONS = frozenset({UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD})
 NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3
@@ -63,6 +64,9 @@ class Header:
     """Bytes of each COG tile; 0 for a tile that the publisher left empty, which is all nodata."""
     compression: int
     predictor: int
+    scale: float | None
+    offset: float | None
+    """quantity = DN * scale + offset, as GDAL's metadata state for the band; None where they do not."""
     tiff: TiffHeader
     """The tags as they are in the file, without ``offsets`` and ``counts``."""
 
@@ -144,6 +148,8 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
         counts=counts,
         compression=_compression(tiff),
         predictor=_predictor(tiff, dtype),
+        scale=_stated_number(tiff, "scale"),
+        offset=_stated_number(tiff, "offset"),
         tiff=replace(tiff, tags={code: tag for code, tag in tiff.tags.items() if code not in unneeded}),
     )
 
@@ -268,6 +274,20 @@ def _predictor(tiff: TiffHeader, dtype: str) -> int:
             f"its predictor {predictor} is not supported for {dtype}. Write it again with PREDICTOR=2 or none",
         )
     return predictor
+
+
+def _stated_number(tiff: TiffHeader, role: str) -> float | None:
+    """The scale or offset of the band in GDAL's metadata; None where there is none."""
+    # Not read as XML, whose entities a hostile file could let grow without bound.
+    for attributes, text in re.findall(r"<Item\b([^<>]*)>([^<>]*)</Item>", tiff.text(GDAL_METADATA)):
+        if f'role="{role}"' in attributes:
+            try:
+                number = float(text)
+            except ValueError:
+                continue
+            if math.isfinite(number):
+                return number
+    return None
 
 
 def _nodata(tiff: TiffHeader) -> float | None:

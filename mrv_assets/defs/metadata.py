@@ -107,13 +107,22 @@ def _gate(decision: Json) -> tuple[Metadata, Metadata]:
 
 def _scenes(observations: list[Json], refused: list[Json]) -> Metadata:
     rows = [
-        {"scene": scene["id"], "time": scene["datetime"], "offset rule": scene["offset_rule"], "refused": ""}
+        {
+            "scene": scene["id"],
+            "time": scene["datetime"],
+            "offset rule": scene["offset_rule"],
+            "findings": "; ".join(scene["findings"]),
+            "refused": "",
+        }
         for observation in observations
         for scene in observation["scenes"]
-    ] + [{"scene": r["id"], "time": "", "offset rule": "", "refused": f"{r['code']}: {r['detail']}"} for r in refused]
+    ] + [
+        {"scene": r["id"], "time": "", "offset rule": "", "findings": "", "refused": f"{r['code']}: {r['detail']}"}
+        for r in refused
+    ]
     return {
         "scenes": dg.MetadataValue.table(
-            [dg.TableRecord(row) for row in rows], _schema("scene", "time", "offset rule", "refused")
+            [dg.TableRecord(row) for row in rows], _schema("scene", "time", "offset rule", "findings", "refused")
         )
     }
 

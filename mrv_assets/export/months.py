@@ -12,7 +12,7 @@ from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import DamagedLake, GateRefused
 from mrv_assets.formats.arrays import RASTERS, BlockArrays
-from mrv_assets.formats.artifacts import decision_of, observations_of
+from mrv_assets.formats.artifacts import decision_of, doubts_among, observations_of
 from mrv_assets.formats.table import TABLE, index_names, read_schema
 from mrv_assets.lake.layout import LakePath, path_of
 from mrv_assets.lake.store import Lake
@@ -61,6 +61,8 @@ class SourceScene:
     """Address of its item; None where the item has no public address on the network."""
     simulated: bool
     """Whether its item says that it was simulated."""
+    doubts: tuple[str, ...]
+    """Findings about it that somebody should look at, ``code: detail``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +268,7 @@ def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
                     year=datetime.fromisoformat(stored[name]["datetime"]).year,
                     href=_address(item),
                     simulated=item["properties"].get("mrv:simulated") is True,
+                    doubts=tuple(doubts_among(stored[name]["findings"])),
                 )
 
 

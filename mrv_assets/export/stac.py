@@ -132,6 +132,7 @@ def _item(entry: Entry) -> pystac.Item:
             "mrv:unavailable": month.missing_indices,
             "mrv:attributions": attributions(month.scenes),
             "mrv:scenes": [scene.id for scene in month.scenes],
+            **({"mrv:doubts": doubts} if (doubts := {s.id: list(s.doubts) for s in month.scenes if s.doubts}) else {}),
         },
     )
     for scene in month.scenes:

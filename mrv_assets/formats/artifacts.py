@@ -1,6 +1,7 @@
 """Documents that stages leave for each other: read only if they are the ones their record speaks of."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from mrv_assets.audit.canonical import Json, sha256
@@ -44,3 +45,11 @@ def _read(record: Record, name: str, expected: str) -> Any:
     if sha256(data) != expected:
         raise DamagedLake(f"{record.partition}: {name}", "its bytes are not the ones its record speaks of")
     return json.loads(data)
+
+
+def doubts_among(findings: Iterable[str]) -> list[str]:
+    """The findings about a scene that somebody should look at; the others say what a catalogue leaves out."""
+    return [finding for finding in findings if finding.startswith(_DOUBTS)]
+
+
+_DOUBTS = ("offset_", "bbox_", "datetime_", "deprecated")

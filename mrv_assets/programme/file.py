@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from mrv_assets.errors import Problem, ProgramError
 from mrv_assets.missions.bandpass import BANDPASSES
+from mrv_assets.missions.mission import Reflectance
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.programme.model import CATALOGUES, AnalysisGrid, Gate, MissionSource, Months, Program, ProgramReviewer
 from mrv_assets.programme.yaml_file import read_yaml
@@ -85,6 +86,25 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
                 field=f"missions.{name}",
                 reason="there is no such mission",
                 cure=f"{_nearest(name, list(MISSIONS))}Known: {', '.join(MISSIONS)}",
+            )
+    sources = document.get("missions")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        stated = source.get("offset") if isinstance(source, dict) else None
+        radiometry = MISSIONS[name].radiometry if name in MISSIONS else None
+        if stated is None or radiometry is None:
+            continue
+        change = radiometry.offset_change if isinstance(radiometry, Reflectance) else None
+        known = [
+            *([radiometry.offset] if isinstance(radiometry, Reflectance) else []),
+            *([change.before] if change else []),
+        ]
+        if stated not in known:
+            offsets = " or ".join(f"{offset:g}" for offset in known)
+            yield Problem(
+                field=f"missions.{name}.offset",
+                value=stated,
+                reason=f"{MISSIONS[name].title} has {f'an offset of {offsets}' if known else 'no offset: it is power'}",
+                cure=f"Write {offsets}, or leave it out" if known else "Leave it out",
             )
     adjusted = BANDPASSES.get(str(document.get("bandpass")))
     if adjusted is not None and named and adjusted.mission not in named:

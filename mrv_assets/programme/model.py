@@ -116,6 +116,11 @@ class MissionSource(BaseModel):
         description="ranges, which reads what is needed, or full, which also reads every file whole and compares "
         "it with the checksum its publisher states",
     )
+    offset: float | None = Field(
+        default=None,
+        description="the offset of reflectance that all its scenes have, such as 0 or -0.1, where catalogue and files "
+        "do not settle it; leave it out otherwise",
+    )
 
     @property
     def on_disk(self) -> bool:

@@ -14,7 +14,7 @@ from mrv_assets.formats.artifacts import decision_of, observations_of
 from mrv_assets.formats.table import TABLE, read_rows
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
-from mrv_assets.reports.left_out import left_out
+from mrv_assets.reports.left_out import doubts, left_out
 from mrv_assets.reports.terminal import counted, escape
 from mrv_assets.science.gate import reaches
 from mrv_assets.stages.table import PRODUCT
@@ -88,6 +88,7 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
             scene for mission in used for scene in _scenes(mission, decisions[mission], lineage.chains[mission][-1])
         ],
         "left_out": [scene for mission in used for scene in left_out(lineage.chains[mission][-1])],
+        "doubts": [doubt for mission in used for doubt in doubts(lineage.chains[mission][-1])],
         "records": [
             {
                 "asset": record.partition.asset,
@@ -147,6 +148,7 @@ def _scenes(mission: str, decision: Json, raw: Record) -> list[Json]:
             "clear_of_parcels": observation["clear_of_parcels"],
             "used": observation["used"],
             "offset_rule": stored[scene]["offset_rule"],
+            "findings": stored[scene]["findings"],
             "files": {
                 band: {"href": file["href"], "checksum": file["checksum"], "cog_tiles": file["fetched"]}
                 for band, file in stored[scene]["bands"].items()
@@ -252,4 +254,5 @@ def _scenes_text(part: Json) -> str:
     table = tabulate(rows, headers=headers, disable_numparse=True)
     unused = [f"not used {escape(scene['id'])}: below min_scene_clear" for scene in scenes if not scene["used"]]
     excluded = [escape(f"left out {scene['id']}: {scene['code']}, {scene['detail']}") for scene in part["left_out"]]
-    return "\n".join([table, *unused, *excluded])
+    doubtful = [escape(f"doubtful {doubt['id']}: {doubt['finding']}") for doubt in part["doubts"]]
+    return "\n".join([table, *unused, *excluded, *doubtful])

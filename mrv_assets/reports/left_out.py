@@ -1,7 +1,8 @@
-"""Scenes that do not count, and why: a part of the answers of `mrv run` and `mrv explain`."""
+"""Scenes that do not count, and why, and doubts about those that do: parts of what `mrv run` and `mrv explain` say."""
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
+from mrv_assets.formats.artifacts import doubts_among, observations_of
 
 
 def left_out(raw_tiles: Record) -> list[Json]:
@@ -10,3 +11,15 @@ def left_out(raw_tiles: Record) -> list[Json]:
         return []
     excluded = [{"id": i, "code": code, "detail": detail} for i, code, detail in raw_tiles.inputs["excluded"]]
     return excluded + list(raw_tiles.output["refused"])
+
+
+def doubts(raw_tiles: Record) -> list[Json]:
+    """Findings about scenes that count, although a statement about them is doubtful: id and finding."""
+    if not raw_tiles.evaluated:
+        return []
+    return [
+        {"id": scene["id"], "finding": finding}
+        for observation in observations_of(raw_tiles)
+        for scene in observation["scenes"]
+        for finding in doubts_among(scene["findings"])
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment, Ran
-from mrv_assets.reports.left_out import left_out
+from mrv_assets.reports.left_out import doubts, left_out
 from mrv_assets.reports.terminal import escape
 
 
@@ -25,6 +25,7 @@ def answer(deployment: Deployment, tile: str, month: str, ran: Sequence[Ran]) ->
         "month": month,
         "assets": assets(ran),
         "left_out": [scene for raw in raws for scene in left_out(raw)],
+        "doubts": [doubt for raw in raws for doubt in doubts(raw)],
     }
 
 
@@ -34,8 +35,9 @@ def assets(ran: Sequence[Ran]) -> list[Json]:
 
 
 def text(answer: Json) -> str:
-    """The terminal page: a line for each asset, and one for each scene that does not count."""
+    """The terminal page: a line for each asset, for each scene that does not count, and for each doubt."""
     lines = [escape(f"Left out {scene['id']}: {scene['code']}, {scene['detail']}.") for scene in answer["left_out"]]
+    lines += [escape(f"Doubtful {doubt['id']}: {doubt['finding']}.") for doubt in answer["doubts"]]
     return "\n".join([*asset_lines(answer["assets"]), *lines])
 
 

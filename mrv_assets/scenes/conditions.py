@@ -1,7 +1,7 @@
 """The conditions under which an item can be used, by its own statements: tier, direction, scale and offset."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.scenes.item import Item, stated_number, text
@@ -39,14 +39,15 @@ def check_conditions(item: Item, mission: Mission, orbit_direction: str) -> None
         raise UnusableError("orbit_other", detail)
 
 
-def check_scale(item: Item, keys: Sequence[str], expected: float) -> None:
-    """Check the scale that an item states for its files, by their keys, against the expected scale.
+def check_scale(assets: Mapping[str, object], keys: Sequence[str], expected: float) -> None:
+    """Check the scale that an item or its collection states for some STAC assets, by key, against the expected scale.
 
     Raises:
         UnusableError: With code scale_unexpected, when a stated scale differs.
     """
     for key in keys:
-        stated = stated_number(item["assets"][key], "scale")
+        asset = assets.get(key)
+        stated = stated_number(asset, "scale") if isinstance(asset, Mapping) else None
         if stated is not None and not math.isclose(stated, expected, rel_tol=1e-6):
             raise UnusableError("scale_unexpected", f"{key} states a scale of {stated:g}, not {expected:g}")
 

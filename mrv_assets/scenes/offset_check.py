@@ -1,4 +1,4 @@
-"""Cross-check of a scene's offset against its pixels: it reports a finding and never changes the decision."""
+"""How a scene's pixels look: published with the product's newer offset, or without it."""
 
 import math
 from collections.abc import Mapping
@@ -67,27 +67,6 @@ def offset_look(counts: Mapping[str, Counts], radiometry: Reflectance) -> Offset
     return OffsetLook(
         look=agreed.pop() if len(agreed) == 1 else Look.UNDECIDED,
         text="; ".join(band.text for band in looks),
-    )
-
-
-def offset_finding(look: OffsetLook, offset: float, rule: str, radiometry: Reflectance) -> str | None:
-    """The finding where the pixels contradict the decided offset; None where they do not.
-
-    Args:
-        look: The result of the cross-check.
-        offset: The decided offset, unitless.
-        rule: The rule that decided it.
-        radiometry: The mission's convention.
-    """
-    change = radiometry.offset_change
-    if change is None or look.look is Look.UNDECIDED:
-        return None
-    decided = {radiometry.offset: Look.SHIFTED, change.before: Look.NOT_SHIFTED}.get(offset)
-    if decided in (None, look.look):
-        return None
-    return (
-        f"offset_pixels: they look {look.look.value} ({look.text}), but an offset of {offset:g} was decided; "
-        f"{rule} decided"
     )
 
 

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from mrv_assets.scenes.baseline import Baseline, baseline_of
 from mrv_assets.scenes.item import Item, instant, text, whole_number
 
 _PRODUCT = re.compile(
-    r"S2(?P<platform>[A-Z])_MSIL\w{2}_(?P<start>\d{8}T\d{6})_N(?P<baseline>\d{4})_R(?P<orbit>\d{3})"
+    r"S2(?P<platform>[A-Z])_MSIL\w{2}_(?P<start>\d{8}T\d{6})_N\d{4}_R(?P<orbit>\d{3})"
     r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generated>\d{8}T\d{6})"
 )
-_DATATAKE = re.compile(r"GS2(?P<platform>[A-Z])_(?P<start>\d{8}T\d{6})_(?P<orbit>\d{6})_N(?P<baseline>\d{2}\.\d{2})")
+_DATATAKE = re.compile(r"GS2(?P<platform>[A-Z])_(?P<start>\d{8}T\d{6})_(?P<orbit>\d{6})_N\d{2}\.\d{2}")
 _DATASTRIP = re.compile(r"_S(?P<sensed>\d{8}T\d{6})(?:_|$)")
 _TILE = re.compile(r"\d{1,2}[A-Z]{3}")
 
@@ -31,8 +32,7 @@ class Product:
     """MGRS name, such as ``34TER``."""
     relative_orbit: int | None
     absolute_orbit: int | None
-    baseline: tuple[int, int] | None
-    """Processing baseline; (5, 10) is 05.10."""
+    baseline: Baseline | None
     generated: datetime | None
     """Time at which this copy was generated, UTC."""
 
@@ -68,28 +68,6 @@ def product_of(item: Item) -> Product:
         or instant(name.get("generated", ""))
         or instant(text(item, "created")),
     )
-
-
-def baseline_of(item: Item) -> tuple[int, int] | None:
-    """Processing baseline of an item; None where none is stated.
-
-    Processors run by users write 99.99: it tells nothing about age or offset, and counts as not stated.
-    """
-    for stated in (
-        text(item, "s2:processing_baseline"),
-        text(item, "processing:version"),
-        _fields(_PRODUCT, item, "s2:product_uri").get("baseline", ""),
-        _fields(_DATATAKE, item, "s2:datatake_id", "eopf:datatake_id").get("baseline", ""),
-    ):
-        match = re.fullmatch(r"N?(\d{2})\.?(\d{2})", stated)
-        if match and match.groups() != ("99", "99"):
-            return int(match[1]), int(match[2])
-    return None
-
-
-def baseline_text(baseline: tuple[int, int] | None) -> str:
-    """A baseline as ESA writes it, such as ``05.10``."""
-    return "unknown" if baseline is None else f"{baseline[0]:02d}.{baseline[1]:02d}"
 
 
 def _fields(pattern: re.Pattern[str], item: Item, *keys: str) -> dict[str, str]:

@@ -1,14 +1,15 @@
 """Selection of the scenes that count: their bands, offsets and duplicates, and their grouping into observations."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import rfc8785
 
-from mrv_assets.missions.mission import Mission, Power, Reflectance
+from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.scenes.bands import asset_key, files_of, is_jp2
-from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale, dn_shift_of
+from mrv_assets.scenes.baseline import baseline_text
+from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale
 from mrv_assets.scenes.item import (
     Item,
     excess,
@@ -22,7 +23,7 @@ from mrv_assets.scenes.item import (
     text,
 )
 from mrv_assets.scenes.offset import OffsetDecision, boa_offset
-from mrv_assets.scenes.product import Product, baseline_text, product_of
+from mrv_assets.scenes.product import Product, product_of
 
 # A pass over neighbouring scenes takes minutes; the next pass of the same platform is 100 minutes away.
 PASS_GAP = timedelta(minutes=10)
@@ -60,12 +61,8 @@ class Scene:
     """As published."""
     item_sha256: str
     """SHA-256 of the item's canonical JSON without the queries of its links."""
-    dn_shift: int
-    """Added to a published digital number to bring it to the mission's convention."""
-    offset: float
-    """reflectance = published DN * scale + offset, unitless; 0 for backscatter."""
-    offset_rule: str
-    """Rule that decided the offset: boa_offset_applied, stated, baseline, date, or mission (it has only one offset)."""
+    offset: OffsetDecision | None
+    """Its offset by what is stated; its files have to confirm it. None for backscatter, which has none."""
     findings: tuple[str, ...]
     """Irregularities of the item, ``code: detail``; they do not stop the scene."""
 
@@ -90,7 +87,7 @@ class Excluded:
     id: str
     code: str
     """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, scale_unexpected,
-    offset_unknown, offset_unexpected, the code of a mission's condition (tier_other), or ``superseded_by:<id>``."""
+    offset_conflict, offset_unexpected, the code of a mission's condition (tier_other), or ``superseded_by:<id>``."""
     detail: str
     """The reason in words."""
 
@@ -118,7 +115,15 @@ class _Candidate:
     sensed: datetime
 
 
-def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_direction: str = "") -> Selection:
+def select(
+    items: Iterable[Item],
+    mission: Mission,
+    month: str,
+    *,
+    orbit_direction: str = "",
+    item_assets: Mapping[str, object] | None = None,
+    offset: float | None = None,
+) -> Selection:
     """The scenes of one UTC month, without duplicates, grouped into observations.
 
     A month is half-open: its last microsecond belongs to it, the first instant of the next month does not. Among items
@@ -130,6 +135,8 @@ def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_directi
         mission: The mission whose bands are selected.
         month: Such as ``2018-07``.
         orbit_direction: ``ascending`` or ``descending``, for a mission whose series has only one of them.
+        item_assets: What the items' collection states of their STAC assets, by key; None where it states nothing.
+        offset: The offset of reflectance that the programme states for the mission; None where it states none.
 
     Returns:
         Observations and exclusions; where ids differ, they do not depend on the order of the items.
@@ -154,7 +161,9 @@ def select(items: Iterable[Item], mission: Mission, month: str, *, orbit_directi
             if first is not None:
                 raise UnusableError("duplicate_id", "an earlier item has the same id and other content")
             digests[item["id"]] = digest
-            usable.append(_candidate(item, digest, sensed, mission, orbit_direction))
+            candidate = _candidate(item, digest, sensed, mission, orbit_direction)
+            decision = _offset(candidate.scene, mission, item_assets or {}, offset)
+            usable.append(replace(candidate, scene=replace(candidate.scene, offset=decision)))
         except UnusableError as reason:
             excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
     kept, superseded = _newest(usable)
@@ -197,18 +206,6 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbi
         raise UnusableError("platform_other", detail)
     check_conditions(item, mission, orbit_direction)
     bands, findings = _bands(item, mission)
-    keys = [band.key for name, band in bands.items() if name in mission.bands]
-    match mission.radiometry:
-        case Reflectance() as radiometry:
-            check_scale(item, keys, radiometry.scale)
-            decision = boa_offset(item, sensed, keys, radiometry)
-            if decision.offset is None:
-                detail = "no offset and no processing baseline is stated, and at its date both conventions were in use"
-                raise UnusableError("offset_unknown", detail)
-            offset, dn_shift = decision.offset, dn_shift_of(decision.offset, radiometry)
-        case Power():
-            decision = OffsetDecision(offset=0.0, rule="mission", findings=())
-            offset, dn_shift = 0.0, 0
     scene = Scene(
         id=item["id"],
         collection=collection if isinstance(collection := item.get("collection"), str) else "",
@@ -217,12 +214,23 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbi
         bands=bands,
         item=item,
         item_sha256=digest,
-        dn_shift=dn_shift,
-        offset=offset,
-        offset_rule=decision.rule,
-        findings=(*findings, *decision.findings),
+        offset=None,
+        findings=tuple(findings),
     )
     return _Candidate(scene=scene, product=product, sensed=sensed)
+
+
+def _offset(
+    scene: Scene, mission: Mission, item_assets: Mapping[str, object], programme: float | None
+) -> OffsetDecision | None:
+    """The offset of a scene's reflectance by what is stated; None for backscatter."""
+    radiometry = mission.radiometry
+    if not isinstance(radiometry, Reflectance):
+        return None
+    keys = [band.key for name, band in scene.bands.items() if name in mission.bands]
+    for assets in (scene.item["assets"], item_assets):
+        check_scale(assets, keys, radiometry.scale)
+    return boa_offset(scene.item, keys, radiometry, item_assets=item_assets, programme=programme)
 
 
 def _spelled(moment: datetime) -> str:

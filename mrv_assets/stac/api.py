@@ -44,6 +44,7 @@ class ApiCatalogue:
         self._client = ApiClient(preset.api, rules, limits)
         self._landing: Json | None = None
         self._selves: dict[tuple[str, str], str] = {}
+        self._item_assets: dict[str, Json] = {}
 
     def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
         """Items of a collection that touch a bbox and a time, both ends included.
@@ -113,6 +114,36 @@ class ApiCatalogue:
             raise HrefRefused(without_query(href), "it is relative, and its item does not state its own address")
         return joined(selves.pop(), href)
 
+    def item_assets(self, collection: str) -> Json:
+        """A collection's own description of its items' STAC assets, by key; empty where it has none.
+
+        It is requested once.
+
+        Raises:
+            CatalogueError: When the API does not answer; a collection that it does not have is not an error here.
+        """
+        if collection not in self._item_assets:
+            deadline = time.monotonic() + self._limits.deadline_s
+            address = self._address(collection, deadline)
+            body = None if address is None else self._client.body(address, None, deadline)
+            if isinstance(body, Failure) and address is not None and body.status not in (404, 405, 501):
+                raise self._client.error(address, body)
+            try:
+                document = parsed(body) if isinstance(body, bytes) else {}
+            except ValueError:
+                document = {}
+            described = document.get("item_assets") if isinstance(document, dict) else None
+            self._item_assets[collection] = described if isinstance(described, dict) else {}
+        return self._item_assets[collection]
+
+    def _address(self, collection: str, deadline: float) -> str | None:
+        """The address of a collection's document; None where the API lists no collections."""
+        links = [link for link in _links(self._root(deadline), "data") if isinstance(link.get("href"), str)]
+        if not links:
+            return None
+        url = joined(f"{self._preset.api}/", links[0]["href"])
+        return f"{url.rstrip('/')}/{quote(collection, safe='')}"
+
     def _root(self, deadline: float) -> Json:
         """The API's landing page, requested once."""
         landing = self._landing
@@ -134,17 +165,15 @@ class ApiCatalogue:
         Raises:
             CatalogueError: When it does not exist, or the API does not say.
         """
-        links = [link for link in _links(self._root(deadline), "data") if isinstance(link.get("href"), str)]
-        if not links:
+        address = self._address(collection, deadline)
+        if address is None:
             return
-        url = joined(f"{self._preset.api}/", links[0]["href"])
-        address = f"{url.rstrip('/')}/{quote(collection, safe='')}"
         body = self._client.body(address, None, deadline)
         if not isinstance(body, Failure):
             return
         if body.status != 404:
             raise self._client.error(address, body)
-        present = self._collections(url, deadline)
+        present = self._collections(address.rpartition("/")[0], deadline)
         if collection in present:
             # The name has a slash, say, and the API finds no collection by such an address.
             return

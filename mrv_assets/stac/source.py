@@ -29,6 +29,10 @@ class Catalogue(Protocol):
         """Items of a collection that touch a bbox and a time, both ends included; more may come back, never fewer."""
         ...
 
+    def item_assets(self, collection: str) -> Json:
+        """A collection's own description of its items' STAC assets, by key; empty where it has none."""
+        ...
+
     def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
         """The object that an item's link means, as the transport names it."""
         ...

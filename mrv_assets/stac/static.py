@@ -31,7 +31,8 @@ class _Contents:
     """All items and collections beneath a catalogue."""
 
     files: tuple[_ItemFile, ...]
-    collections: frozenset[str]
+    collections: Mapping[str, Json]
+    """The collection's document by its id; empty for one that only items name."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ class StaticCatalogue:
         )
         return SearchResult(items=items, matched=len(items), returned=len(items))
 
+    def item_assets(self, collection: str) -> Json:
+        """A collection's own description of its items' STAC assets, by key; empty where it has none."""
+        described = self._contents.collections.get(collection, {}).get("item_assets")
+        return described if isinstance(described, dict) else {}
+
     def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
         """The file that an item's link means, as an absolute path.
 
@@ -124,16 +130,17 @@ class StaticCatalogue:
     @cached_property
     def _contents(self) -> _Contents:
         files: list[_ItemFile] = []
-        collections: set[str] = set()
+        collections: dict[str, Json] = {}
         for path, document, parent in _walk(self.root, self.document):
             if document.get("type") == "Feature":
                 stated = document.get("collection")
                 collection = stated if isinstance(stated, str) else parent
                 files.append(_ItemFile(item=document, collection=collection, folder=path.parent))
-                collections.update({collection} if collection else ())
+                if collection:
+                    collections.setdefault(collection, {})
             elif document.get("type") == "Collection":
-                collections.add(_text(path, document, "id"))
-        return _Contents(files=tuple(files), collections=frozenset(collections))
+                collections[_text(path, document, "id")] = document
+        return _Contents(files=tuple(files), collections=collections)
 
     @cached_property
     def _folders(self) -> Mapping[str, Mapping[str | None, Path]]:

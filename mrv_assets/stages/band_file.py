@@ -15,6 +15,7 @@ from mrv_assets.cog.sparse_tiff import decode_tile, sparse_tiff
 from mrv_assets.errors import HeaderRefused, HostRefused, ObjectReadError, SceneReadError
 from mrv_assets.missions.mission import Mission
 from mrv_assets.scenes.item import published_digest
+from mrv_assets.scenes.offset import FileRadiometry
 from mrv_assets.scenes.offset_check import Counts, dn_counts
 from mrv_assets.scenes.select import Scene, SceneBand
 from mrv_assets.science.blocks import HALO_PX, block_window
@@ -53,6 +54,8 @@ class StoredBand:
     size: int
     """Size of the file, bytes."""
     sha256: str
+    stated: FileRadiometry
+    """What its header states of its numbers."""
     counts: Counts | None
     """Occurrences of each digital number in the tiles looked at; None for bands that tell nothing of an offset."""
 
@@ -196,6 +199,7 @@ def _store(
                 name=name,
                 size=len(data),
                 sha256=sha256(data),
+                stated=FileRadiometry(scale=header.scale, offset=header.offset),
                 counts=_counts(header, tiles, band.name, mission),
             )
 

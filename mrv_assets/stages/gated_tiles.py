@@ -48,7 +48,12 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
         gate=plan.gate,
         parcels=tuple(zip(parcels.parcel_id, parcels.part, strict=True)),
         observations=[
-            {"datetime": o["datetime"], "rule": o["rule"], "scenes": [scene["id"] for scene in o["scenes"]]}
+            {
+                "datetime": o["datetime"],
+                "rule": o["rule"],
+                "scenes": [scene["id"] for scene in o["scenes"]],
+                "findings": {scene["id"]: scene["findings"] for scene in o["scenes"] if scene["findings"]},
+            }
             for o in observations_of(raw)
         ],
         scenes_refused=raw.output["refused"],
@@ -81,7 +86,7 @@ class _Job:
     parcels: tuple[tuple[str, str | None], ...]
     """Id and part of each parcel."""
     observations: list[Json]
-    """Time, rule and scenes of each observation, in the order of ``masked``."""
+    """Time, rule, scenes and their findings of each observation, in the order of ``masked``."""
     scenes_refused: list[Json]
     completeness: Json
     unavailable: Json
@@ -186,6 +191,7 @@ def _observations(
             "datetime": observation["datetime"],
             "scenes": observation["scenes"],
             "rule": observation["rule"],
+            "findings": observation["findings"],
             "time_us": time_us,
             "clear_of_parcels": share,
             "used": step not in refused,

@@ -11,7 +11,7 @@ from mrv_assets.cog.sparse_tiff import sparse_tiff
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.formats.artifacts import SCENES
 from mrv_assets.lake.store import Lake
-from mrv_assets.missions.mission import described
+from mrv_assets.missions.mission import Reflectance, described
 from mrv_assets.scenes.select import Scene, SceneBand, Selection, select
 from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.stac.open import opened, resumed
@@ -77,6 +77,7 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
             integrity=source.integrity,
             halo_px=HALO_PX,
             mission=described(mission),
+            **({} if source.offset is None else {"offset": source.offset}),
             **({"orbit_direction": plan.treatment.orbit_direction} if mission.one_orbit_direction else {}),
         ),
         graph=_graph(),
@@ -164,8 +165,20 @@ def _searched(plan: MissionPlan, published: Published, months: Sequence[str]) ->
     """Each month's scenes, by one search from the first month to the last."""
     start, end = month_bounds(min(months))[0], month_bounds(max(months))[1]
     results = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.at.parcels.lonlat), start, end)
-    mission, direction = plan.mission, plan.treatment.orbit_direction
-    return {month: select(results.items, mission, month, orbit_direction=direction) for month in months}
+    mission, source = plan.mission, _source(plan)
+    changed = isinstance(mission.radiometry, Reflectance) and mission.radiometry.offset_change is not None
+    item_assets = published.catalogue.item_assets(source.collection) if changed else {}
+    return {
+        month: select(
+            results.items,
+            mission,
+            month,
+            orbit_direction=plan.treatment.orbit_direction,
+            item_assets=item_assets,
+            offset=source.offset,
+        )
+        for month in months
+    }
 
 
 def _source(plan: MissionPlan) -> SceneSource:
@@ -183,8 +196,8 @@ def _inputs(plan: MissionPlan, selection: Selection, published: Published) -> Js
                 "collection": scene.collection,
                 "datetime": scene.datetime,
                 "item_sha256": scene.item_sha256,
-                "dn_shift": scene.dn_shift,
-                "offset_rule": scene.offset_rule,
+                "offset": None if scene.offset is None else scene.offset.offset,
+                "offset_rule": "mission" if scene.offset is None else scene.offset.rule,
                 "observation": observation.key,
                 "checksums": {
                     name: _checksum(scene, band, plan, published) for name, band in sorted(scene.bands.items())

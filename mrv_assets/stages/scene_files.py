@@ -5,14 +5,17 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.formats.artifacts import SCENES
 from mrv_assets.missions.mission import Mission, Reflectance
+from mrv_assets.scenes.conditions import UnusableError
 from mrv_assets.scenes.item import quoted, without_queries
-from mrv_assets.scenes.offset_check import offset_finding, offset_look
+from mrv_assets.scenes.offset import Settled, settle
+from mrv_assets.scenes.offset_check import offset_look
 from mrv_assets.scenes.select import Observation, Scene, Selection
 from mrv_assets.stac.source import Published
 from mrv_assets.stages.band_file import BandFile, StoredBand, header_refusal, store_band
@@ -80,6 +83,13 @@ def stored_scenes(
             refuse(key, band)
         else:
             stored[key] = band
+    offsets: dict[str, Settled] = {}
+    for scene in scenes:
+        if scene.id not in refusals:
+            try:
+                offsets[scene.id] = _settled(scene, stored, mission)
+            except UnusableError as doubt:
+                refusals[scene.id] = HeaderRefused(doubt.code, doubt.detail)
     for scene_id in refusals:
         shutil.rmtree(folder / names[scene_id], ignore_errors=True)
     written = {
@@ -93,7 +103,9 @@ def stored_scenes(
         for scene in kept:
             written |= _write(folder, f"{names[scene.id]}/item.json", canonical(without_queries(scene.item)))
         if kept:
-            observations.append(_observation(observation, [_scene(s, findings[s.id], stored, mission) for s in kept]))
+            observations.append(
+                _observation(observation, [_scene(s, findings[s.id], stored, offsets[s.id]) for s in kept])
+            )
     observations.sort(key=lambda entry: (entry["datetime"], entry["key"]))
     written |= _write(folder, SCENES, canonical(observations))
     # The order is that of the selection, whichever file was read first.
@@ -117,22 +129,33 @@ def _folder_names(ids: Sequence[str]) -> Mapping[str, str]:
     return {item_id: short[item_id] if shared[short[item_id]] == 1 else name for item_id, name in whole.items()}
 
 
+def _settled(scene: Scene, stored: Mapping[tuple[str, str], StoredBand], mission: Mission) -> Settled:
+    """The offset of a scene by all that is known of it, once its files are there.
+
+    Raises:
+        UnusableError: When its files contradict it, or nothing decides.
+    """
+    radiometry = mission.radiometry
+    if scene.offset is None or not isinstance(radiometry, Reflectance):
+        return Settled(offset=0.0, dn_shift=0, rule="mission", findings=())
+    bands = {name: stored[scene.id, name] for name in mission.bands if (scene.id, name) in stored}
+    look = offset_look({name: b.counts for name, b in bands.items() if b.counts is not None}, radiometry)
+    sensed = datetime.fromisoformat(scene.datetime)
+    return settle(scene.offset, sensed, {name: band.stated for name, band in bands.items()}, look, radiometry)
+
+
 def _scene(
-    scene: Scene, findings: Sequence[str], stored: Mapping[tuple[str, str], StoredBand], mission: Mission
+    scene: Scene, findings: Sequence[str], stored: Mapping[tuple[str, str], StoredBand], offset: Settled
 ) -> Json:
     """Entry of a scene in ``scenes.json``."""
     bands = {name: stored[scene.id, name] for name in sorted(scene.bands) if (scene.id, name) in stored}
-    doubt = None
-    if isinstance(mission.radiometry, Reflectance):
-        look = offset_look({name: b.counts for name, b in bands.items() if b.counts is not None}, mission.radiometry)
-        doubt = offset_finding(look, scene.offset, scene.offset_rule, mission.radiometry)
     return {
         "id": scene.id,
         "collection": scene.collection,
         "datetime": scene.datetime,
-        "dn_shift": scene.dn_shift,
-        "offset_rule": scene.offset_rule,
-        "findings": [*findings, *([] if doubt is None else [doubt])],
+        "dn_shift": offset.dn_shift,
+        "offset_rule": offset.rule,
+        "findings": [*findings, *offset.findings],
         "bands": {name: band.document for name, band in bands.items()},
     }
 

@@ -25,6 +25,7 @@ def scene(mission: str, year: int, *, simulated: bool = False) -> SourceScene:
         year=year,
         href=None,
         simulated=simulated,
+        doubts=(),
     )
 
 

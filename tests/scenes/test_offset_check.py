@@ -12,7 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from mrv_assets.missions.sentinel2 import SENTINEL2
-from mrv_assets.scenes.offset_check import Look, OffsetLook, dn_counts, offset_finding, offset_look
+from mrv_assets.scenes.offset_check import Look, OffsetLook, dn_counts, offset_look
 
 RADIOMETRY = SENTINEL2.radiometry
 DEMO = Path(__file__).parents[2] / "mrv_assets" / "demo" / "catalogue"
@@ -136,43 +136,12 @@ def test_the_numbers_are_those_of_the_pixels() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("bands", "offset", "contradicted"),
-    [
-        (FOREST, 0.0, False),
-        (FOREST, -0.1, True),
-        (shifted(FOREST), -0.1, False),
-        (shifted(FOREST), 0.0, True),
-        (DESERT, 0.0, False),
-        (DESERT, -0.1, False),
-        (FOREST, -0.05, False),
-    ],
-)
-def test_only_a_contradiction_is_a_finding(bands: dict[str, DN], offset: float, contradicted: bool) -> None:
-    """Pixels that look as decided, like neither, or were given an offset of neither convention: nothing is noted."""
-    finding = offset_finding(look_of(bands), offset, "stated", RADIOMETRY)
-
-    assert (finding is not None) is contradicted
-
-
-def test_a_finding_says_what_was_seen_what_was_decided_and_by_what() -> None:
-    """The numbers, the offset and the rule: who reads it can judge."""
-    finding = offset_finding(look_of(FOREST), -0.1, "stated", RADIOMETRY)
-
-    assert finding is not None
-    assert finding.startswith("offset_pixels: they look not shifted (blue: 100.00% of 20000 pixels below DN 800")
-    assert finding.endswith("but an offset of -0.1 was decided; stated decided")
-
-
 def test_a_mission_without_evidence_is_not_judged() -> None:
     """A product that never changed its offset has nothing to be told by."""
     constant = replace(RADIOMETRY, offset_change=None)
     counts = {name: dn_counts(dn) for name, dn in FOREST.items()}
 
-    look = offset_look(counts, constant)
-
-    assert look.look is Look.UNDECIDED
-    assert offset_finding(look, -0.1, "stated", constant) is None
+    assert offset_look(counts, constant).look is Look.UNDECIDED
 
 
 def bands_of(folder: Path, blue: str, red: str) -> dict[str, DN]:

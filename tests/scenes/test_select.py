@@ -138,22 +138,23 @@ def test_published_checksums_and_sizes_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "month", "shift", "rule"),
+    ("item", "month", "offset", "rule"),
     [
-        (earth_search_c1(), "2022-07", 0, "stated"),
-        (earth_search_l2a(), "2022-07", 1000, "boa_offset_applied"),
-        (planetary_computer(), "2022-07", 0, "baseline"),
-        (planetary_computer(baseline="02.12"), "2022-07", 1000, "baseline"),
-        (cdse(suffix="tif"), "2022-07", 0, "stated"),
-        (romanian(), "2018-07", 1000, "stated"),
+        (earth_search_c1(), "2022-07", -0.1, "stated"),
+        (earth_search_l2a(), "2022-07", 0.0, "boa_offset_applied"),
+        (planetary_computer(), "2022-07", -0.1, "baseline"),
+        (planetary_computer(baseline="02.12"), "2022-07", 0.0, "baseline"),
+        (cdse(suffix="tif"), "2022-07", -0.1, "stated"),
+        (romanian(), "2018-07", 0.0, "stated"),
     ],
     ids=["earth-search-c1", "earth-search-l2a", "planetary-computer", "pc-02.12", "cdse", "romanian"],
 )
-def test_every_dialect_comes_to_one_convention(item: Item, month: str, shift: int, rule: str) -> None:
-    """The shift brings published digital numbers to the mission's offset of -0.1, decided for each item."""
+def test_every_dialect_states_its_offset(item: Item, month: str, offset: float, rule: str) -> None:
+    """By the field that the dialect has for it."""
     scene = the_scene(item, month)
 
-    assert (scene.dn_shift, scene.offset_rule) == (shift, rule)
+    assert scene.offset is not None
+    assert (scene.offset.offset, scene.offset.rule) == (offset, rule)
 
 
 @pytest.mark.parametrize(
@@ -176,15 +177,16 @@ def test_a_scale_or_offset_that_cannot_be_brought_to_it_excludes(change: dict[st
     assert exclusions(selection) == {"c1": code}
 
 
-def test_without_offset_and_baseline_a_late_scene_is_left_out() -> None:
-    """After January 2022 both conventions were in use: nothing is guessed."""
+def test_without_offset_and_baseline_a_scene_is_left_to_its_pixels() -> None:
+    """Nothing is guessed from its date."""
     item = planetary_computer()
     for key in [key for key in item["properties"] if key.startswith("s2:")]:
         del item["properties"][key]
 
-    selection = selected(item)
+    scene = the_scene(item)
 
-    assert exclusions(selection) == {"pc": "offset_unknown"}
+    assert scene.offset is not None
+    assert (scene.offset.offset, scene.offset.rule) == (None, "unsettled")
 
 
 def test_a_scene_without_required_quality_or_bands_is_left_out() -> None:
@@ -461,7 +463,8 @@ def test_july_2018_of_the_demo_is_five_observations() -> None:
     ]
     for observation in selection.observations:
         [scene] = observation.scenes
-        assert (observation.rule, scene.dn_shift, scene.offset_rule) == ("item", 1000, "stated")
+        assert scene.offset is not None
+        assert (observation.rule, scene.offset.offset, scene.offset.rule) == ("item", 0.0, "stated")
         assert set(scene.bands) == {"blue", "red", "nir", "nir08", "swir16", "scl"}
         assert scene.findings == ("band_absent: swir22",)
 
@@ -483,4 +486,5 @@ def test_real_items_are_all_used(file: str) -> None:
     assert not any(one.excluded for one in selections)
     for scene in (s for one in selections for o in one.observations for s in o.scenes):
         assert set(scene.bands) >= {*SENTINEL2.bands, "scl"}
-        assert scene.dn_shift == 0
+        assert scene.offset is not None
+        assert scene.offset.offset == -0.1
