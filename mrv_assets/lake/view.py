@@ -149,4 +149,10 @@ def _zarr(folder: Path) -> xr.Dataset:
             # Classes and bits are integers: their fill value means something (SCL 0 is nodata).
             variable.attrs.pop("_FillValue", None)
     # Named outright: a group without arrays has nobody to refer to it.
-    return xr.decode_cf(raw, decode_coords="all").set_coords("spatial_ref")
+    decoded = xr.decode_cf(raw, decode_coords="all").set_coords("spatial_ref")
+    for name, stored in raw.data_vars.items():
+        if "clipped_value" in stored.attrs:
+            # A clipped pixel was seen, and has no value.
+            known = (stored != stored.attrs["clipped_value"]).drop_vars(list(stored.coords))
+            decoded[name] = decoded[name].where(known)
+    return decoded

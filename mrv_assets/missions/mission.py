@@ -91,6 +91,9 @@ class Reflectance:
     """The digital number of a missing pixel."""
     saturated: int
     """The digital number of a pixel that is too bright to store."""
+    clipped: int | None = None
+    """The digital number at which a product cuts off what is darker, as published and as stored: the pixel was seen,
+    and its value in this band is not known. None where the product does not cut off."""
     dtype: str = "uint16"
     offset_change: OffsetChange | None = None
     """None where the product always had this offset."""
@@ -109,6 +112,8 @@ class Power:
     """The quantity that is stored: ``gamma0``."""
     nodata: tuple[float, ...]
     """Values that publishers write where nothing was measured, besides NaN; a file's stated value takes precedence."""
+    negative_share: float
+    """Numbers are decibels, not power, where at least this share of the measured ones, in [0, 1], is below zero."""
     looks: float
     """Equivalent number of looks of a published pixel; the variance of speckle is the squared mean divided by it."""
     dtype: str = "float32"
@@ -120,6 +125,20 @@ class Power:
 
 
 Radiometry = Reflectance | Power
+
+
+UNNAMED = 254
+"""Class of a mask's pixel that its publisher calls invalid without a reason, or by a value that it does not explain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassDialect:
+    """The values of a mask that a publisher uses without stating what they mean."""
+
+    collection: str
+    """Beginning of the collection's id or of its items' ids, in lower case."""
+    classes: Mapping[int, int]
+    """The mission's class of each published value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +153,12 @@ class ClassQuality:
     """Reason by unclear class; a class neither here nor in ``clear`` is unclassified."""
     severity: tuple[int, ...]
     """Classes from worst to best: a coarse pixel takes the worst class it holds."""
-    nodata: int = 0
+    words: Mapping[str, int] = field(default_factory=dict)
+    """Class by the name that catalogues give it in ``classification:classes``, in lower case; empty where the values
+    mean the same at every publisher."""
+    dialects: tuple[ClassDialect, ...] = ()
+    """What is known of publishers that do not state their classes."""
+    nodata: int | None = 0
     dtype: str = "uint8"
     required: bool = True
 

@@ -1,7 +1,7 @@
 """Sentinel-1 RTC: gamma0 backscatter, flattened for terrain, as Planetary Computer, AWS and OPERA publish it."""
 
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import Band, ClassQuality, FoundBy, Mission, Power
+from mrv_assets.missions.mission import UNNAMED, Band, ClassDialect, ClassQuality, FoundBy, Mission, Power
 
 _WHERE = (FoundBy.KEY,)
 
@@ -13,9 +13,10 @@ SENTINEL1 = Mission(
         "vv": Band(names=("vv", "VV", "gamma0_vv"), resolution_m=10, found_by=_WHERE),
         "vh": Band(names=("vh", "VH", "gamma0_vh"), resolution_m=10, found_by=_WHERE),
     },
-    # Linear power, not decibels. Planetary Computer writes -32768 where nothing was measured, AWS 0, OPERA NaN.
+    # Linear power, not decibels. It is below zero only where the removal of noise took more than there was. Planetary
+    # Computer writes -32768 where nothing was measured, AWS 0, OPERA NaN.
     # Looks: ESA states 4.4 for IW GRD in high resolution, from which these products are made.
-    radiometry=Power(quantity="gamma0", nodata=(-32768.0, 0.0), looks=4.4),
+    radiometry=Power(quantity="gamma0", nodata=(-32768.0, 0.0), negative_share=0.05, looks=4.4),
     quality={
         # OPERA's classes; Planetary Computer does not publish a mask. 255 means outside the swath, where the bands are
         # missing too, and is the value of scenes without a mask.
@@ -23,7 +24,21 @@ SENTINEL1 = Mission(
             names=("mask", "layover_shadow_mask"),
             clear=frozenset({0, 255}),
             flags={1: Flag.SHADOW, 2: Flag.LAYOVER, 3: Flag.SHADOW | Flag.LAYOVER},
-            severity=(3, 2, 1, 255, 0),
+            severity=(254, 3, 2, 1, 255, 0),
+            words={
+                **dict.fromkeys(("valid", "valid data", "clear", "not masked", "no layover or shadow"), 0),
+                **dict.fromkeys(("shadow", "radar shadow"), 1),
+                "layover": 2,
+                **dict.fromkeys(("layover and shadow", "shadow and layover", "both", "layover shadow"), 3),
+                **dict.fromkeys(("invalid", "invalid data"), UNNAMED),
+                **dict.fromkeys(("no data", "nodata", "fill", "outside", "outside the swath"), 255),
+            },
+            dialects=(
+                # OPERA RTC-S1 product specification: 0 neither, 1 shadow, 2 layover, 3 both, 255 fill.
+                ClassDialect(collection="opera", classes={0: 0, 1: 1, 2: 2, 3: 3, 255: 255}),
+                # Digital Earth Africa's Sentinel-1: 0 no data, 1 valid, 2 invalid.
+                ClassDialect(collection="s1_rtc", classes={0: 255, 1: 0, 2: UNNAMED}),
+            ),
             nodata=255,
             required=False,
         ),

@@ -33,6 +33,9 @@ SENTINEL2 = Mission(
         offset=-0.1,
         nodata=0,
         saturated=65535,
+        # Before baseline 04.00, reflectance at or below zero became DN 1 (ESA, notes on baseline 04.00). With the
+        # offset, DN 1 would be a reflectance of -0.1, which no ground has.
+        clipped=1,
         offset_change=OffsetChange(
             baseline=(4, 0),
             since=datetime(2022, 1, 25, tzinfo=UTC),

@@ -37,6 +37,24 @@ def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
     return any(west <= e and w <= east for west, east in spans(bbox[0], bbox[2]) for w, e in asked)
 
 
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two items have nearly the same bbox, so that one can be a copy of the other; True where one has none."""
+    first, second = bbox_of(one), bbox_of(other)
+    if first is None or second is None:
+        return True
+    (w1, s1, e1, n1), (w2, s2, e2, n2) = first, second
+    e1, e2 = e1 + 360 * (e1 < w1), e2 + 360 * (e2 < w2)
+    turn = 360 * round((w1 - w2) / 360)
+    w2, e2 = w2 + turn, e2 + turn
+    shared = max(min(e1, e2) - max(w1, w2), 0.0) * max(min(n1, n2) - max(s1, s2), 0.0)
+    largest = max((e1 - w1) * (n1 - s1), (e2 - w2) * (n2 - s2))
+    return shared >= ALIKE * largest
+
+
+ALIKE = 0.9
+"""Least share of the larger of two bboxes that copies of one scene have in common."""
+
+
 def spans(west: float, east: float) -> list[tuple[float, float]]:
     """Ranges of longitude from west to east, degrees: two where they cross the antimeridian, in either spelling."""
     if west > east:

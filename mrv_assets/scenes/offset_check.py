@@ -1,7 +1,7 @@
 """How a scene's pixels look: published with the product's newer offset, or without it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -62,7 +62,8 @@ def offset_look(counts: Mapping[str, Counts], radiometry: Reflectance) -> Offset
     evidence = None if radiometry.offset_change is None else radiometry.offset_change.evidence
     if evidence is None:
         return OffsetLook(look=Look.UNDECIDED, text="the mission has no thresholds for its offset")
-    looks = [_band_look(name, counts.get(name), evidence, radiometry.nodata) for name in evidence.bands]
+    unmeasured = [radiometry.nodata] if radiometry.clipped is None else [radiometry.nodata, radiometry.clipped]
+    looks = [_band_look(name, counts.get(name), evidence, unmeasured) for name in evidence.bands]
     agreed = {band.look for band in looks}
     return OffsetLook(
         look=agreed.pop() if len(agreed) == 1 else Look.UNDECIDED,
@@ -70,11 +71,12 @@ def offset_look(counts: Mapping[str, Counts], radiometry: Reflectance) -> Offset
     )
 
 
-def _band_look(name: str, counts: Counts | None, evidence: OffsetEvidence, nodata: int) -> OffsetLook:
+def _band_look(name: str, counts: Counts | None, evidence: OffsetEvidence, unmeasured: Sequence[int]) -> OffsetLook:
     if counts is None:
         return OffsetLook(look=Look.UNDECIDED, text=f"no {name}")
     running = counts.cumsum()
-    running[nodata:] -= counts[nodata]
+    for number in unmeasured:
+        running[number:] -= counts[number]
     pixels = int(running[-1])
     if pixels < evidence.min_pixels:
         return OffsetLook(look=Look.UNDECIDED, text=f"{name}: {pixels} pixels")

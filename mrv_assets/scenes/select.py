@@ -8,8 +8,8 @@ import rfc8785
 
 from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.scenes.bands import asset_key, files_of, is_jp2
-from mrv_assets.scenes.baseline import baseline_text
 from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale
+from mrv_assets.scenes.copies import Candidate, newest
 from mrv_assets.scenes.item import (
     Item,
     excess,
@@ -22,6 +22,7 @@ from mrv_assets.scenes.item import (
     quoted,
     text,
 )
+from mrv_assets.scenes.mask_classes import Classes, check_power, mask_classes
 from mrv_assets.scenes.offset import OffsetDecision, boa_offset
 from mrv_assets.scenes.product import Product, product_of
 
@@ -50,6 +51,7 @@ class Scene:
     """One STAC item of a mission, ready to be read."""
 
     id: str
+    """The item's id; where two scenes have one id, the second's ends with ``~`` and the beginning of its digest."""
     collection: str
     datetime: str
     """UTC, ISO 8601 to the microsecond; sorts as text."""
@@ -63,6 +65,8 @@ class Scene:
     """SHA-256 of the item's canonical JSON without the queries of its links."""
     offset: OffsetDecision | None
     """Its offset by what is stated; its files have to confirm it. None for backscatter, which has none."""
+    classes: Mapping[str, Classes]
+    """The meaning of its masks' values, by the mission's name of the mask."""
     findings: tuple[str, ...]
     """Irregularities of the item, ``code: detail``; they do not stop the scene."""
 
@@ -86,8 +90,9 @@ class Excluded:
 
     id: str
     code: str
-    """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, scale_unexpected,
-    offset_conflict, offset_unexpected, the code of a mission's condition (tier_other), or ``superseded_by:<id>``."""
+    """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, mask_unknown, decibels,
+    scale_unexpected, offset_conflict, offset_unexpected, the code of a mission's condition (tier_other), or
+    ``superseded_by:<id>``."""
     detail: str
     """The reason in words."""
 
@@ -106,15 +111,6 @@ class Selection:
     """Number of given items, including repeated items and those of other months."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """A usable scene, with the product and time by which duplicates and passes are recognised."""
-
-    scene: Scene
-    product: Product
-    sensed: datetime
-
-
 def select(
     items: Iterable[Item],
     mission: Mission,
@@ -126,9 +122,9 @@ def select(
 ) -> Selection:
     """The scenes of one UTC month, without duplicates, grouped into observations.
 
-    A month is half-open: its last microsecond belongs to it, the first instant of the next month does not. Among items
-    with the same id, the first counts. Among reprocessed copies of one scene, the newest baseline counts, then the
-    newest generation time; a copy that cannot be used does not supersede another.
+    A month is half-open: its last microsecond belongs to it, the first instant of the next month does not. Among
+    copies of one scene the newest counts (:func:`mrv_assets.scenes.copies.newest`); a copy that cannot be used does not
+    supersede another.
 
     Args:
         items: STAC items, of any months.
@@ -139,14 +135,13 @@ def select(
         offset: The offset of reflectance that the programme states for the mission; None where it states none.
 
     Returns:
-        Observations and exclusions; where ids differ, they do not depend on the order of the items.
+        Observations and exclusions; they do not depend on the order of the items.
     """
     start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     end = (start + timedelta(days=31)).replace(day=1)
-    usable: list[_Candidate] = []
+    usable: dict[tuple[str, str], tuple[Scene, Candidate]] = {}
     # A set, because a search may return a page twice.
     excluded: set[Excluded] = set()
-    digests: dict[str, str] = {}
     returned = 0
     for item in items:
         returned += 1
@@ -155,25 +150,35 @@ def select(
             if not start <= sensed < end:
                 continue
             digest = _digest(item)
-            first = digests.get(item["id"])
-            if first == digest:
-                continue
-            if first is not None:
-                raise UnusableError("duplicate_id", "an earlier item has the same id and other content")
-            digests[item["id"]] = digest
-            candidate = _candidate(item, digest, sensed, mission, orbit_direction)
-            decision = _offset(candidate.scene, mission, item_assets or {}, offset)
-            usable.append(replace(candidate, scene=replace(candidate.scene, offset=decision)))
+            if (item["id"], digest) not in usable:
+                scene, product = _scene(item, digest, sensed, mission, orbit_direction)
+                scene = _interpreted(scene, mission, item_assets or {}, offset)
+                candidate = Candidate(id=scene.id, item=item, digest=digest, product=product, sensed=sensed)
+                usable[item["id"], digest] = scene, candidate
         except UnusableError as reason:
             excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
-    kept, superseded = _newest(usable)
-    excluded.update(superseded)
+    counting, superseded = newest([candidate for _, candidate in usable.values()])
+    excluded.update(
+        Excluded(
+            id=one.copy.id,
+            code="duplicate_id" if one.by.id == one.copy.id else f"superseded_by:{one.by.id}",
+            detail=one.detail,
+        )
+        for one in superseded
+    )
+    kept = [(_counting(usable[one.item["id"], one.digest][0], one), one) for one in counting]
     return Selection(
         observations=_observations(kept),
         excluded=tuple(sorted(excluded, key=lambda item: (item.id, item.code, item.detail))),
         matched=len(kept) + len(excluded),
         returned=returned,
     )
+
+
+def _counting(scene: Scene, candidate: Candidate) -> Scene:
+    """A scene by the id that it has among the scenes that count, with what is doubtful about its being there."""
+    doubt = ("deprecated: its catalogue says so, and has no other copy of it",) if candidate.product.deprecated else ()
+    return replace(scene, id=candidate.id, findings=(*scene.findings, *doubt))
 
 
 def _sensed(item: Item) -> datetime:
@@ -196,7 +201,7 @@ def _digest(item: Item) -> str:
         raise UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
 
 
-def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> _Candidate:
+def _scene(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> tuple[Scene, Product]:
     if is_misplaced(item):
         raise UnusableError("item_invalid", f"its bbox is not west, south, east, north in degrees: {item['bbox']!r}")
     product = product_of(item)
@@ -215,22 +220,26 @@ def _candidate(item: Item, digest: str, sensed: datetime, mission: Mission, orbi
         item=item,
         item_sha256=digest,
         offset=None,
+        classes={},
         findings=tuple(findings),
     )
-    return _Candidate(scene=scene, product=product, sensed=sensed)
+    return scene, product
 
 
-def _offset(
-    scene: Scene, mission: Mission, item_assets: Mapping[str, object], programme: float | None
-) -> OffsetDecision | None:
-    """The offset of a scene's reflectance by what is stated; None for backscatter."""
+def _interpreted(scene: Scene, mission: Mission, item_assets: Mapping[str, object], programme: float | None) -> Scene:
+    """A scene with the meaning of its numbers: the offset of reflectance by what is stated, the classes of masks."""
+    keys = {name: band.key for name, band in scene.bands.items()}
+    measured = [key for name, key in keys.items() if name in mission.bands]
+    classes = mask_classes(scene.item, keys, mission, item_assets)
     radiometry = mission.radiometry
     if not isinstance(radiometry, Reflectance):
-        return None
-    keys = [band.key for name, band in scene.bands.items() if name in mission.bands]
+        for assets in (scene.item["assets"], item_assets):
+            check_power(assets, measured)
+        return replace(scene, classes=classes)
     for assets in (scene.item["assets"], item_assets):
-        check_scale(assets, keys, radiometry.scale)
-    return boa_offset(scene.item, keys, radiometry, item_assets=item_assets, programme=programme)
+        check_scale(assets, measured, radiometry.scale)
+    offset = boa_offset(scene.item, measured, radiometry, item_assets=item_assets, programme=programme)
+    return replace(scene, classes=classes, offset=offset)
 
 
 def _spelled(moment: datetime) -> str:
@@ -280,43 +289,10 @@ def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:
     return SceneBand(name=name, key=key, href=asset["href"], checksum=checksum, size=size if plain else None)
 
 
-def _newest(candidates: Sequence[_Candidate]) -> tuple[list[_Candidate], list[Excluded]]:
-    """The newest scene of each identity, and the copies that it supersedes."""
-    copies: dict[object, list[_Candidate]] = {}
-    for candidate in sorted(candidates, key=lambda candidate: candidate.scene.id):
-        copies.setdefault(candidate.product.identity or candidate.scene.id, []).append(candidate)
-    kept: list[_Candidate] = []
-    superseded: list[Excluded] = []
-    for group in copies.values():
-        # max returns the first of equal candidates, so the lowest id wins a tie.
-        best = max(group, key=_age)
-        kept.append(best)
-        superseded += [
-            Excluded(id=copy.scene.id, code=f"superseded_by:{best.scene.id}", detail=_difference(copy, best))
-            for copy in group
-            if copy is not best
-        ]
-    return kept, superseded
-
-
-def _age(candidate: _Candidate) -> tuple[tuple[int, int], datetime]:
-    product = candidate.product
-    return product.baseline or (0, 0), product.generated or datetime.min.replace(tzinfo=UTC)
-
-
-def _difference(old: _Candidate, new: _Candidate) -> str:
-    if old.product.baseline != new.product.baseline:
-        return f"baseline {baseline_text(old.product.baseline)}, newer {baseline_text(new.product.baseline)}"
-    if old.product.generated != new.product.generated:
-        times = [_spelled(copy.product.generated) if copy.product.generated else "unknown" for copy in (old, new)]
-        return f"generated {times[0]}, newer {times[1]}"
-    return "neither copy is known to be newer: the lower id counts"
-
-
-def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
+def _observations(scenes: Sequence[tuple[Scene, Candidate]]) -> tuple[Observation, ...]:
     groups: dict[tuple[str, str], list[Scene]] = {}
-    tracks: dict[str, list[_Candidate]] = {}
-    for candidate in candidates:
+    tracks: dict[str, list[tuple[Scene, Candidate]]] = {}
+    for scene, candidate in scenes:
         product = candidate.product
         if product.platform and product.absolute_orbit is not None:
             key = ("absolute_orbit", f"{product.platform}/orbit-{product.absolute_orbit:06d}")
@@ -324,12 +300,12 @@ def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
             key = ("datatake", f"{product.platform}/datatake-{product.datatake}")
         elif product.platform or (product.constellation and product.relative_orbit is not None):
             track = "" if product.relative_orbit is None else f"/track-{product.relative_orbit:03d}"
-            tracks.setdefault((product.platform or product.constellation) + track, []).append(candidate)
+            tracks.setdefault((product.platform or product.constellation) + track, []).append((scene, candidate))
             continue
         else:
             # A constellation has several platforms: scenes of it that are minutes apart may be two observations.
-            key = ("item", candidate.scene.id)
-        groups.setdefault(key, []).append(candidate.scene)
+            key = ("item", scene.id)
+        groups.setdefault(key, []).append(scene)
     for track, members in tracks.items():
         groups |= {("pass", f"{track}/{scenes[0].datetime}"): scenes for scenes in _passes(members)}
     observations = (
@@ -344,13 +320,13 @@ def _observations(candidates: Sequence[_Candidate]) -> tuple[Observation, ...]:
     return tuple(sorted(observations, key=lambda observation: (observation.datetime, observation.key)))
 
 
-def _passes(candidates: Sequence[_Candidate]) -> list[list[Scene]]:
+def _passes(candidates: Sequence[tuple[Scene, Candidate]]) -> list[list[Scene]]:
     """The scenes of one track as passes in order of time, separated by ten minutes or more without a scene."""
     passes: list[list[Scene]] = []
     last: datetime | None = None
-    for candidate in sorted(candidates, key=lambda candidate: (candidate.sensed, candidate.scene.id)):
+    for scene, candidate in sorted(candidates, key=lambda pair: (pair[1].sensed, pair[0].id)):
         if last is None or candidate.sensed - last >= PASS_GAP:
             passes.append([])
-        passes[-1].append(candidate.scene)
+        passes[-1].append(scene)
         last = candidate.sensed
     return passes

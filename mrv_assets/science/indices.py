@@ -50,8 +50,8 @@ def index_block(
 
     Returns:
         The index: from reflectance, int16 (times :data:`SCALE`, :data:`FILL` where missing), rounded half up; from
-        power, float32, NaN where missing. And the number of clear pixels that are invalid because the
-        ``denominator`` is not positive or the value is ``out_of_range``.
+        power, float32, NaN where missing. And the number of clear pixels that are invalid because a band is
+        ``clipped``, the ``denominator`` is not positive or the value is ``out_of_range``.
 
     Raises:
         ValueError: When the mission's measurement does not have this index: an optical index of a radar, or the
@@ -87,10 +87,11 @@ def _spectral(
         # One kernel serves all indices: the third band gets the weight 0.
         bands_used, weights = [*bands_used, bands_used[0]], [*weights, np.float32(0)]
     out = np.empty(unclear_flags.size, np.int16)
-    denominator, out_of_range = _index(
+    clipped, denominator, out_of_range = _index(
         *bands_used,
         _flat(unclear_flags, np.uint16),
         np.uint16(radiometry.nodata),
+        np.uint16(radiometry.nodata if radiometry.clipped is None else radiometry.clipped),
         (
             np.float32(lines[0].slope),
             np.float32(lines[1].slope),
@@ -102,7 +103,8 @@ def _spectral(
         ),
         out,
     )
-    return out.reshape(unclear_flags.shape), {"denominator": denominator, "out_of_range": out_of_range}
+    counts = {"clipped": clipped, "denominator": denominator, "out_of_range": out_of_range}
+    return out.reshape(unclear_flags.shape), counts
 
 
 def _radar(
@@ -127,18 +129,22 @@ def _index(
     third: NDArray[np.uint16],
     flags: NDArray[np.uint16],
     nodata: np.uint16,
+    clipped: np.uint16,
     numbers: tuple[np.float32, ...],
     out: NDArray[np.int16],
-) -> tuple[int, int]:
-    """Write one index of every pixel into ``out``; return the numbers of invalid denominators and of invalid values.
+) -> tuple[int, int, int]:
+    """Write one index of every pixel into ``out``; return the numbers of clipped pixels, denominators, invalid values.
 
     The loop has no branches, so that the compiler can process several pixels at once.
     """
     slope1, slope2, shift, weight1, weight2, weight3, constant, gain, limit = numbers
-    denominators = values = 0
+    cut = denominators = values = 0
     for k in range(out.size):
         a, b, c = np.float32(first[k]), np.float32(second[k]), np.float32(third[k])
         seen = (flags[k] == 0) & (first[k] != nodata) & (second[k] != nodata) & (third[k] != nodata)
+        known = (first[k] != clipped) & (second[k] != clipped) & (third[k] != clipped)
+        cut += seen & (not known)
+        seen &= known
         below = weight1 * a + weight2 * b + weight3 * c + constant
         positive = below > np.float32(0)
         value = gain * (slope1 * a - slope2 * b + shift) / below
@@ -147,7 +153,7 @@ def _index(
         values += seen & positive & (not within)
         rounded = np.floor(value * np.float32(10000) + np.float32(0.5))
         out[k] = np.int16(rounded) if seen & positive & within else np.int16(FILL)
-    return denominators, values
+    return cut, denominators, values
 
 
 @kernel
@@ -219,6 +225,7 @@ def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[
 
 def _index_values(*reflectances: NDArray[np.float32], name: str, radiometry: Reflectance) -> NDArray[np.float32]:
     """One index of decoded reflectance, float32, unitless, NaN where missing."""
+    # Clipped pixels are NaN too.
     unseen = np.any([np.isnan(values) for values in reflectances], axis=0)
     numbers = (np.rint((values - radiometry.offset) / radiometry.scale) for values in reflectances)
     bands = [np.where(unseen, radiometry.fill, dn).astype(np.uint16) for dn in numbers]

@@ -20,7 +20,7 @@ def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) 
         radiometry: The mission's convention.
 
     Returns:
-        Same dims, ``radiometry.dtype``; missing numbers stay missing, and a number too large becomes
+        Same dims, ``radiometry.dtype``; missing and clipped numbers stay what they are, and a number too large becomes
         ``radiometry.saturated``.
     """
     stored = np.dtype(radiometry.dtype)
@@ -32,6 +32,8 @@ def to_convention(dn: NDArray[np.generic], shift: int, radiometry: Reflectance) 
     shifted = np.clip(shifted, radiometry.nodata + 1, radiometry.saturated)
     # A saturated pixel stays saturated, even where the shift is negative.
     shifted = np.where(dn == radiometry.saturated, radiometry.saturated, shifted)
+    if radiometry.clipped is not None:
+        shifted = np.where(dn == radiometry.clipped, radiometry.clipped, shifted)
     return np.where(dn == radiometry.nodata, radiometry.nodata, shifted).astype(stored)
 
 
@@ -44,10 +46,11 @@ def power_of(pixels: NDArray[np.generic], nodata: float | None, radiometry: Powe
         radiometry: The mission's convention.
 
     Returns:
-        Same dims, float32, NaN where a pixel is nodata or not a finite number.
+        Same dims, float32, NaN where a pixel is nodata, not a finite number, or not above zero: publishers fill with
+        zeros too, and where the removal of noise took all of the power, none was measured.
     """
     values = pixels.astype(np.float32)
-    unmeasured = ~np.isfinite(values)
+    unmeasured = ~(np.isfinite(values) & (values > 0))
     for number in radiometry.nodata if nodata is None else (nodata,):
         unmeasured |= values == np.float32(number)
     values[unmeasured] = np.nan

@@ -125,10 +125,17 @@ def _band_file(name: str) -> BandFile:
 
 def _mask_file() -> BandFile:
     raster: Json = {"nodata": OUTSIDE, "data_type": "uint8", "spatial_resolution": 10}
+    names = {0: "valid", RADAR_SHADOW: "shadow", LAYOVER: "layover", OUTSIDE: "no data"}
+    classes = [{"value": int(value), "name": name} for value, name in names.items()]
     return BandFile(
         key="mask",
         dtype="uint8",
         nodata=OUTSIDE,
         quality=True,
-        fields={"title": "Simulated layover and shadow", "roles": ["data-mask"], "raster:bands": [raster]},
+        fields={
+            "title": "Simulated layover and shadow",
+            "roles": ["data-mask"],
+            "raster:bands": [raster],
+            "classification:classes": classes,
+        },
     )

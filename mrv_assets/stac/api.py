@@ -86,13 +86,16 @@ class ApiCatalogue:
         self._remember(result, collection)
         return result
 
-    def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
+    def absolute_href(
+        self, item_id: str, href: str, collection: str | None = None, *, item: Mapping[str, Any] | None = None
+    ) -> str:
         """The object that an item's link means, as the transport names it.
 
         Args:
             item_id: The item that has the link, of a search of this catalogue.
             href: The link, as published.
             collection: The item's collection; needed only where several hold this id.
+            item: The item itself, where several items have this id.
 
         Raises:
             HrefRefused: When the link is relative and its item states no address, or it is of a kind that is not read.
@@ -109,6 +112,8 @@ class ApiCatalogue:
             raise HrefRefused(
                 without_query(href), f"links of a catalogue on the network may not be {scheme[:20]}: links"
             )
+        if item is not None and (self_link := _self_link(item)) is not None:
+            return joined(self_link, href)
         selves = {own for (name, of), own in self._selves.items() if name == item_id and collection in (None, of)}
         if len(selves) != 1:
             raise HrefRefused(without_query(href), "it is relative, and its item does not state its own address")
@@ -198,11 +203,8 @@ class ApiCatalogue:
     def _remember(self, result: SearchResult, collection: str) -> None:
         """Note the addresses of items with relative links, which few APIs publish."""
         for item in result.items:
-            if _is_relative(item):
-                hrefs = (link.get("href") for link in _links(item, "self"))
-                own = next((href for href in hrefs if isinstance(href, str) and is_link(href)), None)
-                if own is not None:
-                    self._selves[id_of(item), collection] = own
+            if _is_relative(item) and (own := _self_link(item)) is not None:
+                self._selves[id_of(item), collection] = own
 
 
 class _PageReader(StacApiIO):
@@ -266,7 +268,12 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
     return method or "POST", joined(f"{root}/", by_method[method]["href"])
 
 
-def _links(document: Json, rel: str) -> list[Json]:
+def _self_link(item: Mapping[str, Any]) -> str | None:
+    hrefs = (link.get("href") for link in _links(item, "self"))
+    return next((href for href in hrefs if isinstance(href, str) and is_link(href)), None)
+
+
+def _links(document: Mapping[str, Any], rel: str) -> list[Json]:
     links = document.get("links")
     if not isinstance(links, list):
         return []

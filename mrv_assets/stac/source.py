@@ -1,6 +1,6 @@
 """A mission's publisher: a catalogue to search, and a transport that reads the objects that its items link to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,7 +33,9 @@ class Catalogue(Protocol):
         """A collection's own description of its items' STAC assets, by key; empty where it has none."""
         ...
 
-    def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
+    def absolute_href(
+        self, item_id: str, href: str, collection: str | None = None, *, item: Mapping[str, Any] | None = None
+    ) -> str:
         """The object that an item's link means, as the transport names it."""
         ...
 

@@ -103,18 +103,23 @@ class StaticCatalogue:
         described = self._contents.collections.get(collection, {}).get("item_assets")
         return described if isinstance(described, dict) else {}
 
-    def absolute_href(self, item_id: str, href: str, collection: str | None = None) -> str:
+    def absolute_href(
+        self, item_id: str, href: str, collection: str | None = None, *, item: Mapping[str, object] | None = None
+    ) -> str:
         """The file that an item's link means, as an absolute path.
 
         Args:
             item_id: The item that has the link; the first where two have this id.
             href: The link, as published.
             collection: The item's collection; needed only where several hold this id.
+            item: The item itself, as a search gave it, where several items have this id.
 
         Raises:
             CatalogueError: When no item has this id, or items of several collections have.
             HrefRefused: When the link leads out of the catalogue.
         """
+        if item is not None and (own := self._folders_of_items.get(id(item))) is not None:
+            return str(path_beneath(self.root, own, href))
         by_collection = self._folders.get(item_id, {})
         if collection is not None:
             by_collection = {name: folder for name, folder in by_collection.items() if name == collection}
@@ -141,6 +146,11 @@ class StaticCatalogue:
             elif document.get("type") == "Collection":
                 collections[_text(path, document, "id")] = document
         return _Contents(files=tuple(files), collections=collections)
+
+    @cached_property
+    def _folders_of_items(self) -> Mapping[int, Path]:
+        """Folder by the item object itself, which lives as long as this catalogue."""
+        return {id(file.item): file.folder for file in self._contents.files}
 
     @cached_property
     def _folders(self) -> Mapping[str, Mapping[str | None, Path]]:

@@ -1,6 +1,6 @@
 """aligned_tiles: every observation on the tile's analysis grid, as digital numbers of one convention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,17 @@ from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
 from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
-from mrv_assets.missions.mission import BitQuality, ClassQuality, Mission, Power, Quality, Reflectance, described
+from mrv_assets.missions.mission import (
+    UNNAMED,
+    BitQuality,
+    ClassQuality,
+    Mission,
+    Power,
+    Quality,
+    Reflectance,
+    Resample,
+    described,
+)
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
@@ -97,6 +107,8 @@ class _SceneFiles:
     id: str
     datetime: str
     dn_shift: int
+    classes: dict[str, dict[int, int]]
+    """The mission's class of each published value, by mask."""
     files: dict[str, SparseTiff]
 
     @classmethod
@@ -108,7 +120,11 @@ class _SceneFiles:
             # the tiles that they share.
             shared = whole_shift(file.grid, grid) is None
             files[name] = SparseTiff(file.source, file.fetched, cache) if shared else file
-        return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], files=files)
+        classes = {
+            name: {int(published): meaning for published, meaning in meanings.items()}
+            for name, meanings in scene["classes"].items()
+        }
+        return cls(id=scene["id"], datetime=scene["datetime"], dn_shift=scene["dn_shift"], classes=classes, files=files)
 
 
 def _align_block(job: _Job, group: Path, block: Block) -> BlockWritten:
@@ -152,7 +168,7 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
     """Choose the scene of an observation that each pixel is taken from: the first by (clear, id).
 
     Classes and bits decide what is clear; cloud probability needs a threshold, which belongs to masking and not to
-    alignment. In a scene without quality bands, every measured pixel is clear.
+    alignment. A pixel that is missing in any measured band of a scene is nodata there.
 
     Returns:
         Index into ``scenes``, uint8, dims (y, x).
@@ -172,10 +188,10 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
             if quality
             else np.zeros(chosen.shape, np.uint16)
         )
-        if not any(mission.quality[name].required for name in quality):
-            for name in sorted(set(scene.files) & set(mission.bands)):
-                band = _align_scene(mission, grid, scene, name, window)
-                flags[missing(band, mission.radiometry)] |= np.uint16(Flag.NODATA)
+        # What is missing in a measured band was not seen, whatever the quality bands say of it.
+        for name in sorted(set(scene.files) & set(mission.bands)):
+            band = _align_scene(mission, grid, scene, name, window)
+            flags[missing(band, mission.radiometry)] |= np.uint16(Flag.NODATA)
         clear = 1 if (carried - set(scene.files)) & set(mission.bands) else 0
         rank = np.where(flags == 0, clear, np.where(flags & Flag.NODATA, 3, 2)).astype(np.uint8)
         better = rank < best
@@ -195,18 +211,49 @@ def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, wi
     pixels = file.read(needed)
     quality = mission.quality.get(name)
     if quality is not None:
-        return _align_quality(pixels, needed, file.grid, grid, window, quality).astype(quality.dtype, copy=False)
+        aligned = _align_quality(pixels, needed, file.grid, grid, window, quality, scene.classes.get(name, {}))
+        return aligned.astype(quality.dtype, copy=False)
     # Converted before resampling, so that the same ground gives the same bits in whichever convention it was published.
     match mission.radiometry:
         case Reflectance() as radiometry:
+            clipped = pixels == radiometry.clipped if radiometry.clipped is not None else None
             pixels = to_convention(pixels, scene.dn_shift, radiometry)
+            if clipped is not None and clipped.any():
+                return _align_clipped(pixels, clipped, needed, file.grid, grid, window, mission, name)
         case Power() as power:
             pixels = power_of(pixels, file.header.nodata, power)
     return resample(pixels, needed, file.grid, grid, window, method=mission.bands[name].resample, nodata=fill)
 
 
+def _align_clipped(
+    pixels: NDArray[np.generic],
+    clipped: NDArray[np.bool_],
+    needed: Window,
+    source: Grid,
+    grid: Grid,
+    window: Window,
+    mission: Mission,
+    name: str,
+) -> NDArray[np.generic]:
+    """Align a band some of whose pixels are clipped: they stay so and are, like nodata, no part of a mean."""
+    fill = mission.radiometry.fill
+    known = resample(
+        np.where(clipped, pixels.dtype.type(fill), pixels), needed, source, grid, window,
+        method=mission.bands[name].resample, nodata=fill,
+    )  # fmt: skip
+    there = resample(clipped.astype(np.uint8), needed, source, grid, window, method=Resample.NEAREST, nodata=0)
+    known[(known == fill) & (there != 0)] = pixels[clipped][0]
+    return known
+
+
 def _align_quality(
-    pixels: NDArray[np.generic], needed: Window, source: Grid, grid: Grid, window: Window, quality: Quality
+    pixels: NDArray[np.generic],
+    needed: Window,
+    source: Grid,
+    grid: Grid,
+    window: Window,
+    quality: Quality,
+    classes: Mapping[int, int],
 ) -> NDArray[np.generic]:
     match quality:
         case ClassQuality(severity=severity):
@@ -216,6 +263,12 @@ def _align_quality(
         case _:
             mode = "max"
     # Takes the nearest pixel where the grid is not coarser than the source.
+    if classes:
+        table = np.full(256, UNNAMED, np.uint8)
+        for published, meaning in classes.items():
+            if 0 <= published < table.size:
+                table[published] = meaning
+        pixels = table[pixels]
     return coarsen_quality(pixels, needed, source, grid, window, mode=mode, nodata=quality.nodata or 0)
 
 
@@ -250,13 +303,14 @@ def _specs(job: _Job) -> tuple[ArraySpec, ...]:
 def _meaning(mission: Mission, name: str) -> Json:
     """CF attributes of a measured band."""
     match mission.radiometry:
-        case Reflectance(scale=scale, offset=offset):
+        case Reflectance(scale=scale, offset=offset, clipped=clipped):
             return {
                 "standard_name": "surface_bidirectional_reflectance",
                 "long_name": f"{mission.title} {name} surface reflectance",
                 "units": "1",
                 "scale_factor": scale,
                 "add_offset": offset,
+                **({} if clipped is None else {"clipped_value": clipped}),
             }
         case Power(quantity=quantity):
             return {"long_name": f"{mission.title} {name} {quantity} backscatter, linear power", "units": "1"}

@@ -1,20 +1,22 @@
 """One band's file of one scene: its header is read past the gate, then its needed COG tiles are read and stored."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.cog.header import Header, check_header, read_header, tiles_for
 from mrv_assets.cog.sparse_tiff import decode_tile, sparse_tiff
 from mrv_assets.errors import HeaderRefused, HostRefused, ObjectReadError, SceneReadError
-from mrv_assets.missions.mission import Mission
+from mrv_assets.missions.mission import ClassQuality, Mission, Power
 from mrv_assets.scenes.item import published_digest
+from mrv_assets.scenes.mask_classes import POWER_CURE
 from mrv_assets.scenes.offset import FileRadiometry
 from mrv_assets.scenes.offset_check import Counts, dn_counts
 from mrv_assets.scenes.select import Scene, SceneBand
@@ -145,8 +147,19 @@ def _checked(file: BandFile, href: str, published: Published, mission: Mission) 
         return parts[part]
 
     header = read_header(read, size, strips=mission.strips)
-    findings = check_header(header, size, mission, band.name, scene.item["assets"][band.key], scene.item)
+    findings = check_header(
+        header, size, _as_published(mission, scene, band.name), band.name, scene.item["assets"][band.key], scene.item
+    )
     return _Checked(header=header, findings=findings, size=size, read=parts)
+
+
+def _as_published(mission: Mission, scene: Scene, name: str) -> Mission:
+    """The mission with the nodata value that the scene's publisher uses in a mask."""
+    quality, classes = mission.quality.get(name), scene.classes.get(name, {})
+    if not isinstance(quality, ClassQuality) or not classes:
+        return mission
+    published = next((value for value, meaning in classes.items() if meaning == quality.nodata), None)
+    return replace(mission, quality={**mission.quality, name: replace(quality, nodata=published)})
 
 
 def _store(
@@ -176,6 +189,7 @@ def _store(
         tiles = dict(zip(filled, pieces, strict=True))
         etag = transport.stat(href).etag
         with computing:
+            _check_power(header, tiles, band.name, mission)
             data = sparse_tiff(header, tiles)
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -254,6 +268,43 @@ def _needed_tiles(plan: MissionPlan, band_name: str, header: Header) -> tuple[in
     return tuple(sorted(needed))
 
 
+def _check_power(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> None:
+    """Check by a few tiles that a radar's numbers are power, which is not below zero.
+
+    Raises:
+        HeaderRefused: When they are decibels, or a tile does not decode.
+    """
+    power = mission.radiometry
+    if not isinstance(power, Power) or band_name not in mission.bands:
+        return
+    measured = negative = 0
+    for pixels in _looked_at(header, tiles, band_name):
+        unmeasured = {0.0, *power.nodata, *([] if header.nodata is None else [header.nodata])}
+        values = pixels[np.isfinite(pixels) & ~np.isin(pixels, sorted(unmeasured))]
+        measured, negative = measured + values.size, negative + int((values < 0).sum())
+    if measured and negative >= power.negative_share * measured:
+        raise HeaderRefused(
+            "decibels",
+            f"band {band_name}: {negative / measured:.0%} of its numbers are below zero, as decibels are and power is "
+            f"not. {POWER_CURE}",
+        )
+
+
+def _looked_at(header: Header, tiles: Mapping[int, bytes], band_name: str) -> Iterator[NDArray[Any]]:
+    """A few decoded tiles of a band, thinned out: those with the most compressed bytes, which show the most ground.
+
+    Raises:
+        HeaderRefused: When a tile does not decode.
+    """
+    for index in sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT]:
+        try:
+            yield decode_tile(header, index, tiles[index])[::LOOK_STEP, ::LOOK_STEP]
+        except (ValueError, RuntimeError) as error:
+            raise HeaderRefused(
+                "undecodable", f"band {band_name}: COG tile {index} does not decode ({error})"
+            ) from None
+
+
 def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> Counts | None:
     """Occurrences of each digital number in a few tiles; None for bands that tell nothing of an offset.
 
@@ -264,12 +315,6 @@ def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission:
     if evidence is None or band_name not in evidence.bands or header.dtype != "uint16":
         return None
     total = np.zeros(1 << 16, np.int64)
-    # The tiles with the most compressed bytes show the most ground.
-    for index in sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT]:
-        try:
-            total += dn_counts(decode_tile(header, index, tiles[index])[::LOOK_STEP, ::LOOK_STEP])
-        except (ValueError, RuntimeError) as error:
-            raise HeaderRefused(
-                "undecodable", f"band {band_name}: COG tile {index} does not decode ({error})"
-            ) from None
+    for pixels in _looked_at(header, tiles, band_name):
+        total += dn_counts(pixels)
     return total

@@ -11,7 +11,7 @@ from mrv_assets.cog.sparse_tiff import sparse_tiff
 from mrv_assets.errors import HeaderRefused
 from mrv_assets.formats.artifacts import SCENES
 from mrv_assets.lake.store import Lake
-from mrv_assets.missions.mission import Reflectance, described
+from mrv_assets.missions.mission import described
 from mrv_assets.scenes.select import Scene, SceneBand, Selection, select
 from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.stac.open import opened, resumed
@@ -166,8 +166,7 @@ def _searched(plan: MissionPlan, published: Published, months: Sequence[str]) ->
     start, end = month_bounds(min(months))[0], month_bounds(max(months))[1]
     results = published.catalogue.search(_source(plan).collection, lonlat_bounds(plan.at.parcels.lonlat), start, end)
     mission, source = plan.mission, _source(plan)
-    changed = isinstance(mission.radiometry, Reflectance) and mission.radiometry.offset_change is not None
-    item_assets = published.catalogue.item_assets(source.collection) if changed else {}
+    item_assets = published.catalogue.item_assets(source.collection)
     return {
         month: select(
             results.items,
@@ -198,6 +197,7 @@ def _inputs(plan: MissionPlan, selection: Selection, published: Published) -> Js
                 "item_sha256": scene.item_sha256,
                 "offset": None if scene.offset is None else scene.offset.offset,
                 "offset_rule": "mission" if scene.offset is None else scene.offset.rule,
+                **({"classes": _spelled(scene)} if scene.classes else {}),
                 "observation": observation.key,
                 "checksums": {
                     name: _checksum(scene, band, plan, published) for name, band in sorted(scene.bands.items())
@@ -209,6 +209,10 @@ def _inputs(plan: MissionPlan, selection: Selection, published: Published) -> Js
         ],
         "excluded": _excluded(selection),
     }
+
+
+def _spelled(scene: Scene) -> Json:
+    return {name: {str(value): meaning for value, meaning in sorted(c.items())} for name, c in scene.classes.items()}
 
 
 def _excluded(selection: Selection) -> list[list[str]]:

@@ -58,9 +58,10 @@ def stored_scenes(
     findings = {scene.id: list(scene.findings) for scene in scenes}
 
     def refuse(key: tuple[str, str], refusal: HeaderRefused) -> None:
-        """Refuse the scene of a refused band, unless the mission can do without the band."""
+        """Refuse the scene of a refused band, unless another quality band says what is clear without it."""
         scene_id, name = key
-        if name in mission.quality and not mission.quality[name].required:
+        others = any(quality.required for quality in mission.quality.values())
+        if name in mission.quality and not mission.quality[name].required and others:
             findings[scene_id].append(f"band_left_out: {refusal}")
         else:
             refusals.setdefault(scene_id, refusal)
@@ -154,6 +155,7 @@ def _scene(
         "collection": scene.collection,
         "datetime": scene.datetime,
         "dn_shift": offset.dn_shift,
+        "classes": {name: {str(v): meaning for v, meaning in sorted(c.items())} for name, c in scene.classes.items()},
         "offset_rule": offset.rule,
         "findings": [*findings, *offset.findings],
         "bands": {name: band.document for name, band in bands.items()},

@@ -10,7 +10,7 @@ def link_of(scene: Scene, band: SceneBand, plan: MissionPlan, published: Publish
     """The object that a band's link names, or the reason why it is not followed; nothing is read for either."""
     collection = None if plan.source is None else plan.source.collection
     try:
-        href = published.catalogue.absolute_href(scene.id, band.href, collection)
+        href = published.catalogue.absolute_href(scene.id, band.href, collection, item=scene.item)
         published.check(href)
     except HrefRefused as refusal:
         return HeaderRefused("href_refused", f"band {band.name}: {refusal.reason}")

@@ -131,11 +131,11 @@ def test_only_tier_1_surface_reflectance_of_8_and_9_counts(properties: dict[str,
 def test_two_rows_of_one_pass_are_one_observation() -> None:
     """They follow each other by 24 seconds, and overlap; the next pass of the same satellite is another look."""
     items = [
-        stating(planetary_computer_landsat(name), datetime=when)
-        for name, when in (
-            ("row-29", "2022-07-10T09:10:00.5Z"),
-            ("row-30", "2022-07-10T09:10:24.4Z"),
-            ("later", "2022-07-10T10:49:00Z"),
+        stating(planetary_computer_landsat(name), **{"datetime": when, "landsat:wrs_row": row})
+        for name, row, when in (
+            ("row-29", "029", "2022-07-10T09:10:00.5Z"),
+            ("row-30", "030", "2022-07-10T09:10:24.4Z"),
+            ("later", "029", "2022-07-10T10:49:00Z"),
         )
     ]
 

@@ -65,9 +65,9 @@ def test_shadow_of_terrain_does_not_grow() -> None:
 @pytest.mark.parametrize(
     ("stated", "published", "kept"),
     [
-        (-32768.0, [0.1, -32768.0, 0.0, -0.001], [0.1, np.nan, 0.0, -0.001]),
-        (0.0, [0.1, -32768.0, 0.0, 2.0], [0.1, -32768.0, np.nan, 2.0]),
-        (np.nan, [0.1, np.nan, 0.0], [0.1, np.nan, 0.0]),
+        (-32768.0, [0.1, -32768.0, 0.0, -0.001], [0.1, np.nan, np.nan, np.nan]),
+        (0.0, [0.1, -32768.0, 0.0, 2.0], [0.1, np.nan, np.nan, 2.0]),
+        (np.nan, [0.1, np.nan, 0.0], [0.1, np.nan, np.nan]),
         (None, [0.1, -32768.0, 0.0, np.inf], [0.1, np.nan, np.nan, np.nan]),
     ],
     ids=["planetary-computer", "aws", "opera", "unstated"],
@@ -75,7 +75,7 @@ def test_shadow_of_terrain_does_not_grow() -> None:
 def test_what_a_file_states_for_missing_is_missing(
     stated: float | None, published: list[float], kept: list[float]
 ) -> None:
-    """And nothing else is, but what is no number; a file that states nothing has all that publishers use."""
+    """So is what is not a number above zero, whatever the file states: publishers fill with zeros beside it."""
     found = power_of(np.array(published, np.float32), stated, RADIOMETRY)
 
     np.testing.assert_array_equal(found, np.array(kept, np.float32))
@@ -101,7 +101,11 @@ def test_the_bands_are_found_by_every_publisher_s_keys() -> None:
     found = []
 
     for vv, vh in names:
-        assets = {vv: item["assets"]["vv"], vh: item["assets"]["vh"], "mask": {"href": "./mask.tif"}}
+        assets = {
+            vv: item["assets"]["vv"],
+            vh: item["assets"]["vh"],
+            "mask": {"href": "./mask.tif", "classification:classes": [{"value": 0, "name": "valid"}]},
+        }
         [observation] = selected({**item, "assets": assets}).observations
         found.append({name: band.key for name, band in observation.scenes[0].bands.items()})
 

@@ -45,7 +45,8 @@ def shift(path: Path, added: int) -> None:
     """Add to every digital number of a COG that is not nodata; GDAL writes it anew."""
     with rasterio.open(path) as file:
         values, profile = file.read(1), file.profile
-    values = np.where(values > 0, values + np.uint16(added), 0).astype(np.uint16)
+    # A product that was cut off at DN 1 stays so: what was darker is not known again.
+    values = np.where(values > 1, values + np.uint16(added), values).astype(np.uint16)
     names = ("dtype", "crs", "transform", "nodata", "height", "width", "count")
     with rasterio.open(path, "w", driver="COG", compress="deflate", **{name: profile[name] for name in names}) as file:
         file.write(values, 1)

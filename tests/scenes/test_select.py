@@ -325,13 +325,15 @@ def test_an_item_that_does_not_say_what_it_is_is_no_copy() -> None:
     assert ids(selection) == [["one"], ["two"]]
 
 
-def test_without_a_datastrip_nothing_is_a_copy() -> None:
+def test_without_a_datastrip_only_what_was_processed_again_is_a_copy() -> None:
     """The halves of a split datatake differ in nothing else: rather both than half a scene lost."""
-    items = [earth_search_c1("one"), earth_search_c1("two", baseline="05.00")]
-    for item in items:
+    halves = [earth_search_c1("one"), earth_search_c1("two", made="20220710T180000")]
+    again = earth_search_c1("again", baseline="05.00", made="20230101T000000")
+    for item in (*halves, again):
         del item["properties"]["s2:datastrip_id"]
 
-    assert used(selected(*items)) == ["one", "two"]
+    assert used(selected(*halves)) == ["one", "two"]
+    assert used(selected(*halves, again)) == ["again"]
 
 
 def test_a_repeated_page_repeats_nothing() -> None:

@@ -36,7 +36,7 @@ SPYNDEX_BANDS = {
     "nbr": {"nir08": "N", "swir22": "S2"},
     "ndmi": {"nir08": "N", "swir16": "S1"},
 }
-NONE_INVALID = {"denominator": 0, "out_of_range": 0}
+NONE_INVALID = {"clipped": 0, "denominator": 0, "out_of_range": 0}
 
 
 def test_ndvi_of_the_worked_example_needs_the_offset() -> None:
@@ -130,7 +130,7 @@ def test_beyond_the_limit_a_value_is_missing_and_counted() -> None:
 
     assert ndvi.ravel()[0] == FILL
     assert ndvi.ravel()[1] != FILL
-    assert counts == {"denominator": 0, "out_of_range": 1}
+    assert counts == {"clipped": 0, "denominator": 0, "out_of_range": 1}
 
 
 def test_evi_may_reach_two_and_no_more() -> None:
@@ -142,7 +142,7 @@ def test_evi_may_reach_two_and_no_more() -> None:
 
     assert evi.ravel()[0] == pytest.approx(20_000, abs=20)
     assert evi.ravel()[1] == FILL
-    assert counts == {"denominator": 0, "out_of_range": 1}
+    assert counts == {"clipped": 0, "denominator": 0, "out_of_range": 1}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_without_a_positive_denominator_there_is_no_index(name: str, bands: Mapp
     value, counts = index_block(name, bands, flags(CLEAR), RADIOMETRY)
 
     assert value.item() == FILL
-    assert counts == {"denominator": 1, "out_of_range": 0}
+    assert counts == {"clipped": 0, "denominator": 1, "out_of_range": 0}
 
 
 @pytest.mark.parametrize("name", SPECTRAL)

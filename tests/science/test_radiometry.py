@@ -13,19 +13,26 @@ from mrv_assets.science.radiometry import reflectance, to_convention
 
 def test_a_scene_published_without_offset_opens_as_the_reflectance_it_had() -> None:
     """Before processing baseline 04.00, DN 1234 meant 0.1234; the stored convention has an offset of -0.1."""
-    published = pixels([1234, 1, 10_000])
+    published = pixels([1234, 2, 10_000])
 
     stored = to_convention(published, 1000, RADIOMETRY)
 
     opened = reflectance(xr.DataArray(stored, dims=DIMS), RADIOMETRY)
-    np.testing.assert_allclose(opened.values.ravel(), [0.1234, 0.0001, 1.0], atol=1e-7)
+    np.testing.assert_allclose(opened.values.ravel(), [0.1234, 0.0002, 1.0], atol=1e-7)
 
 
 def test_nodata_is_missing_in_every_convention() -> None:
     """0 + 1000 would turn what was never seen into ground of reflectance 0."""
-    stored = to_convention(pixels([0, 1]), 1000, RADIOMETRY)
+    stored = to_convention(pixels([0, 2]), 1000, RADIOMETRY)
 
-    assert stored.ravel().tolist() == [0, 1001]
+    assert stored.ravel().tolist() == [0, 1002]
+
+
+def test_what_a_product_cut_off_stays_apart() -> None:
+    """DN 1 of an old product stands for all reflectance at or below zero: it is not a reflectance of 0.0001."""
+    stored = to_convention(pixels([1, 2]), 1000, RADIOMETRY)
+
+    assert stored.ravel().tolist() == [1, 1002]
 
 
 def test_what_does_not_fit_is_stored_as_saturated() -> None:
@@ -62,7 +69,7 @@ def test_published_byte_order_does_not_reach_the_lake(shift: int) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 64_534), min_size=1))
+@given(st.lists(st.integers(2, 64_534), min_size=1))
 def test_the_shift_loses_nothing(published: list[int]) -> None:
     """The published number comes back from the stored one, wherever it fits."""
     stored = to_convention(pixels(published), 1000, RADIOMETRY)

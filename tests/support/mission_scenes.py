@@ -126,7 +126,10 @@ def sentinel1(
         if values is not None
     }
     if mask is not None:
-        files["mask"] = File(values=mask, profile={"nodata": 255})
+        names = ("valid", "shadow", "layover", "layover and shadow")
+        classes = [{"value": value, "name": name} for value, name in enumerate(names)]
+        asset = {"classification:classes": [*classes, {"value": 255, "name": "no data"}]}
+        files["mask"] = File(values=mask, profile={"nodata": 255}, asset=asset)
     stated = {
         "platform": "SENTINEL-1A",
         "constellation": "Sentinel-1",
