@@ -55,9 +55,10 @@ class TileError(BadInputError):
 class CatalogueError(BadInputError):
     """A STAC catalogue cannot be used as it is."""
 
-    def __init__(self, catalogue: str, reason: str, cure: str) -> None:
-        super().__init__(catalogue, reason, cure)
-        self.catalogue, self.reason, self.cure = catalogue, reason, cure
+    def __init__(self, catalogue: str, reason: str, cure: str, status: int = 0) -> None:
+        super().__init__(catalogue, reason, cure, status)
+        # The HTTP status that is the reason; 0 where it is not.
+        self.catalogue, self.reason, self.cure, self.status = catalogue, reason, cure, status
 
     def __str__(self) -> str:
         return f"Catalogue {self.catalogue}: {self.reason}. {self.cure}"

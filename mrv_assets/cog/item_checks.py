@@ -7,7 +7,7 @@ from typing import Any
 
 from mrv_assets.cog.georeference import bounds_of
 from mrv_assets.errors import HeaderRefused
-from mrv_assets.scenes.bbox import bbox_of, touches_bbox
+from mrv_assets.scenes.bbox import place_of, touches_bbox
 from mrv_assets.scenes.item import recordable
 from mrv_assets.science.grid import Grid
 
@@ -27,8 +27,8 @@ def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
     Raises:
         HeaderRefused: With code place_conflict, when the file does not touch the bbox of its item.
     """
-    stated, own = bbox_of(item), bounds_of(grid)
-    if stated is None or own is None:
+    stated, own = place_of(item).boxes, bounds_of(grid)
+    if not stated or own is None:
         return
     west, south, east, north = own
     around = (west - APART_DEG, max(south - APART_DEG, -90.0), east + APART_DEG, min(north + APART_DEG, 90.0))
@@ -36,7 +36,7 @@ def check_place(grid: Grid, item: Mapping[str, Any]) -> None:
         lies = _short([round(degrees, 4) for degrees in own])
         raise HeaderRefused(
             "place_conflict",
-            f"it lies at {lies}, but its item at {_short([*stated])} (west, south, east, north, degrees). "
+            f"it lies at {lies}, but its item at {_short([*stated[0]])} (west, south, east, north, degrees). "
             "Check that the link leads to this scene",
         )
 

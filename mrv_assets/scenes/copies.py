@@ -69,11 +69,18 @@ def newest(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Super
         gone = {id(one.copy) for one in superseded}
         kept = [one for one in kept if id(one) not in gone]
     ids = [one.id for one in kept]
-    kept = [
-        one if one.id not in ids[:number] else replace(one, id=f"{one.id}~{one.digest[:8]}")
+    named = {
+        id(one): one if one.id not in ids[:number] else replace(one, id=f"{one.id}~{one.digest[:8]}")
         for number, one in enumerate(kept)
-    ]
-    return kept, superseded
+    }
+    # What superseded a copy may be superseded itself, by another rule.
+    after = {id(one.copy): one.by for one in superseded}
+    for number, one in enumerate(superseded):
+        by = one.by
+        while id(by) in after:
+            by = after[id(by)]
+        superseded[number] = replace(one, by=named[id(by)])
+    return list(named.values()), superseded
 
 
 def _by(key: Callable[[Candidate], object]) -> Callable[[Sequence[Candidate]], Iterator[list[Candidate]]]:

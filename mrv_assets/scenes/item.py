@@ -85,14 +85,6 @@ def whole_number(item: Item, key: str) -> int | None:
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
 
 
-def is_misplaced(item: Item) -> bool:
-    """Whether an item states a malformed bbox: neither four numbers nor, with heights, six."""
-    bbox = item.get("bbox")
-    if bbox is None:
-        return False
-    return not (isinstance(bbox, list) and len(bbox) in (4, 6) and all(isinstance(v, int | float) for v in bbox))
-
-
 def instant(stated: str) -> datetime | None:
     """The instant of an ISO 8601 or RFC 3339 text, UTC; None where the text is not an instant.
 

@@ -8,13 +8,13 @@ import rfc8785
 
 from mrv_assets.missions.mission import Mission, Reflectance
 from mrv_assets.scenes.bands import asset_key, files_of, is_jp2
+from mrv_assets.scenes.bbox import place_of
 from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale
 from mrv_assets.scenes.copies import Candidate, newest
 from mrv_assets.scenes.item import (
     Item,
     excess,
     instant,
-    is_misplaced,
     is_multihash,
     item_digest,
     item_id,
@@ -184,12 +184,31 @@ def _counting(scene: Scene, candidate: Candidate) -> Scene:
 def _sensed(item: Item) -> datetime:
     if not item_id(item):
         raise UnusableError("item_invalid", "it has no id")
-    # STAC: where datetime is null, the interval's start is required.
-    stated = text(item, "datetime") or text(item, "start_datetime")
-    sensed = instant(stated)
+    sensed, _ = _time(item)
     if sensed is None:
+        stated = text(item, "datetime") or text(item, "start_datetime")
         raise UnusableError("item_invalid", f"its datetime {stated[:80]!r} is not ISO 8601")
     return sensed
+
+
+def _time(item: Item) -> tuple[datetime | None, str]:
+    """Sensing time of an item, and what is doubtful about it; None where none is stated that can be read.
+
+    A datetime outside the item's own interval is not the time of sensing, but perhaps that of an upload.
+    """
+    start, end = (instant(text(item, f"{which}_datetime")) for which in ("start", "end"))
+    if not text(item, "datetime"):
+        # STAC: where datetime is null, the interval's start is required.
+        return start, ""
+    at = instant(text(item, "datetime"))
+    if at is None or start is None or end is None or start - PASS_GAP <= at <= end + PASS_GAP:
+        return at, ""
+    if start > end:
+        return at, "datetime_interval: its start_datetime is after its end_datetime, its datetime was believed"
+    return start, (
+        f"datetime_outside: its datetime {text(item, 'datetime')[:40]} is not between its start_datetime "
+        f"{text(item, 'start_datetime')[:40]} and its end_datetime, which were believed"
+    )
 
 
 def _digest(item: Item) -> str:
@@ -202,8 +221,9 @@ def _digest(item: Item) -> str:
 
 
 def _scene(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> tuple[Scene, Product]:
-    if is_misplaced(item):
-        raise UnusableError("item_invalid", f"its bbox is not west, south, east, north in degrees: {item['bbox']!r}")
+    place = place_of(item)
+    if place.invalid:
+        raise UnusableError("item_invalid", place.invalid)
     product = product_of(item)
     platform = product.platform or product.constellation
     if platform and not platform.startswith(mission.platforms):
@@ -211,6 +231,8 @@ def _scene(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_di
         raise UnusableError("platform_other", detail)
     check_conditions(item, mission, orbit_direction)
     bands, findings = _bands(item, mission)
+    findings += [place.finding] if place.finding else []
+    findings += [doubt] if (doubt := _time(item)[1]) else []
     scene = Scene(
         id=item["id"],
         collection=collection if isinstance(collection := item.get("collection"), str) else "",

@@ -28,6 +28,13 @@ PAGE_ITEMS = 100
 LISTED = 10
 """Most collections that an error lists."""
 
+BEYOND_DEG = 8.0
+"""Degrees from the antimeridian within which scenes may be written past it."""
+_METHOD_REFUSED = (403, 405, 501)
+"""Statuses of APIs that are searched by GET only."""
+_NOT_TAKEN = (400, 422)
+"""Statuses of APIs that do not take a longitude beyond 180 degrees."""
+
 
 class ApiCatalogue:
     """A STAC API as a catalogue. Safe to use from several threads; a thread waits for its search."""
@@ -45,6 +52,7 @@ class ApiCatalogue:
         self._landing: Json | None = None
         self._selves: dict[tuple[str, str], str] = {}
         self._item_assets: dict[str, Json] = {}
+        self._ways: list[tuple[str, str]] = []
 
     def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
         """Items of a collection that touch a bbox and a time, both ends included.
@@ -66,25 +74,57 @@ class ApiCatalogue:
             CatalogueError: When it cannot be searched, or the result is not whole.
         """
         deadline = time.monotonic() + self._limits.deadline_s
-        method, url = _search_link(self._root(deadline), self._preset.api)
-        pages = Pages(catalogue=self._preset.api, collection=collection, bounds=bounds)
-        search = ItemSearch(
-            url=url,
-            method=method,
-            stac_io=_PageReader(self._client, pages, deadline),
-            collections=[collection],
-            intersects=_outline(bounds),
-            datetime=f"{start}/{end}",
-            limit=PAGE_ITEMS,
-        )
-        for _ in search.pages_as_dicts():
-            # Each page was taken by its reader, which sees the empty ones too.
-            continue
-        result = pages.result()
-        if not result.items:
+        results = [self._searched(collection, bounds, _outline(bounds), (start, end), deadline)]
+        if (beyond := _outline_beyond(bounds)) is not None:
+            try:
+                results.append(self._searched(collection, bounds, beyond, (start, end), deadline))
+            except CatalogueError as error:
+                # An API that does not take longitudes beyond 180 degrees has no items there.
+                if error.status not in _NOT_TAKEN:
+                    raise
+        if not any(result.items for result in results):
             self._check_collection(collection, deadline)
-        self._remember(result, collection)
-        return result
+        for result in results:
+            self._remember(result, collection)
+        return SearchResult(
+            # An item of both sides of the antimeridian is found twice.
+            items=(
+                *results[0].items,
+                *(i for result in results[1:] for i in result.items if i not in results[0].items),
+            ),
+            matched=results[0].matched if len(results) == 1 else None,
+            returned=sum(result.returned for result in results),
+        )
+
+    def _searched(
+        self, collection: str, bounds: Bounds, outline: Json, times: tuple[str, str], deadline: float
+    ) -> SearchResult:
+        """The items of one outline, by POST, or by GET where the API offers or takes nothing else."""
+        ways = self._ways or _search_ways(self._root(deadline), self._preset.api)
+        refused: CatalogueError | None = None
+        for number, (method, url) in enumerate(ways):
+            pages = Pages(catalogue=self._preset.api, collection=collection, bounds=bounds)
+            search = ItemSearch(
+                url=url,
+                method=method,
+                stac_io=_PageReader(self._client, pages, deadline),
+                collections=[collection],
+                intersects=outline,
+                datetime="/".join(times),
+                limit=PAGE_ITEMS,
+            )
+            try:
+                for _ in search.pages_as_dicts():
+                    # Each page was taken by its reader, which sees the empty ones too.
+                    continue
+            except CatalogueError as error:
+                if error.status not in _METHOD_REFUSED or method == "GET":
+                    raise refused or error from None
+                refused = error
+                continue
+            self._ways = ways[number:]
+            return pages.result()
+        raise refused or ValueError("no way to search")
 
     def absolute_href(
         self, item_id: str, href: str, collection: str | None = None, *, item: Mapping[str, Any] | None = None
@@ -245,8 +285,8 @@ class _PageReader(StacApiIO):
         return self._page
 
 
-def _search_link(landing: Json, root: str) -> tuple[str, str]:
-    """The method and the address by which an API is searched.
+def _search_ways(landing: Json, root: str) -> list[tuple[str, str]]:
+    """The methods and addresses by which an API may be searched, in the order to try them.
 
     Raises:
         CatalogueError: When it offers no search.
@@ -259,13 +299,17 @@ def _search_link(landing: Json, root: str) -> tuple[str, str]:
             "Write the address of a STAC API's root; a catalogue of files is read from disk",
         )
     by_method = {str(link.get("method", "")).upper(): link for link in reversed(links)}
-    # A long outline does not fit into an address, so POST where it is offered or no method is stated.
-    method = next((name for name in ("POST", "", "GET") if name in by_method), None)
-    if method is None:
+    # A long outline does not fit into an address, so POST where it is offered or no method is stated; an API that
+    # refuses POST all the same is asked by GET.
+    posted, got = (
+        next((by_method[m] for m in methods if m in by_method), None) for methods in (("POST", ""), ("GET",))
+    )
+    if posted is None and got is None:
         raise CatalogueError(
             root, "its search asks for a method that is neither GET nor POST", "Name another catalogue"
         )
-    return method or "POST", joined(f"{root}/", by_method[method]["href"])
+    ways = [("POST", posted), ("GET", got or posted)]
+    return [(method, joined(f"{root}/", link["href"])) for method, link in ways if link is not None]
 
 
 def _self_link(item: Mapping[str, Any]) -> str | None:
@@ -290,6 +334,20 @@ def _outline(bounds: Bounds) -> Json:
     if len(rings) == 1:
         return {"type": "Polygon", "coordinates": rings}
     return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+
+
+def _outline_beyond(bounds: Bounds) -> Json | None:
+    """The place of a bbox near the antimeridian as catalogues write it that count longitudes past 180 degrees.
+
+    None elsewhere: no scene reaches so far.
+    """
+    near = [span for span in spans(bounds[0], bounds[2]) if span[1] > 180 - BEYOND_DEG or span[0] < BEYOND_DEG - 180]
+    shifted = [(west - 360, east - 360) if west > 0 else (west + 360, east + 360) for west, east in near]
+    rings = [
+        [[[west, bounds[1]], [east, bounds[1]], [east, bounds[3]], [west, bounds[3]], [west, bounds[1]]]]
+        for west, east in shifted
+    ]
+    return {"type": "MultiPolygon", "coordinates": rings} if rings else None
 
 
 def _with_query(href: str, parameters: Mapping[str, Any]) -> str:

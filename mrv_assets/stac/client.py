@@ -87,7 +87,7 @@ class ApiClient:
         cure = failure.cure or (
             f"Check that this machine reaches {_host(url)}, then run again; a catalogue on disk needs no network"
         )
-        return CatalogueError(self.root, failure.reason, cure)
+        return CatalogueError(self.root, failure.reason, cure, failure.status)
 
     async def _body(self, url: str, posted: Mapping[str, Any] | None, deadline: float) -> bytes | Failure:
         wire, host = self._connections.wire(), _host(url)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrv_assets.errors import CatalogueError, SearchTooLarge
-from mrv_assets.scenes.bbox import bbox_of, touches_bbox
+from mrv_assets.scenes.bbox import place_of, touches_bbox
 from mrv_assets.scenes.item import EXCESS, MAX_NAME, excess, text
 from mrv_assets.scenes.item import item_id as id_of
 from mrv_assets.science.grid import Bounds
@@ -153,11 +153,14 @@ class Pages:
         if not too_much:
             return item
         # Not held in memory until selection refuses it: a compressed page of 16 MB costs its server nothing.
-        bbox, stated = bbox_of(item), {key: text(item, key)[:MAX_NAME] for key in ("datetime", "start_datetime")}
+        boxes, stated = (
+            place_of(item).boxes,
+            {key: text(item, key)[:MAX_NAME] for key in ("datetime", "start_datetime")},
+        )
         return {
             "id": id_of(item)[:MAX_NAME],
             "collection": collection,
-            "bbox": None if bbox is None else list(bbox),
+            "bbox": list(boxes[0]) if boxes else None,
             "properties": {key: value for key, value in stated.items() if value},
             EXCESS: too_much,
         }

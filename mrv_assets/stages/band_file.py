@@ -75,14 +75,18 @@ class _Checked:
     """The bytes that the header was read from, by range."""
 
 
-def header_refusal(file: BandFile, published: Published, mission: Mission) -> HeaderRefused | None:
+def header_refusal(file: BandFile, plan: MissionPlan, published: Published) -> HeaderRefused | None:
     """The reason why a file is refused by its link or header; None where it passes.
 
     Raises:
         SceneReadError: When the header cannot be read.
     """
-    tried = _tried(file, lambda href: _checked(file, href, published, mission))
-    return tried if isinstance(tried, HeaderRefused) else None
+    tried = _tried(file, lambda href: _checked(file, href, published, plan.mission))
+    if isinstance(tried, HeaderRefused):
+        return tried
+    if not _needed_tiles(plan, file.band.name, tried.header):
+        return HeaderRefused("elsewhere", f"band {file.band.name}: its file shows no ground near the tile's parcels")
+    return None
 
 
 def store_band(

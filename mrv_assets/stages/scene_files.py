@@ -67,7 +67,7 @@ def stored_scenes(
             refusals.setdefault(scene_id, refusal)
 
     # Headers are read again when files are stored: a month's headers are not held in memory at once.
-    gate = each(files, lambda key: header_refusal(files[key], published, mission))
+    gate = each(files, lambda key: header_refusal(files[key], plan, published))
     for key, refusal in gate.items():
         if refusal is not None:
             refuse(key, refusal)

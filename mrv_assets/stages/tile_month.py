@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
+from mrv_assets.scenes.bbox import spans
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid
 
@@ -84,6 +86,21 @@ def month_bounds(month: str) -> tuple[str, str]:
 
 
 def lonlat_bounds(geometries: Sequence[object] | NDArray[np.object_]) -> tuple[float, float, float, float]:
-    """West, south, east, north of polygons in degrees."""
-    west, south, east, north = shapely.total_bounds(np.asarray(geometries, dtype=object))
-    return float(west), float(south), float(east), float(north)
+    """West, south, east, north of polygons, degrees; west exceeds east where they lie around the antimeridian.
+
+    It is the smallest box around them: the widest gap between them is not in it.
+    """
+    parts = shapely.get_parts(np.asarray(geometries, dtype=object))
+    bounds = shapely.bounds(parts)
+    ranges = sorted(span for west, east in bounds[:, [0, 2]] for span in spans(float(west), float(east)))
+    # Gaps between neighbours, and the last one across the antimeridian.
+    joined = [ranges[0]]
+    for west, east in ranges[1:]:
+        if west <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(east, joined[-1][1])
+        else:
+            joined.append((west, east))
+    gaps = [(after[0] - before[1], after[0], before[1]) for before, after in pairwise(joined)]
+    outside = (joined[0][0] + 360 - joined[-1][1], joined[0][0], joined[-1][1])
+    _, west, east = max([outside, *gaps])
+    return west, float(bounds[:, 1].min()), east, float(bounds[:, 3].max())

@@ -454,15 +454,3 @@ def test_a_file_is_held_against_the_place_its_item_states(tmp_path: Path, stated
     findings = check_header(header_of(path), path.stat().st_size, SENTINEL2, "red", {}, {"properties": {}, **stated})
 
     assert findings == ()
-
-
-def test_a_place_of_any_number_is_quoted_short(tmp_path: Path) -> None:
-    """Whole numbers in JSON have no bound; refusals stand in records."""
-    path = a_geotiff(tmp_path / "a.tif", pixels(64, 64))
-    item = {"bbox": [10**400, 45.0, 10**400, 46.0]}
-
-    with pytest.raises(HeaderRefused) as refusal:
-        check_header(header_of(path), path.stat().st_size, SENTINEL2, "red", {}, item)
-
-    assert refusal.value.code == "place_conflict"
-    assert len(refusal.value.detail) < 500

@@ -19,7 +19,7 @@ from mrv_assets.scenes.select import Selection, select
 MONTH = "2022-07"
 CODES = {
     *("item_invalid", "duplicate_id", "platform_other", "bands_missing", "quality_missing", "scale_unexpected"),
-    *("offset_unknown", "offset_unexpected"),
+    *("offset_conflict", "offset_unexpected"),
 }
 DIALECTS: tuple[Callable[[], Item], ...] = (
     *(earth_search_c1, earth_search_l2a, planetary_computer, cdse, landsatlook, planetary_computer_s1),

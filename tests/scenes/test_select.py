@@ -251,7 +251,7 @@ def test_an_interval_counts_by_its_start() -> None:
         {"assets": []},
         {"weight": float("nan")},
         {"count": 1 << 60},
-        {"bbox": [22.0, 45.0]},
+        {"bbox": [22.0, 45.0], "geometry": None},
     ],
     ids=str,
 )

@@ -115,7 +115,7 @@ def test_items_are_found_by_place(
     tmp_path: Path, bbox: list[float], bounds: tuple[float, float, float, float], meets: bool
 ) -> None:
     """Touching counts; boxes may have heights and may cross the antimeridian."""
-    a_catalogue(tmp_path, [{**romanian("a"), "bbox": bbox}])
+    a_catalogue(tmp_path, [{**romanian("a"), "bbox": bbox, "geometry": None}])
 
     assert (names(search(tmp_path, bounds)) == ["a"]) is meets
 
@@ -123,8 +123,9 @@ def test_items_are_found_by_place(
 @pytest.mark.parametrize("bbox", [["west"], [22.0, 45.0], "here", list("west" * 2_000)], ids=["text", "2", "1", "long"])
 def test_an_item_whose_box_is_none_costs_itself(tmp_path: Path, bbox: object) -> None:
     """It may lie anywhere, so every search of its month finds it; selection leaves it out and quotes the beginning."""
-    wrong, august = {**romanian("wrong"), "bbox": bbox}, romanian("of-august", "2018-08-01T09:30:00Z")
-    a_catalogue(tmp_path, [wrong, romanian("right"), {**august, "bbox": bbox}])
+    lost = {"bbox": bbox, "geometry": None}
+    wrong, august = {**romanian("wrong"), **lost}, romanian("of-august", "2018-08-01T09:30:00Z")
+    a_catalogue(tmp_path, [wrong, romanian("right"), {**august, **lost}])
 
     selection = select(search(tmp_path).items, SENTINEL2, "2018-07")
 
