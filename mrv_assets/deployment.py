@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import overload
 
+import geopandas as gpd
 import numpy as np
 
 from mrv_assets.errors import BadInputError, NotMaterialized, StaleUpstream
@@ -98,9 +99,18 @@ class Deployment:
         Raises:
             ProgramError: With every problem of the parcels file.
         """
+        return assign_parcels(self.parcels, self.program.tiles)
+
+    @cached_property
+    def parcels(self) -> gpd.GeoDataFrame:
+        """The programme's parcels as their file has them; ``attrs["notes"]`` is what was left out of it.
+
+        Raises:
+            ProgramError: With every problem of the parcels file.
+        """
         from mrv_assets.programme.parcels import read_parcels
 
-        return assign_parcels(read_parcels(self.program.parcels_path), self.program.tiles)
+        return read_parcels(self.program.parcels_path)
 
     @property
     def tiles(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The programme, as frozen models; a field's description says what to write there."""
 
+import os
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -277,7 +278,8 @@ class Program(BaseModel):
     @property
     def parcels_path(self) -> Path:
         """The parcels file."""
-        return (self._path.parent / self.parcels).resolve()
+        # Not resolved: the ending of the name that the programme has says what the file is.
+        return Path(os.path.abspath(self._path.parent / self.parcels))  # noqa: PTH100
 
     def catalog_at(self, mission: str) -> str:
         """A mission's catalogue: a preset's name, an address, or the absolute path of a static catalogue on disk."""

@@ -1,50 +1,36 @@
-"""The parcels file: GeoJSON or GeoParquet polygons, each with an id of its own. All problems are reported at once."""
+"""The parcels of a programme: polygons with an id of their own, checked. All problems are reported at once."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import shapely
-from numpy.typing import NDArray
-from shapely.geometry import shape
 
 from mrv_assets.errors import Problem, ProgramError
-from mrv_assets.science.tiles import LONLAT_STEP, WGS84
+from mrv_assets.programme.parcels_file import Row, read_rows
+from mrv_assets.science.tiles import WGS84
 
 SOUTH, NORTH = -80.0, 84.0
 """Latitudes where UTM, and with it the tile grid, ends."""
+MIN_WIDTH_M = 0.1
+"""Least width of a parcel, metres: what is thinner is a fault of digitizing."""
+WIDE_KM = 300.0
+"""Width of an outline from which one vertex on the other side of the equator or of Greenwich is taken for a slip."""
+LISTED = 10
+"""Problems of one kind that are listed; the others are counted."""
 
-# RFC 7946 allows longitude and latitude only; files by its predecessor may still name that CRS.
-_GEOJSON_CRS = {
-    "urn:ogc:def:crs:OGC:1.3:CRS84",
-    "urn:ogc:def:crs:OGC::CRS84",
-    "EPSG:4326",
-    "urn:ogc:def:crs:EPSG::4326",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """A feature or row as the file has it."""
-
-    id_field: str
-    geometry_field: str
-    parcel_id: object
-    geometry: Any
-    """Longitude and latitude; None where the file has none."""
-    unreadable: bool = False
-    """The file has a geometry, but not one that can be read."""
+_M_PER_DEG = 111_320.0
 
 
 def read_parcels(path: Path) -> gpd.GeoDataFrame:
     """The parcels of a GeoJSON or GeoParquet file.
 
-    GeoJSON is in WGS84 degrees; GeoParquet may be in any CRS, and then longitudes and latitudes are rounded to 1e-9
-    degrees (0.1 mm). Heights are dropped. A parcel across the antimeridian is a multipolygon split there.
+    GeoJSON is in WGS84 degrees; GeoParquet may be in any CRS whose shift to WGS84 is known, and then longitudes and
+    latitudes are rounded to 1e-9 degrees (0.1 mm). Heights are dropped, and ``attrs["notes"]`` says so. A parcel across
+    the antimeridian is a multipolygon split there.
 
     Returns:
         Columns ``parcel_id`` (text, unique) and ``geometry`` (valid polygons, EPSG:4326), sorted by id.
@@ -52,114 +38,43 @@ def read_parcels(path: Path) -> gpd.GeoDataFrame:
     Raises:
         ProgramError: With every problem of the file.
     """
-    try:
-        rows = _geoparquet(path) if path.suffix.lower() in (".parquet", ".geoparquet") else _geojson(path)
-    except _Unreadable as error:
-        raise ProgramError(str(path), (error.problem,)) from error.__cause__
+    rows = read_rows(path)
     problems = [problem for row in rows for problem in _geometry_problems(row)] + _id_problems(rows)
     if not rows:
         problems.append(Problem(field=path.name, reason="it has no parcels", cure="Add a polygon with a parcel_id"))
     if problems:
-        raise ProgramError(str(path), tuple(problems))
+        raise ProgramError(str(path), tuple(_folded(problems)))
     ids = [str(row.parcel_id) for row in rows]
     frame = gpd.GeoDataFrame({"parcel_id": ids}, geometry=[row.geometry for row in rows], crs=WGS84)
-    return frame.sort_values("parcel_id", ignore_index=True)
+    frame = frame.sort_values("parcel_id", ignore_index=True)
+    high = sum(row.heights for row in rows)
+    frame.attrs["notes"] = [f"Heights of {high} of {len(rows)} parcels were dropped."] if high else []
+    return frame
 
 
-class _Unreadable(Exception):
-    """The file as a whole is not a parcels file."""
-
-    def __init__(self, path: Path, reason: str, cure: str) -> None:
-        super().__init__(path, reason, cure)
-        self.problem = Problem(field=path.name, reason=reason, cure=cure)
-
-
-def _geojson(path: Path) -> list[_Row]:
-    cure = "Write a GeoJSON FeatureCollection in WGS84, or GeoParquet with the ending .parquet"
-    try:
-        document = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except FileNotFoundError:
-        raise _Unreadable(path, "there is no such file", "Write the path as seen from the programme file") from None
-    except OSError as error:
-        raise _Unreadable(path, f"it cannot be read ({error.strerror})", "Name a readable file") from None
-    except (ValueError, RecursionError) as error:
-        raise _Unreadable(path, f"it is not JSON ({error})", cure) from None
-    features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(features, list) or document.get("type") != "FeatureCollection":
-        raise _Unreadable(path, "it is not a FeatureCollection", cure)
-    crs = document.get("crs")
-    stated = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
-    if crs is not None and stated not in _GEOJSON_CRS:
-        cure = "Reproject it to WGS84 longitude and latitude, or write it as GeoParquet, which may be in any CRS"
-        raise _Unreadable(path, f"its CRS is {stated or crs}, and GeoJSON is in longitude and latitude", cure)
-    return [_feature(f"{path.name}: features[{number}]", feature) for number, feature in enumerate(features)]
+def _folded(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems; of many that are equal but for their place, the first ten and the number of the others."""
+    kind = sorted(enumerate(problems), key=lambda one: (one[1].reason, one[1].cure, one[0]))
+    listed: list[tuple[int, Problem]] = []
+    for _, group in groupby(kind, key=lambda one: (one[1].reason, one[1].cure)):
+        same = list(group)
+        listed += same[:LISTED]
+        if len(same) > LISTED:
+            number, last = same[LISTED]
+            field = f"{last.field} and others"
+            reason = f"{last.reason}: {len(same) - LISTED} more, {len(same)} in all"
+            listed.append((number, Problem(field=field, reason=reason, cure=last.cure)))
+    yield from (problem for _, problem in sorted(listed, key=lambda one: one[0]))
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _feature(field: str, feature: Any) -> _Row:
-    feature = feature if isinstance(feature, dict) else {}
-    properties, geometry, unreadable = feature.get("properties"), None, False
-    if feature.get("geometry") is not None:
-        try:
-            geometry = shapely.force_2d(shape(feature["geometry"]))
-        except Exception:
-            # Shapely raises many kinds of errors for a malformed geometry; none of them tells more than this.
-            unreadable = True
-    return _Row(
-        id_field=f"{field}.properties.parcel_id",
-        geometry_field=f"{field}.geometry",
-        parcel_id=properties.get("parcel_id") if isinstance(properties, dict) else None,
-        geometry=geometry,
-        unreadable=unreadable,
-    )
-
-
-def _geoparquet(path: Path) -> list[_Row]:
-    if not path.exists():
-        raise _Unreadable(path, "there is no such file", "Write the path as seen from the programme file")
-    try:
-        frame = gpd.read_parquet(path)
-    except Exception as error:
-        # A damaged Parquet file raises many kinds of errors, and all of them are faults of the file.
-        raise _Unreadable(path, f"it is not GeoParquet ({error})", "Write it with geopandas or QGIS") from error
-    if frame.crs is None:
-        cure = "State the CRS, such as with set_crs of geopandas, and write it again"
-        raise _Unreadable(path, "it does not say which CRS its coordinates are in", cure)
-    geometry = _lonlat(frame)
-    ids = frame["parcel_id"].tolist() if "parcel_id" in frame else [None] * len(frame)
-    return [
-        _Row(
-            id_field=f"{path.name}: row[{number}].parcel_id",
-            geometry_field=f"{path.name}: row[{number}].{frame.geometry.name}",
-            parcel_id=parcel_id,
-            geometry=shapes,
-        )
-        for number, (parcel_id, shapes) in enumerate(zip(ids, geometry, strict=True))
-    ]
-
-
-def _lonlat(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
-    """Geometries in longitude and latitude, as the file has them, or rounded where they had to be computed."""
-    geometry = np.asarray(shapely.force_2d(np.asarray(frame.geometry, dtype=object)), dtype=object)
-    if frame.crs.equals(WGS84, ignore_axis_order=True):
-        return geometry
-    moved = np.array(frame.set_geometry(geometry, crs=frame.crs).to_crs(WGS84).geometry, dtype=np.object_)
-    # Rounding would repair invalid polygons, which are reported instead.
-    whole = shapely.is_valid(moved) & np.isfinite(shapely.bounds(moved)).all(axis=1)
-    moved[whole] = shapely.set_precision(moved[whole], LONLAT_STEP)
-    return moved
-
-
-def _id_problems(rows: Sequence[_Row]) -> list[Problem]:
+def _id_problems(rows: Sequence[Row]) -> list[Problem]:
     problems = []
     first: dict[str, str] = {}
+    spelled: dict[str, str] = {}
     for row in rows:
         own = "Give every parcel an id of its own, a text without line breaks"
         text = str(row.parcel_id)
-        if row.parcel_id is None or row.parcel_id == "":
+        if row.parcel_id is None or not text.strip():
             problems.append(Problem(field=row.id_field, reason="it is missing", cure=own))
         elif isinstance(row.parcel_id, bool) or not isinstance(row.parcel_id, str | int):
             problems.append(Problem(field=row.id_field, value=row.parcel_id, reason="it is not a text", cure=own))
@@ -169,17 +84,28 @@ def _id_problems(rows: Sequence[_Row]) -> list[Problem]:
         elif text in first:
             reason = f"{first[text]} has the same id"
             problems.append(Problem(field=row.id_field, value=text, reason=reason, cure=own))
+        elif (other := spelled.get(unicodedata.normalize("NFC", text))) is not None:
+            reason = f"{first[other]} looks the same and is spelled otherwise: {_spelled(other)}, here {_spelled(text)}"
+            problems.append(Problem(field=row.id_field, value=text, reason=reason, cure=own))
         else:
             first[text] = row.id_field
+            spelled[unicodedata.normalize("NFC", text)] = text
     return problems
 
 
-def _geometry_problems(row: _Row) -> list[Problem]:
+def _spelled(text: str) -> str:
+    """A text with the code points of what is not ASCII."""
+    return "".join(letter if letter.isascii() else f"<U+{ord(letter):04X}>" for letter in text)
+
+
+def _geometry_problems(row: Row) -> list[Problem]:
     """The first problem of a geometry; later problems may only follow from it."""
     geometry, field = row.geometry, row.geometry_field
+    if row.crs is not None:
+        return [Problem(field=field, reason=row.crs.reason, cure=row.crs.cure)]
     if row.unreadable:
         cure = "Write a Polygon or MultiPolygon with its coordinates as RFC 7946 says"
-        return [Problem(field=field, reason="it is not a GeoJSON geometry", cure=cure)]
+        return [Problem(field=field, reason=row.unreadable, cure=cure)]
     if geometry is None or geometry.is_empty:
         return [Problem(field=field, reason="it is empty", cure="Draw the parcel's polygon, or leave the parcel out")]
     if geometry.geom_type not in ("Polygon", "MultiPolygon"):
@@ -199,7 +125,44 @@ def _geometry_problems(row: _Row) -> list[Problem]:
             Problem(field=field, value=shapely.is_valid_reason(geometry), reason="it is not a valid polygon", cure=cure)
         ]
     edges = shapely.bounds(shapely.get_parts(geometry))
+    if slip := _slip(geometry):
+        cure = "Correct its sign, or, where the parcel is really so wide, split it"
+        return [Problem(field=field, reason=slip, cure=cure)]
     if (edges[:, 2] - edges[:, 0] > 180).any():
         cure = "Split a parcel across the antimeridian there: a polygon that ends at 180, another that starts at -180"
         return [Problem(field=field, value=bounds, reason="it goes more than half around the Earth", cure=cure)]
+    width = _width_m(geometry)
+    if width < MIN_WIDTH_M:
+        cure = f"Redraw it, or leave it out: a parcel has to be {MIN_WIDTH_M:g} m wide"
+        return [Problem(field=field, reason=f"it is {width:.2g} m wide", cure=cure)]
     return []
+
+
+def _width_m(geometry: shapely.Polygon | shapely.MultiPolygon) -> float:
+    """Mean width of a polygon's widest part, metres: twice its area by its outline's length, roughly."""
+    _, south, _, north = geometry.bounds
+    scale = np.array([np.cos(np.radians((south + north) / 2)), 1.0]) * _M_PER_DEG
+    # From its own corner, so that areas of a square metre keep their digits.
+    corner = np.asarray(geometry.bounds[:2])
+    parts = shapely.get_parts(shapely.transform(geometry, lambda points: (points - corner) * scale))
+    return float(max(2 * shapely.area(parts) / shapely.length(parts)))
+
+
+def _slip(geometry: shapely.Geometry) -> str:
+    """What looks like a lost sign of one vertex; empty where nothing does."""
+    for part in shapely.get_parts(geometry):
+        points = shapely.get_coordinates(part.exterior)[:-1]
+        for axis, name in ((0, "longitude"), (1, "latitude")):
+            values = points[:, axis]
+            for wrong in (values > 0, values < 0):
+                if wrong.sum() != 1 or len(values) < 4:
+                    continue
+                scale = _M_PER_DEG / 1000 * (np.cos(np.radians(np.abs(points[:, 1]).max())) if axis == 0 else 1.0)
+                width, rest = (float(np.ptp(these)) * scale for these in (values, values[~wrong]))
+                if width > WIDE_KM and rest < width / 10:
+                    [value] = values[wrong]
+                    return (
+                        f"it is {width:,.0f} km wide, because one vertex has the {name} {value:g}, where the others "
+                        f"have {values[~wrong].min():g} to {values[~wrong].max():g}"
+                    )
+    return ""

@@ -39,6 +39,7 @@ def answer(deployment: Deployment, new: Sequence[str]) -> Json:
             {"parcels": [assigned.parcel_id[first], assigned.parcel_id[second]], "area_ha": area_ha}
             for first, second, area_ha in overlaps(assigned.geometry)
         ],
+        "notes": list(deployment.parcels.attrs["notes"]),
         "months": {"first": deployment.months[0], "last": deployment.months[-1], "count": len(deployment.months)},
     }
 
@@ -65,6 +66,7 @@ def text(answer: Json) -> str:
         [
             tabulate(rows, headers=["tile", "parcels", "registered", "parcel ids"], disable_numparse=True),
             *overlapping,
+            *answer["notes"],
             "",
             f"Partitions: {extent}, {months['first']} to {months['last']}.",
         ]

@@ -8,7 +8,8 @@ cannot be derived; a tile that is not published has no scenes, and the programme
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,6 +32,8 @@ MIN_PART_M2 = 1.0
 
 _SQUARE_M = 100_000
 _EDGE_STEP = 0.01
+_EDGE_POINT_M = 250
+"""Metres between points on the edges by which parcels are cut: the chord is off by 1 mm."""
 _PARTITION = 10_000
 
 Geometries = NDArray[np.object_]
@@ -69,6 +72,7 @@ def assign_parcels(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> A
         ProgramError: With every override that names an unknown parcel or a tile that does not contain the parcel.
     """
     parcels = parcels.sort_values("parcel_id", ignore_index=True)
+    overrides = as_spelled(overrides, parcels["parcel_id"])
     problems = tuple(override_problems(parcels, overrides))
     if problems:
         raise ProgramError("the programme's tiles", problems)
@@ -87,6 +91,16 @@ def assign_parcels(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> A
         geometry=_as_array([row[3] for row in rows]),
         alternatives=tuple(row[4] for row in rows),
     )
+
+
+def as_spelled(overrides: Mapping[str, str], ids: Iterable[str]) -> dict[str, str]:
+    """The tiles by parcel id, as the parcels file spells it where the programme has another Unicode form of it."""
+    known = set(ids)
+    spelled = {unicodedata.normalize("NFC", parcel_id): parcel_id for parcel_id in known}
+    return {
+        name if name in known else spelled.get(unicodedata.normalize("NFC", name), name): tile
+        for name, tile in overrides.items()
+    }
 
 
 def override_problems(parcels: gpd.GeoDataFrame, overrides: Mapping[str, str]) -> Iterator[Problem]:
@@ -345,7 +359,8 @@ def _near_zones(bounds: NDArray[np.float64]) -> Sequence[int]:
 def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
     """The parts of a parcel that is too large for any tile, sorted by tile, each with its square's first name.
 
-    Edges are densified to 0.01 degrees first, so that pieces cut in neighbouring zones meet.
+    It is cut in degrees, by squares whose edges are lines of points: two neighbours have the very same points on their
+    common edge, so that their parts neither overlap nor leave a gap.
     """
     pieces: dict[str, list[Shape]] = {}
     lonlat = shapely.segmentize(lonlat, _EDGE_STEP)
@@ -365,28 +380,32 @@ def _cut(lonlat: Shape) -> list[tuple[str, Shape]]:
         crs = f"EPSG:{32600 + zone}"
         [plane] = project(_as_array([inside]), crs)
         west, south, east, north = np.floor(np.asarray(shapely.bounds(plane)) / _SQUARE_M).astype(int) * _SQUARE_M
-        for e in range(west, east + 1, _SQUARE_M):
-            for n in range(south, north + 1, _SQUARE_M):
-                piece = _polygons(shapely.intersection(plane, shapely.box(e, n, e + _SQUARE_M, n + _SQUARE_M)))
-                if piece.area >= MIN_PART_M2:
-                    lonlat_piece = _unprojected(piece, zone)
-                    name = _name(zone, first[e, n], e, n)
-                    pieces.setdefault(name, []).append(lonlat_piece)
+        shapely.prepare(inside)
+        # Edges bend between points, so that a square beside the outermost ones may be reached too.
+        for e in range(west - _SQUARE_M, east + 2 * _SQUARE_M, _SQUARE_M):
+            for n in range(south - _SQUARE_M, north + 2 * _SQUARE_M, _SQUARE_M):
+                square = _square_lonlat(zone, e, n) if (e, n) in first else None
+                if square is None or not shapely.intersects(inside, square):
+                    continue
+                piece = _polygons(shapely.make_valid(shapely.set_precision(
+                    _polygons(shapely.intersection(inside, square)), LONLAT_STEP)))  # fmt: skip
+                if not piece.is_empty and project(_as_array([piece]), crs)[0].area >= MIN_PART_M2:
+                    pieces.setdefault(_name(zone, first[e, n], e, n), []).append(piece)
     return [(tile, _polygons(shapely.union_all(parts))) for tile, parts in sorted(pieces.items())]
 
 
-def _unprojected(plane: Shape, zone: int) -> Shape:
-    """A shape in northern UTM, in degrees on the lattice; at 180 degrees it stays on its zone's side."""
-    [lonlat] = _transformed(_as_array([plane]), f"EPSG:{32600 + zone}", WGS84)
+@cache
+def _square_lonlat(zone: int, east: int, north: int) -> Shape:
+    """A 100 km square of northern UTM in degrees on the lattice, with a point every ``_EDGE_POINT_M`` of its edges."""
+    along = np.arange(0, _SQUARE_M, _EDGE_POINT_M)
+    start, end = np.zeros(along.size, int), np.full(along.size, _SQUARE_M)
+    dx = np.concatenate([along, end, _SQUARE_M - along, start])
+    dy = np.concatenate([start, along, end, _SQUARE_M - along])
+    lon, lat = transformed(f"EPSG:{32600 + zone}", WGS84, (east + dx).astype(float), (north + dy).astype(float))
     middle = 6 * zone - 183
-
-    def on_this_side(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        east = np.clip((points[:, 0] - middle + 180) % 360 - 180 + middle, -180, 180)
-        return np.column_stack([east, points[:, 1]])
-
-    # Bent edges may touch each other after rounding.
-    lonlat = shapely.make_valid(shapely.transform(lonlat, on_this_side))
-    return _polygons(shapely.set_precision(lonlat, LONLAT_STEP))
+    # At 180 degrees it stays on its zone's side.
+    lon = (lon - middle + 180) % 360 - 180 + middle
+    return shapely.Polygon(np.round(np.column_stack([lon, lat]) / LONLAT_STEP) * LONLAT_STEP)
 
 
 def _east_of(zone: int, bounds: Bounds) -> Bounds:

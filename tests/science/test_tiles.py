@@ -18,7 +18,6 @@ from mrv_assets.science import tiles
 from mrv_assets.science.grid import tile_grid
 from mrv_assets.science.tiles import (
     AssignedParcels,
-    _unprojected,
     assign_parcels,
     geom_sha256,
     override_problems,
@@ -187,17 +186,6 @@ def test_a_square_that_only_touches_a_band_has_no_name_there() -> None:
     found = [tile for tile in candidate_tiles((31.0, -0.5, 35.0, 0.5)) if tile[:2] == "36"]
 
     assert {(tile[2], tile_grid(tile).y0) for tile in found} == {("M", 10_000_000.0), ("N", 100_020.0)}
-
-
-def test_a_cut_at_the_antimeridian_stays_on_its_side() -> None:
-    """A millimetre past 180 degrees must not become a polygon around the Earth."""
-    [east] = project(np.array([shapely.Point(180, 10)], dtype=object), "EPSG:32660")
-    piece = shapely.box(east.x - 100, east.y, east.x + 0.001, east.y + 100)
-
-    lonlat = _unprojected(piece, 60)
-
-    west, _, edge, _ = lonlat.bounds
-    assert 179.99 < west < edge <= 180
 
 
 @given(west=st.floats(-180, 179.9), south=st.floats(-80, 83.9))

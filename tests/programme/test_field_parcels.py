@@ -1,0 +1,226 @@
+"""Parcels files as people have them: read rightly, or refused with their place and a cure."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from field_cases import a_parcels_case
+
+from mrv_assets.errors import ProgramError
+from mrv_assets.programme.parcels import read_parcels
+from mrv_assets.science.tiles import assign_parcels
+
+Json = dict[str, Any]
+SQUARE = [[[22.1485, 45.2065], [22.1505, 45.2065], [22.1505, 45.208], [22.1485, 45.208], [22.1485, 45.2065]]]
+
+
+def read(case: str, folder: Path) -> gpd.GeoDataFrame:
+    """The parcels of a case."""
+    return read_parcels(a_parcels_case(case, folder).program.parcels_path)
+
+
+def problems(case: str, folder: Path) -> list[str]:
+    """What a case is refused for."""
+    with pytest.raises(ProgramError) as caught:
+        read(case, folder)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def written(folder: Path, *features: Json, **members: object) -> Path:
+    """A GeoJSON file."""
+    path = folder / "parcels.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features, **members}))
+    return path
+
+
+def a_feature(parcel_id: object = "a", coordinates: object = None, **members: object) -> Json:
+    """A feature of a square."""
+    geometry = {"type": "Polygon", "coordinates": coordinates or SQUARE}
+    return {"type": "Feature", "properties": {"parcel_id": parcel_id}, "geometry": geometry, **members}
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("geometry-level-crs", ("features[0].geometry", "EPSG:4179")),
+        ("crs-member-without-properties", ("its CRS is",)),
+        ("json-repeated-member", ("stands twice",)),
+        ("longitude-sign-slip", ("features[1]", "km wide", "47.905")),
+        ("geoparquet-local-crs", ("Local site grid", "no place on Earth")),
+        ("geoparquet-id-is-index", ("index", "reset_index")),
+        ("geoparquet-one-null-integer-id", ("row[2].parcel_id: it is missing",)),
+        ("geoparquet-one-null-integer-id-no-pandas", ("row[2].parcel_id: it is missing",)),
+        ("sliver-parcel", ("features[1]", "m wide")),
+        ("unicode-composed-decomposed", ("spelled otherwise", "Mun<U+0303>oz-1", "Mu<U+00F1>oz-1")),
+    ],
+)
+def test_what_cannot_be_right_is_refused_by_name(case: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    """One problem, with its place, what is there, and what to do; never a traceback."""
+    [problem] = problems(case, tmp_path)
+
+    assert all(word in problem for word in words), problem
+
+
+def test_a_sliver_is_refused_where_tiles_are_made(tmp_path: Path) -> None:
+    """Not months later, when it is run."""
+    with pytest.raises(ProgramError):
+        a_parcels_case("sliver-parcel", tmp_path).assigned  # noqa: B018
+
+
+@pytest.mark.parametrize("place", ["document", "feature", "geometry"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "urn:ogc:def:crs:OGC:1.3:CRS84",
+        "urn:ogc:def:crs:OGC::CRS84",
+        "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+        "https://www.opengis.net/def/crs/OGC/0/CRS84",
+        "OGC:CRS84",
+        "CRS84",
+        "EPSG:4326",
+        "urn:ogc:def:crs:EPSG::4326",
+        "http://www.opengis.net/def/crs/EPSG/0/4326",
+    ],
+)
+def test_wgs84_in_every_spelling_is_wgs84(name: str, place: str, tmp_path: Path) -> None:
+    """Wherever it stands."""
+    crs = {"crs": {"type": "name", "properties": {"name": name}}}
+    feature = a_feature(**(crs if place == "feature" else {}))
+    if place == "geometry":
+        feature["geometry"] |= crs
+
+    assert len(read_parcels(written(tmp_path, feature, **(crs if place == "document" else {})))) == 1
+
+
+def test_crs84_by_address_is_accepted(tmp_path: Path) -> None:
+    """As some tools write it."""
+    assert len(read("crs84-by-address", tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS83", "EPSG:3857", "EPSG:43260", "", None, 4326])
+def test_any_other_crs_is_refused(name: object, tmp_path: Path) -> None:
+    """Also what only looks like it."""
+    with pytest.raises(ProgramError, match="its CRS is"):
+        read_parcels(written(tmp_path, a_feature(), crs={"type": "name", "properties": {"name": name}}))
+
+
+@pytest.mark.parametrize("member", ["features", "geometry", "parcel_id", "coordinates", "type"])
+def test_members_that_stand_twice_are_refused(member: str, tmp_path: Path) -> None:
+    """Programs differ in which of the two they read."""
+    path = written(tmp_path, a_feature())
+    path.write_text(path.read_text().replace(f'"{member}":', f'"{member}": null, "{member}":', 1))
+
+    with pytest.raises(ProgramError, match=f"the member '{member}' stands twice"):
+        read_parcels(path)
+
+
+def test_heights_are_dropped_and_said_once(tmp_path: Path) -> None:
+    """At some vertices only, null, or with a measure."""
+    frame = read("mixed-2d-3d-positions", tmp_path)
+    other = [[[22.15, 45.2, None], [22.16, 45.2, 3, 7], [22.16, 45.21], [22.15, 45.2, None]]]
+    two = read_parcels(written(tmp_path, a_feature("a"), a_feature("b", other)))
+
+    assert not shapely.has_z(np.asarray(frame.geometry)).any()
+    assert frame.attrs["notes"] == ["Heights of 1 of 1 parcels were dropped."]
+    assert two.attrs["notes"] == ["Heights of 1 of 2 parcels were dropped."]
+
+
+def test_one_id_in_two_spellings_is_told_apart(tmp_path: Path) -> None:
+    """What looks the same and is not: the difference is shown."""
+    path = written(tmp_path, a_feature("P\u00e9rez"), a_feature("Pe\u0301rez"))
+
+    with pytest.raises(ProgramError, match=r"spelled otherwise: P<U\+00E9>rez, here Pe<U\+0301>rez"):
+        read_parcels(path)
+
+
+def test_the_programme_s_spelling_of_an_id_finds_its_parcel(tmp_path: Path) -> None:
+    """Composed in the one file, decomposed in the other."""
+    frame = read_parcels(written(tmp_path, a_feature("Pe\u0301rez")))
+
+    assigned = assign_parcels(frame, {"P\u00e9rez": "34TER"})
+
+    assert (assigned.parcel_id, assigned.tile) == (("Pe\u0301rez",), ("34TER",))
+
+
+def test_fifty_thousand_equal_problems_are_one_line(tmp_path: Path) -> None:
+    """The first ten, and a count."""
+    path = written(tmp_path, *(a_feature(None) for _ in range(50_000)))
+
+    with pytest.raises(ProgramError) as caught:
+        read_parcels(path)
+
+    assert len(caught.value.problems) == 11
+    assert "49990 more, 50000 in all" in str(caught.value.problems[-1])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([101, None], pa.int64()),
+        pa.array([101.0, float("nan")], pa.float64()),
+        pa.array([101.0, None], pa.float64()),
+        pa.array(["101", None], pa.string()),
+        pa.array(["101", "  "], pa.string()),
+    ],
+    ids=str,
+)
+def test_a_missing_id_is_missing_in_every_type(column: pa.Array, tmp_path: Path) -> None:
+    """And the others are the ids that they were."""
+    path = tmp_path / "parcels.parquet"
+    frame = gpd.GeoDataFrame(
+        geometry=[shapely.box(22, 45, 22.01, 45.01), shapely.box(22.1, 45, 22.11, 45.01)], crs=4326
+    )
+    frame.to_parquet(path)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("parcel_id", column), path)
+
+    with pytest.raises(ProgramError) as caught:
+        read_parcels(path)
+    [problem] = caught.value.problems
+    assert (problem.field, problem.reason) == ("parcels.parquet: row[1].parcel_id", "it is missing")
+
+    pq.write_table(table.append_column("parcel_id", column)[:1], path)
+    assert list(read_parcels(path).parcel_id) == ["101"]
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3148", "EPSG:2040", "+proj=utm +zone=34 +ellps=GRS80", "IAU_2015:30100"])
+def test_a_crs_whose_shift_is_not_known_is_refused_by_name(crs: str, tmp_path: Path) -> None:
+    """PROJ would shift the first two not at all, 400 m off, and say nothing; the last is the Moon's."""
+    place = shapely.box(105, 11, 105.01, 11.01) if crs == "EPSG:3148" else shapely.box(-5, 6, -4.99, 6.01)
+    moved = place if "IAU" in crs else gpd.GeoSeries([place], crs=4326).to_crs(crs).iloc[0]
+    path = tmp_path / "parcels.parquet"
+    gpd.GeoDataFrame({"parcel_id": ["a"]}, geometry=[moved], crs=crs).to_parquet(path)
+
+    with pytest.raises(ProgramError, match=r"is not known to 10 m|is not of the Earth"):
+        read_parcels(path)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3035", "EPSG:32634", "EPSG:4258", "EPSG:3857", "OGC:CRS84", "EPSG:3844"])
+def test_a_crs_whose_shift_is_known_is_transformed(crs: str, tmp_path: Path) -> None:
+    """To less than a pixel: back where it was drawn."""
+    place = shapely.box(22.1485, 45.2065, 22.1505, 45.208)
+    path = tmp_path / "parcels.parquet"
+    gpd.GeoDataFrame({"parcel_id": ["a"]}, geometry=[place], crs=4326).to_crs(crs).to_parquet(path)
+
+    [found] = read_parcels(path).geometry
+
+    assert shapely.hausdorff_distance(found, place) < 1e-4
+
+
+def test_a_link_s_own_name_says_what_it_is(tmp_path: Path) -> None:
+    """parquet, though the file that it leads to has no ending."""
+    deployment = a_parcels_case("parquet-symlink-without-ending", tmp_path)
+    folder = deployment.program_path.parent
+    [target] = [path for path in folder.iterdir() if not path.suffix]
+    (folder / deployment.program.parcels).unlink(missing_ok=True)
+    shutil.move(target, folder / "content")
+    (folder / deployment.program.parcels).symlink_to(folder / "content")
+
+    assert len(read_parcels(deployment.program.parcels_path)) > 0
