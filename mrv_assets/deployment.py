@@ -112,6 +112,17 @@ class Deployment:
 
         return read_parcels(self.program.parcels_path)
 
+    @cached_property
+    def parcels_of(self) -> dict[str, list[list[str | None]]]:
+        """Id, part and geometry digest of each parcel that a tile owns now, by tile: as records state them."""
+        found: dict[str, list[list[str | None]]] = {}
+        assigned = self.assigned
+        for i, tile in enumerate(assigned.tile):
+            found.setdefault(tile, []).append(
+                [assigned.parcel_id[i], assigned.part[i], geom_sha256(assigned.geometry[i])]
+            )
+        return found
+
     @property
     def tiles(self) -> tuple[str, ...]:
         """Tiles that own parcels, sorted."""

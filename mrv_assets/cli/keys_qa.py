@@ -71,8 +71,8 @@ def decide(
     from mrv_assets.defs.partitions import register_tiles
     from mrv_assets.defs.runs import dagster_instance, materialize_tile_month
     from mrv_assets.deployment import Deployment
-    from mrv_assets.reports.qa_decide import answer, text
-    from mrv_assets.review.decide import Verdict, decide_signed, follows
+    from mrv_assets.reports.qa_decide import answer, below_text, text
+    from mrv_assets.review.decide import Verdict, decide_signed, follows, hardly_seen
 
     if verdict is None:
         raise click.UsageError("Say either --approve or --reject.")
@@ -81,10 +81,14 @@ def decide(
     stated = Verdict(
         tile=tile, month=month, mission=mission, verdict=verdict, reason=reason, evidence=evidence, record=record
     )
+    below = hardly_seen(deployment, stated)
+    if verdict == "approve" and below:
+        # Before the signature: what is approved is known.
+        click.echo(below_text(below, deployment.program.gate.min_coverage), err=True)
     recorded = decide_signed(deployment, stated, key)
     ran = []
     if recorded.approved:
         with dagster_instance(settings) as instance:
             register_tiles(instance, deployment.program, deployment.tiles)
             ran = materialize_tile_month(instance, settings, tile, month, only=follows(deployment, recorded))
-    print_answer(answer(recorded, ran), text, as_json)
+    print_answer(answer(recorded, ran, below), text, as_json)

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mrv_assets import __version__
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.errors import ExportError, NotMaterialized
+from mrv_assets.errors import ExportError, NotMaterialized, StaleUpstream
 from mrv_assets.export.content import Content
 from mrv_assets.export.folder import MANIFEST, checked, files_of, put_in_place, staged
 from mrv_assets.export.formats import Format
@@ -18,6 +18,7 @@ from mrv_assets.export.months import Month, read_month
 from mrv_assets.export.options import Options
 from mrv_assets.export.rows import counts_by_status
 from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.present import Stale, history, stale_months
 
 SCHEMA = "mrv-export/1"
 
@@ -67,6 +68,11 @@ def export(deployment: Deployment, options: Options, folder: Path, progress: Pro
     stored = [partition for partition in partitions if deployment.lake.head(Partition(PRODUCT, *partition)) is not None]
     if not stored:
         raise NotMaterialized(PRODUCT, *partitions[0])
+    tiles, named = ({partition[part] for partition in partitions} for part in (0, 1))
+    old = {(each.tile, each.month): each for each in stale_months(deployment, sorted(tiles), sorted(named))}
+    stored = [partition for partition in stored if partition not in old]
+    if not stored:
+        raise StaleUpstream(PRODUCT, *min(old), str(old[min(old)]))
     steps = _Steps(progress=progress, total=len(stored) * (2 if options.format.has_rasters else 1))
     months = []
     for partition in stored:
@@ -84,7 +90,9 @@ def export(deployment: Deployment, options: Options, folder: Path, progress: Pro
         "indices": list(content.indices),
         "attributions": content.attributions,
         "months": [_month(month) for month in months],
-        "without_values": list(_without_values(content, set(partitions) - set(stored))),
+        "without_values": list(
+            _without_values(content, set(partitions) - set(stored) - set(old), _outdated(deployment, options, old))
+        ),
     }
     with staged(final) as building:
         writer_of(options.format)(content, building, steps.done)
@@ -144,9 +152,23 @@ def _month(month: Month) -> Json:
     }
 
 
-def _without_values(content: Content, absent: set[tuple[str, str]]) -> Iterator[Json]:
+def _outdated(deployment: Deployment, options: Options, old: Mapping[tuple[str, str], Stale]) -> list[Json]:
+    """Months that are of other parcels than the programme's, and those of tiles that have left it."""
+    found: list[Json] = [
+        {"tile": tile, "month": month, "index": None, "because": "stale", "detail": str(change)}
+        for (tile, month), change in old.items()
+    ]
+    for tile, months in history(deployment).items() if options.tile is None else ():
+        for month in months:
+            if options.month in (None, month):
+                detail = "the tile owns no parcel of the programme any more"
+                found.append({"tile": tile, "month": month, "index": None, "because": "history", "detail": detail})
+    return found
+
+
+def _without_values(content: Content, absent: set[tuple[str, str]], outdated: list[Json]) -> Iterator[Json]:
     """Months and indices that have no values in the export, with the reason; by tile and month."""
-    missing: list[Json] = [
+    missing: list[Json] = outdated + [
         {"tile": tile, "month": month, "index": None, "because": "not_in_lake", "detail": "it was not run"}
         for tile, month in absent
     ]

@@ -39,7 +39,11 @@ _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
     ),
     "fused": (pa.bool_(), "", "true when another than the month's mission gave the parcel pixels"),
     "gate_status": (pa.string(), "", "decision on the tile-month"),
-    "value_status": (pa.string(), "", "ok, below_coverage, below_native_pixels, no_data, pending or unavailable"),
+    "value_status": (
+        pa.string(),
+        "",
+        "ok, approved_below_coverage, below_coverage, below_native_pixels, gate_closed, no_data, pending, unavailable",
+    ),
     "method_version": (pa.string(), "", "changes when a column's meaning does"),
     "qa_decision_id": (pa.string(), "", "manual decision that let the values in; null without one"),
 }

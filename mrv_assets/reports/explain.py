@@ -18,6 +18,7 @@ from mrv_assets.reports.left_out import doubts, left_out
 from mrv_assets.reports.terminal import counted, escape
 from mrv_assets.science.gate import reaches
 from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.present import stale
 
 
 class UnknownParcel(BadInputError):
@@ -56,7 +57,11 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
     """The explanation of the part of a parcel that one tile owns."""
     deployment.plan(tile, month)
     lineage = _lineage(deployment.lake, tile, month)
-    monthly, row = lineage.monthly, _row(lineage.monthly, parcel_id)
+    monthly = lineage.monthly
+    change = stale(deployment, monthly)
+    if change is not None and parcel_id in (*change.redrawn, *change.missing):
+        raise StaleUpstream(*monthly.partition.names, str(change))
+    row = _row(monthly, parcel_id)
     # The order in which the month was made, which may not be the programme's any more.
     order = monthly.document["plan"]["substitution"]
     name = monthly.output["mission"] or order[0]
@@ -64,6 +69,7 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
     decisions = {mission: decision_of(chain[0]) for mission, chain in lineage.chains.items()}
     return {
         "tile": tile,
+        "stale": None if change is None else str(change),
         "row": row,
         "gate": {
             "mission": name,
@@ -171,9 +177,11 @@ def _part_text(answer: Json, part: Json) -> str:
     ]
     return "\n\n".join(
         [
-            f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}",
+            f"{answer['parcel_id']}, {answer['month']}, tile {part['tile']}: {row['value_status']}"
+            + (f"\nStale: {escape(part['stale'])}." if part["stale"] else ""),
             _values_text(row, [mission["mission"] for mission in used], part["unavailable"]),
-            f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
+            _source_text(row)
+            + f"Seen: {row['observed_area_ha']:.4f} of {row['parcel_area_ha']:.4f} ha ({row['valid_fraction']:.4f}) in "
             f"{row['n_obs']} observations, longest gap {row['max_gap_days']:.1f} d\n"
             f"{_shares_text(used)}"
             f"Parcel gate: {_passed(row['valid_fraction'], gate['min_coverage'])}, seen {row['valid_fraction']:.4f}, "
@@ -184,6 +192,15 @@ def _part_text(answer: Json, part: Json) -> str:
             + _records_text(part),
         ]
     )
+
+
+def _source_text(row: Json) -> str:
+    """The mission of the values, where it is not the programme's first or the values do not compare with others."""
+    if row["mission"] is None or (row["comparable"] and not row["substituted"]):
+        return ""
+    stands = f"{row['mission']} stands in, " if row["substituted"] else ""
+    comparable = "comparable" if row["comparable"] else "not comparable with other months"
+    return f"Source: {stands}{row['resolution_m']:g} m, {comparable}, uncertainty x {row['uncertainty_factor']:g}\n"
 
 
 def _gate_text(mission: Json, min_coverage: float) -> str:

@@ -9,8 +9,9 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.lake.store import Lake
-from mrv_assets.reports.terminal import counted
+from mrv_assets.reports.terminal import counted, escape
 from mrv_assets.stages.table import PRODUCT
+from mrv_assets.verify.present import stale_months
 
 
 def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) -> Json:
@@ -30,7 +31,9 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
                 expected = forecast(plan, published_for(plan))
                 partitions.append({"tile": tile, "month": month, "mission": mission.name, **expected})
     seconds = _seconds_per_partition(deployment.lake, deployment.missions[0].name)
+    old = stale_months(deployment, tiles, months)
     done = sum(deployment.lake.head(Partition(PRODUCT, tile, month)) is not None for tile in tiles for month in months)
+    done -= len(old)
     waiting = len(tiles) * len(months) - done
     return {
         "programme": deployment.program.program,
@@ -48,6 +51,7 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
             if seconds is None
             else f"{seconds:.1f} s a partition, as measured in this lake",
         },
+        "stale": [str(change) for change in old],
         "owners_without_scenes": _owners_without_scenes(deployment, partitions),
     }
 
@@ -97,7 +101,8 @@ def text(answer: Json) -> str:
         for owner in answer["owners_without_scenes"]
     ]
     table = tabulate(rows, headers=headers, disable_numparse=True)
-    return "\n".join([table, "", _totals(answer["totals"]), *uncovered])
+    outdated = [f"{escape(change)}." for change in answer["stale"]]
+    return "\n".join([table, "", _totals(answer["totals"]), *outdated, *uncovered])
 
 
 def _totals(totals: Json) -> str:

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from mrv_assets.audit.canonical import Json
 from mrv_assets.deployment import Ran
 from mrv_assets.reports.run import asset_lines, assets
+from mrv_assets.reports.terminal import escape
 from mrv_assets.review.decide import Recorded
 
 
-def answer(recorded: Recorded, ran: Sequence[Ran]) -> Json:
+def answer(recorded: Recorded, ran: Sequence[Ran], below: Sequence[tuple[str, float]]) -> Json:
     """The JSON document of `mrv qa decide`.
 
     Args:
         recorded: The decision, as it is in the lake now.
         ran: The assets that were materialized because of it.
+        below: Parcels that were seen less than the gate asks for, with the share seen.
     """
     statement = recorded.statement.document
     del statement["schema"]
@@ -24,8 +26,16 @@ def answer(recorded: Recorded, ran: Sequence[Ran]) -> Json:
         "authenticated": recorded.authenticated,
         "approved": recorded.approved,
         "approvals_missing": recorded.approvals_missing,
+        "below_coverage": [{"parcel_id": parcel_id, "valid_fraction": share} for parcel_id, share in below],
         "assets": assets(ran),
     }
+
+
+def below_text(below: Sequence[tuple[str, float]], min_coverage: float) -> str:
+    """What an approval would let in although it was hardly seen: shown before the decision is signed."""
+    listed = [f"  {parcel_id}: {share:.4f} seen" for parcel_id, share in below]
+    first = f"Parcels seen less than {min_coverage:.2f}; their rows will say approved_below_coverage:"
+    return "\n".join([first, *map(escape, listed)])
 
 
 def text(answer: Json) -> str:

@@ -8,6 +8,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.terminal import counted
 from mrv_assets.science.zonal import overlaps
+from mrv_assets.verify.present import history
 
 _LISTED = 4
 """Parcel ids that the page lists of a tile; --json has all."""
@@ -39,6 +40,7 @@ def answer(deployment: Deployment, new: Sequence[str]) -> Json:
             {"parcels": [assigned.parcel_id[first], assigned.parcel_id[second]], "area_ha": area_ha}
             for first, second, area_ha in overlaps(assigned.geometry)
         ],
+        "history": [{"tile": tile, "months": months} for tile, months in history(deployment).items()],
         "notes": list(deployment.parcels.attrs["notes"]),
         "months": {"first": deployment.months[0], "last": deployment.months[-1], "count": len(deployment.months)},
     }
@@ -67,6 +69,11 @@ def text(answer: Json) -> str:
             tabulate(rows, headers=["tile", "parcels", "registered", "parcel ids"], disable_numparse=True),
             *overlapping,
             *answer["notes"],
+            *(
+                f"Tile {old['tile']} owns no parcel any more; its {counted(len(old['months']), 'month')} in the lake "
+                "stay as history."
+                for old in answer["history"]
+            ),
             "",
             f"Partitions: {extent}, {months['first']} to {months['last']}.",
         ]

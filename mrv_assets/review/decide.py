@@ -19,6 +19,7 @@ from mrv_assets.audit.manual_decisions import (
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
+from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
@@ -109,6 +110,18 @@ def decide_asserted(deployment: Deployment, verdict: Verdict, reviewer: str, rol
             raise _decided_before(reviewer, decision)
     statement = _statement(deployment, verdict, record, reviewer, role)
     return _recorded(deployment, plan, record, statement, asserted(statement))
+
+
+def hardly_seen(deployment: Deployment, verdict: Verdict) -> list[tuple[str, float]]:
+    """The parcels that were seen less than the gate asks for, with the share seen: what an approval lets in.
+
+    Raises:
+        DecisionRefused: When there is nothing to decide on.
+        UnknownPartition: When the programme has no such tile or month.
+        NotMaterialized: When the month is not in the lake.
+    """
+    _, record = _rejected(deployment, verdict)
+    return [(row["parcel_id"], row["valid_fraction"]) for row in decision_of(record)["parcels"] if not row["passed"]]
 
 
 def follows(deployment: Deployment, recorded: Recorded) -> list[str]:

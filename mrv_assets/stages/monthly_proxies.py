@@ -29,8 +29,8 @@ def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
     """Reduce the month to per-pixel composites and per-parcel proxies.
 
     The first mission in the order of substitution whose gate is open is used; with fusion, later missions whose gates
-    are open too fill its gaps. When none is open, the rows say ``no_data`` and no raster holds a value: data that the
-    gate rejected cannot enter, however the stage is run.
+    are open too fill its gaps. When none is open, the rows say ``gate_closed`` or ``no_data``
+    and no raster holds a value: data that the gate rejected cannot enter, however the stage is run.
 
     Args:
         lake: The lake that holds the gated tiles.

@@ -21,6 +21,11 @@ from mrv_assets.stages.tile_month import month_bounds
 METHOD_VERSION = "1"
 """Changes when the meaning of a column changes."""
 
+APPROVED_BELOW = "approved_below_coverage"
+"""Status of a row with values that reviewers let in although its parcel was seen less than the gate asks for."""
+VALUED = ("ok", APPROVED_BELOW)
+"""Statuses of rows that have values."""
+
 _Statistics = dict[str, tuple[NDArray[np.float64], ...]]
 """Mean, std and valid share of each parcel, by index."""
 
@@ -111,7 +116,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
     chosen = missions.sources[0].mission if missions.sources else None
     fused = any(chosen and giver.mission.name != chosen.name for giver in seen.givers)
     status = _value_status(job, p, seen, stats)
-    beside = missions.beside if status == "ok" and _stands_beside(job, p) else None
+    beside = missions.beside if status in VALUED and _stands_beside(job, p) else None
     # Where no mission gave a pixel, the row has the resolution of the month's mission.
     coarsest = max((giver.mission.resolution_m for giver in seen.givers), default=chosen.resolution_m) if chosen else 0
     row: Json = {
@@ -127,7 +132,8 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
         "max_gap_days": seen.max_gap_days,
         "mission": chosen.name if chosen else None,
         "substituted": chosen is not None and chosen.name != first.name,
-        "comparable": chosen.name == first.name and not fused if chosen else None,
+        # What reviewers let in although it was hardly seen is no measurement like the others.
+        "comparable": chosen.name == first.name and not fused and status != APPROVED_BELOW if chosen else None,
         "resolution_m": float(coarsest) if chosen else None,
         "uncertainty_factor": _uncertainty_factor(coarsest, first) if chosen else None,
         "fused": fused,
@@ -138,7 +144,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
     # All indices of all missions, so that tables of different months and programmes have the same columns.
     of_radar = missions.beside.names if missions.beside else ()
     for name in INDICES:
-        known = name in stats and (beside is not None if name in of_radar else status == "ok")
+        known = name in stats and (beside is not None if name in of_radar else status in VALUED)
         mean, std, valid_share = (stats[name][k][p] for k in range(3)) if known else (np.nan,) * 3
         row[f"{name}_mean"] = _null(mean)
         row[f"{name}_std"] = _null(std)
@@ -163,7 +169,7 @@ def _value_status(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) ->
     if not missions.sources:
         # A mission that was not evaluated might still decide the month, or an open radar that lacks the permission.
         waiting = any(status is GateStatus.NOT_EVALUATED or status.open for status in statuses)
-        return "pending" if waiting else "no_data"
+        return "pending" if waiting else "gate_closed" if seen.valid_fraction > 0 else "no_data"
     chosen = missions.sources[0]
     # A threshold of zero lets a parcel pass that no observation saw; approving a month approves only what was seen.
     if not (seen.passed or chosen.approved) or seen.valid_fraction == 0:
@@ -171,7 +177,9 @@ def _value_status(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) ->
     if chosen.mission.name != missions.order[0].name and not job.is_large_enough(p, chosen.mission):
         return "below_native_pixels"
     names = {name for opened in missions.sources for name in opened.names}
-    return "ok" if any(name in stats and stats[name][2][p] > 0 for name in names) else "unavailable"
+    if not any(name in stats and stats[name][2][p] > 0 for name in names):
+        return "unavailable"
+    return "ok" if seen.passed else APPROVED_BELOW
 
 
 def _stands_beside(job: MonthJob, p: int) -> bool:

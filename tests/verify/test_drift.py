@@ -92,15 +92,15 @@ def test_a_reprocessed_copy_supersedes_the_scene_of_the_lake(deployment: Deploym
     """The newer baseline counts: the old id is named with the new one, and is not called withdrawn."""
     datatake = {
         "platform": "sentinel-2a",
-        "s2:datatake_id": "GS2A_20180720T093041_016064_N02.08",
+        "s2:datatake_id": "GS2A_20180720T093041_016064_N04.00",
         "s2:mgrs_tile": TILE,
         "sat:relative_orbit": 36,
     }
     strip = "S2A_OPER_MSI_L2A_DS_{}_S20180720T093040_N{}"
-    old = {**datatake, "s2:datastrip_id": strip.format("EPAE_20180720T120000", "02.08")}
+    old = {**datatake, "s2:datastrip_id": strip.format("EPAE_20180720T120000", "04.00")}
     new = {**datatake, "s2:datastrip_id": strip.format("S2RP_20230101T120000", "05.00")}
     copies = [
-        SceneSpec(id="old", when=SECOND.when, properties={**old, "s2:processing_baseline": "02.08"}),
+        SceneSpec(id="old", when=SECOND.when, properties={**old, "s2:processing_baseline": "04.00"}),
         SceneSpec(id="new", when=SECOND.when, properties={**new, "s2:processing_baseline": "05.00"}),
     ]
     republish(deployment, FIRST, copies[0])
