@@ -14,6 +14,9 @@ _SPELLED = re.compile(r"N?(\d{1,2})\.(\d{1,2})")
 _PRODUCT = re.compile(r"S2[A-Z]_MSIL2A_\d{8}T\d{6}_N(\d{4})_R\d{3}_")
 _DATATAKE = re.compile(r"GS2[A-Z]_\d{8}T\d{6}_\d{6}_N(\d{2}\.\d{2})")
 
+_OWN_PROCESSOR = (99, 99)
+_NOT_STATED = (_OWN_PROCESSOR, (0, 0))
+
 
 def baseline_of(item: Item) -> Baseline | None:
     """Processing baseline of an item; None where none is stated.
@@ -29,17 +32,20 @@ def baselines_of(item: Item) -> Iterator[tuple[Baseline, str]]:
     """Every baseline that an item states, with the place, the most trusted first.
 
     ``processing:version`` may be that of other software, so that only four digits (``05.00``) are a baseline there.
+    Where a user's own processor made the product (99.99), the baseline in the datatake's id is that of its source, and
+    tells nothing about the product.
     """
     stated = properties(item)
     places = [(key, value) for key, value in stated.items() if key.rpartition(":")[2] == "processing_baseline"]
     version = stated.get("processing:version")
     read = [
-        *((baseline_from(value), key) for key, value in places),
+        *((_meant(value), key) for key, value in places),
         *([(_exact(version), "processing:version")] if isinstance(version, str) else []),
         *((_exact(found), place) for place, found in _named(item, _PRODUCT)),
-        *((_exact(found), place) for place, found in _named(item, _DATATAKE)),
     ]
-    yield from ((baseline, place) for baseline, place in read if baseline is not None)
+    if _OWN_PROCESSOR not in (baseline for baseline, _ in read):
+        read += [(_exact(found), place) for place, found in _named(item, _DATATAKE)]
+    yield from ((baseline, place) for baseline, place in read if baseline is not None and baseline not in _NOT_STATED)
 
 
 def baseline_from(stated: object) -> Baseline | None:
@@ -48,6 +54,12 @@ def baseline_from(stated: object) -> Baseline | None:
     ESA writes ``05.09``; others write it as the number 5.09, or 5.1 for 05.10, as the text of such a number, or as
     ``N0509``.
     """
+    baseline = _meant(stated)
+    return None if baseline in _NOT_STATED else baseline
+
+
+def _meant(stated: object) -> Baseline | None:
+    """The baseline that a value spells, 99.99 and 00.00 included."""
     if isinstance(stated, bool):
         return None
     if isinstance(stated, int | float):
@@ -70,8 +82,7 @@ def baseline_text(baseline: Baseline | None) -> str:
 
 def _exact(stated: str) -> Baseline | None:
     match = _EXACT.fullmatch(stated)
-    baseline = (int(match[1]), int(match[2])) if match else None
-    return None if baseline in ((99, 99), (0, 0)) else baseline
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def _named(item: Item, pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:

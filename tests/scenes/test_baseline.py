@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mrv_assets.scenes.baseline import baseline_from, baseline_of
+from mrv_assets.scenes.baseline import baseline_from, baseline_of, baselines_of
 
 PRODUCT = "S2B_MSIL2A_20210703T093039_N0500_R136_T34TER_20230203T111111"
 DATATAKE = "GS2B_20210703T093039_022580_N05.00"
@@ -61,3 +61,18 @@ def test_the_level_before_has_a_baseline_of_its_own() -> None:
     }
 
     assert baseline_of(item) == (2, 12)
+
+
+@pytest.mark.parametrize("stated", ["99.99", "N9999", 99.99])
+def test_the_source_of_a_user_s_own_product_is_not_its_baseline(stated: object) -> None:
+    """Sen2Cor of today writes an offset into a product of 2020, whose datatake keeps the old baseline of its source."""
+    item = {"properties": {"s2:processing_baseline": stated, "s2:datatake_id": "GS2A_20200703T093039_026279_N02.14"}}
+
+    assert list(baselines_of(item)) == []
+
+
+def test_a_field_without_a_baseline_leaves_it_to_the_datatake() -> None:
+    """00.00 says that nothing is known, not who made the product."""
+    item = {"properties": {"s2:processing_baseline": "00.00", "s2:datatake_id": "GS2A_20200703T093039_026279_N02.14"}}
+
+    assert list(baselines_of(item)) == [((2, 14), "s2:datatake_id")]
