@@ -187,6 +187,7 @@ class Deployment:
                 collection=stated.collection,
                 integrity=stated.integrity,
                 offset=stated.offset,
+                exclude=tuple((left.item, left.reason) for left in program.exclude),
                 hosts=self.hosts,
                 buckets=self.buckets,
                 loopback=self.loopback,

@@ -263,9 +263,11 @@ class HostRefused(LinkRefused):
 class ObjectReadError(MrvError):
     """Bytes of a published object could not be read."""
 
-    def __init__(self, href: str, reason: str, permanent: bool = False, cure: str = "") -> None:
-        super().__init__(href, reason, permanent, cure)
+    def __init__(self, href: str, reason: str, permanent: bool = False, cure: str = "", gone: bool = False) -> None:
+        super().__init__(href, reason, permanent, cure, gone)
         self.href, self.reason, self.cure = href, reason, cure
+        self.gone = gone
+        """True where its server, or the disk, says that there is no such object."""
         self.permanent = permanent
         """False where running again may help by itself."""
 

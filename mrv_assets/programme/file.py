@@ -13,11 +13,24 @@ from mrv_assets.errors import Problem, ProgramError
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.mission import Reflectance
 from mrv_assets.missions.registry import MISSIONS
-from mrv_assets.programme.model import CATALOGUES, AnalysisGrid, Gate, MissionSource, Months, Program, ProgramReviewer
+from mrv_assets.programme.model import (
+    CATALOGUES,
+    AnalysisGrid,
+    ExcludedItem,
+    Gate,
+    MissionSource,
+    Months,
+    Program,
+    ProgramReviewer,
+)
 from mrv_assets.programme.yaml_file import read_yaml
 
 _MODELS: dict[str, type[BaseModel]] = {"months": Months, "baseline": Months, "grid": AnalysisGrid, "gate": Gate}
-_ITEMS: dict[str, type[BaseModel]] = {"missions": MissionSource, "reviewers": ProgramReviewer}
+_ITEMS: dict[str, type[BaseModel]] = {
+    "missions": MissionSource,
+    "reviewers": ProgramReviewer,
+    "exclude": ExcludedItem,
+}
 
 
 def load_program(path: Path) -> Program:
@@ -146,8 +159,8 @@ def _mission_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _problem(detail: ErrorDetails) -> Problem:
     """Our problem for one of pydantic's errors."""
     loc = [part for part in detail["loc"] if part != "[key]"]
-    # Only substitution and reviewers are lists; elsewhere a number is a name that lacks its quotes.
-    is_list = loc[:1] in (["substitution"], ["reviewers"])
+    # Only substitution, reviewers and exclude are lists; elsewhere a number is a name that lacks its quotes.
+    is_list = loc[:1] in (["substitution"], ["reviewers"], ["exclude"])
     field = "".join(f"[{part}]" if is_list and i == 1 else f".{part}" for i, part in enumerate(loc)).lstrip(".")
     model, name = _described(loc)
     write = model.model_fields[name].description if name in model.model_fields else None

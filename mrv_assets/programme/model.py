@@ -56,6 +56,10 @@ def _catalogue(value: str) -> str:
     return value
 
 
+def _reason(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
 def _tile(value: str) -> str:
     try:
         tile_grid(value)
@@ -127,6 +131,23 @@ class MissionSource(BaseModel):
     def on_disk(self) -> bool:
         """Whether it is a static catalogue on disk."""
         return self.catalog not in CATALOGUES and "://" not in self.catalog
+
+
+class ExcludedItem(BaseModel):
+    """An item that the programme leaves out."""
+
+    model_config = _FROZEN
+    item: Text = Field(description="the id of a STAC item, as its catalogue has it")
+    reason: Annotated[str, Field(min_length=1, max_length=500), BeforeValidator(_reason)] = Field(
+        description="why it is left out, for auditors"
+    )
+
+
+def _each_item_once(excluded: tuple[ExcludedItem, ...]) -> tuple[ExcludedItem, ...]:
+    ids = [each.item for each in excluded]
+    if twice := next((item for number, item in enumerate(ids) if item in ids[:number]), None):
+        raise _wrong(f"{twice[:80]!r} stands twice", "Name each item once")
+    return excluded
 
 
 class Gate(BaseModel):
@@ -216,6 +237,10 @@ class Program(BaseModel):
     missions: dict[str, MissionSource] = Field(
         min_length=1,
         description="each mission's source, such as sentinel2: {catalog: earth-search, collection: sentinel-2-c1-l2a}",
+    )
+    exclude: Annotated[tuple[ExcludedItem, ...], Field(strict=False), AfterValidator(_each_item_once)] = Field(
+        default=(),
+        description="items that are not used, whatever the catalogue says, such as - {item: S2A_1, reason: smoke}",
     )
     gate: Gate = Field(default_factory=Gate, description="the thresholds, such as {min_coverage: 0.65}")
     # load_program fills it in where there is one mission.

@@ -51,6 +51,10 @@ def answer(deployment: Deployment, tiles: Sequence[str], months: Sequence[str]) 
             if seconds is None
             else f"{seconds:.1f} s a partition, as measured in this lake",
         },
+        "exclusions_without_item": sorted(
+            {left.item for left in deployment.program.exclude}
+            - {item for expected in partitions for item in expected.pop("left_out")}
+        ),
         "stale": [str(change) for change in old],
         "owners_without_scenes": _owners_without_scenes(deployment, partitions),
     }
@@ -101,8 +105,12 @@ def text(answer: Json) -> str:
         for owner in answer["owners_without_scenes"]
     ]
     table = tabulate(rows, headers=headers, disable_numparse=True)
+    unmet = [
+        f"exclude names {escape(item)}, which no catalogue has in these months."
+        for item in answer["exclusions_without_item"]
+    ]
     outdated = [f"{escape(change)}." for change in answer["stale"]]
-    return "\n".join([table, "", _totals(answer["totals"]), *outdated, *uncovered])
+    return "\n".join([table, "", _totals(answer["totals"]), *unmet, *outdated, *uncovered])
 
 
 def _totals(totals: Json) -> str:

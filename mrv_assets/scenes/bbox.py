@@ -106,7 +106,7 @@ def _box(stated: object) -> list[Bounds] | None:
         return None
     half = len(stated) // 2
     west, south, east, north = stated[0], stated[1], stated[half], stated[half + 1]
-    if not (-90 <= south <= north <= 90 and max(abs(west), abs(east)) <= 540 and east - west <= 360):
+    if not (-90 <= south <= north <= 90 and max(abs(west), abs(east)) <= 720 and east - west <= 360):
         return None
     return _spanned((west, south, east, north))
 
@@ -118,7 +118,7 @@ def _outline(geometry: object) -> list[Bounds] | None:
         if not all(_is_number(value) for position in path for value in position[:2]):
             return None
         lats = [position[1] for position in path]
-        if max(map(abs, lats)) > 90 or max(abs(position[0]) for position in path) > 540:
+        if max(map(abs, lats)) > 90 or max(abs(position[0]) for position in path) > 720:
             return None
         lons, turned = [path[0][0]], 0
         for before, position in pairwise(path):

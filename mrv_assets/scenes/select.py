@@ -26,6 +26,8 @@ from mrv_assets.scenes.mask_classes import Classes, check_power, mask_classes
 from mrv_assets.scenes.offset import OffsetDecision, boa_offset
 from mrv_assets.scenes.product import Product, product_of
 
+EXCLUDED = "excluded_by_programme"
+"""Code of an item that the programme leaves out."""
 # A pass over neighbouring scenes takes minutes; the next pass of the same platform is 100 minutes away.
 PASS_GAP = timedelta(minutes=10)
 
@@ -90,9 +92,9 @@ class Excluded:
 
     id: str
     code: str
-    """item_invalid, duplicate_id, platform_other, orbit_other, bands_missing, quality_missing, mask_unknown, decibels,
-    scale_unexpected, offset_conflict, offset_unexpected, the code of a mission's condition (tier_other), or
-    ``superseded_by:<id>``."""
+    """item_invalid, month_other, excluded_by_programme, duplicate_id, platform_other, orbit_other, bands_missing,
+    quality_missing, mask_unknown, decibels, scale_unexpected, offset_conflict, offset_unexpected, the code of a
+    mission's condition (tier_other), or ``superseded_by:<id>``."""
     detail: str
     """The reason in words."""
 
@@ -119,6 +121,7 @@ def select(
     orbit_direction: str = "",
     item_assets: Mapping[str, object] | None = None,
     offset: float | None = None,
+    exclude: Mapping[str, str] | None = None,
 ) -> Selection:
     """The scenes of one UTC month, without duplicates, grouped into observations.
 
@@ -133,6 +136,7 @@ def select(
         orbit_direction: ``ascending`` or ``descending``, for a mission whose series has only one of them.
         item_assets: What the items' collection states of their STAC assets, by key; None where it states nothing.
         offset: The offset of reflectance that the programme states for the mission; None where it states none.
+        exclude: Reason by id of the items that the programme leaves out.
 
     Returns:
         Observations and exclusions; they do not depend on the order of the items.
@@ -148,7 +152,11 @@ def select(
         try:
             sensed = _sensed(item)
             if not start <= sensed < end:
+                if (stated := instant(text(item, "datetime"))) is not None and start <= stated < end:
+                    raise UnusableError("month_other", f"{_time(item)[1]}: it is of {sensed:%Y-%m}")
                 continue
+            if exclude and item["id"] in exclude:
+                raise UnusableError(EXCLUDED, exclude[item["id"]])
             digest = _digest(item)
             if (item["id"], digest) not in usable:
                 scene, product = _scene(item, digest, sensed, mission, orbit_direction)

@@ -13,7 +13,7 @@ from mrv_assets.stac.source import Published
 from mrv_assets.stac.static import StaticCatalogue
 from mrv_assets.transport.read_cache import ReadCache
 from mrv_assets.transport.retry import Failure
-from mrv_assets.transport.store import DiskTransport
+from mrv_assets.transport.store import DiskTransport, SplitTransport, is_remote
 
 ON_DISK = "static STAC catalogue on disk"
 
@@ -37,9 +37,26 @@ def opened(
     """
     if Path(catalogue).is_absolute():
         static = StaticCatalogue.open(catalogue)
-        transport = DiskTransport(static.root)
-        return Published(name=ON_DISK, catalogue=static, transport=transport, named_by_bytes=True)
+        disk = DiskTransport(static.root)
+        remote = cache(lambda: _linked(hosts, buckets, loopback))
+        return Published(
+            name=ON_DISK,
+            catalogue=static,
+            transport=SplitTransport(disk, lambda: remote().transport),
+            named_by_bytes=True,
+            check=lambda href: remote().check(href) if is_remote(href) else None,
+        )
     return _over_network(catalogue, hosts, buckets, loopback)
+
+
+@cache
+def _linked(hosts: tuple[str, ...], buckets: tuple[str, ...], loopback: bool) -> Published:
+    """The publisher of files that a catalogue on disk links to over the network: of hosts that the deployment names."""
+    return _over_network(NO_API, hosts, buckets, loopback)
+
+
+NO_API = "https://catalogue-on-disk.invalid"
+"""In place of an API's address where there is none: nothing is ever asked of it."""
 
 
 @cache

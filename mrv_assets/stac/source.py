@@ -49,6 +49,7 @@ class Published:
     catalogue: Catalogue
     transport: Transport
     named_by_bytes: bool
-    """True on disk, where only its bytes tell one file from another: then they are part of the request."""
+    """True on disk, where only its bytes tell one file from another: then they are part of the request. Links of a
+    catalogue on disk may lead over the network all the same."""
     check: Callable[[str], None] = lambda href: None
     """Raises ``HostRefused`` for a link, as the transport names it, that leads to a machine that may not be asked."""

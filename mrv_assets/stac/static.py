@@ -12,9 +12,11 @@ from mrv_assets.scenes.item import instant, quoted, text
 from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.json_document import MAX_DOCUMENT_BYTES, parsed
 from mrv_assets.stac.source import Json, SearchResult
-from mrv_assets.transport.store import path_beneath
+from mrv_assets.transport.store import is_remote, path_beneath
 
 MAX_DOCUMENTS = 1_000_000
+MAX_PAGE_BYTES = 128 << 20
+"""Bytes of a saved page of items, as of all pages of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class _Contents:
     """All items and collections beneath a catalogue."""
 
     files: tuple[_ItemFile, ...]
+    without_collection: bool
+    """Whether it is a saved page with items that state no collection: they are of the one that is asked for."""
     collections: Mapping[str, Json]
     """The collection's document by its id; empty for one that only items name."""
 
@@ -46,7 +50,7 @@ class StaticCatalogue:
 
     @classmethod
     def open(cls, path: str | Path) -> "StaticCatalogue":
-        """The catalogue of a folder, or of its catalog.json or collection.json.
+        """The catalogue of a folder, of its catalog.json or collection.json, or of a saved page of items.
 
         Raises:
             CatalogueError: When there is none, or its first document cannot be used.
@@ -58,10 +62,10 @@ class StaticCatalogue:
             raise CatalogueError(
                 str(path),
                 "there is no catalog.json or collection.json here",
-                "Name the folder of a static STAC catalogue, or its catalog.json",
+                "Name the folder of a static STAC catalogue, its catalog.json, or a saved FeatureCollection of items",
             )
         document = document.resolve()
-        _document(document)
+        _document(document, start=True)
         return cls(document.parent, document)
 
     def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
@@ -79,7 +83,7 @@ class StaticCatalogue:
         Raises:
             CatalogueError: When a document cannot be used, or there is no such collection.
         """
-        if collection not in self._contents.collections:
+        if collection not in self._contents.collections and not self._contents.without_collection:
             present = quoted(", ".join(sorted(self._contents.collections))) or "none"
             raise CatalogueError(
                 str(self.document),
@@ -92,7 +96,7 @@ class StaticCatalogue:
         items = tuple(
             file.item
             for file in self._contents.files
-            if file.collection == collection
+            if file.collection in (collection, None)
             and _touches_time(file.item, first, last)
             and touches_bbox(file.item, bounds)
         )
@@ -118,6 +122,9 @@ class StaticCatalogue:
             CatalogueError: When no item has this id, or items of several collections have.
             HrefRefused: When the link leads out of the catalogue.
         """
+        if is_remote(href):
+            # The transport holds it against the hosts that may be read from.
+            return href
         if item is not None and (own := self._folders_of_items.get(id(item))) is not None:
             return str(path_beneath(self.root, own, href))
         by_collection = self._folders.get(item_id, {})
@@ -137,7 +144,14 @@ class StaticCatalogue:
         files: list[_ItemFile] = []
         collections: dict[str, Json] = {}
         for path, document, parent in _walk(self.root, self.document):
-            if document.get("type") == "Feature":
+            if document.get("type") == "FeatureCollection":
+                for item in _features(path, document):
+                    stated = item.get("collection")
+                    collection = stated if isinstance(stated, str) else None
+                    files.append(_ItemFile(item=item, collection=collection, folder=path.parent))
+                    if collection:
+                        collections.setdefault(collection, {})
+            elif document.get("type") == "Feature":
                 stated = document.get("collection")
                 collection = stated if isinstance(stated, str) else parent
                 files.append(_ItemFile(item=document, collection=collection, folder=path.parent))
@@ -145,7 +159,8 @@ class StaticCatalogue:
                     collections.setdefault(collection, {})
             elif document.get("type") == "Collection":
                 collections[_text(path, document, "id")] = document
-        return _Contents(files=tuple(files), collections=collections)
+        alone = any(file.collection is None for file in files) and not collections
+        return _Contents(files=tuple(files), without_collection=alone, collections=collections)
 
     @cached_property
     def _folders_of_items(self) -> Mapping[int, Path]:
@@ -176,9 +191,9 @@ def _walk(root: Path, start: Path) -> Iterator[tuple[Path, Json, str | None]]:
                 f"it links more than {MAX_DOCUMENTS} documents",
                 "Split it into several catalogues",
             )
-        document = _document(path)
+        document = _document(path, start=path == start)
         yield path, document, parent
-        if document.get("type") == "Feature":
+        if document.get("type") in ("Feature", "FeatureCollection"):
             continue
         above = _text(path, document, "id") if document.get("type") == "Collection" else parent
         children = [(child, above) for child in _children(root, path, document)]
@@ -205,23 +220,38 @@ def _children(root: Path, path: Path, document: Json) -> Iterator[Path]:
             ) from refusal
 
 
-def _document(path: Path) -> Json:
-    """One STAC document; its size and depth are bounded."""
+def _features(path: Path, document: Json) -> Iterator[Json]:
+    """The items of a saved page."""
+    features = document.get("features")
+    for feature in features if isinstance(features, list) else ():
+        if not isinstance(feature, dict) or feature.get("type") != "Feature":
+            raise CatalogueError(
+                str(path), "it holds an entry that is not an item", "Save the items of a search, or name a catalogue"
+            )
+        yield feature
+
+
+def _document(path: Path, *, start: bool = False) -> Json:
+    """One STAC document; its size and depth are bounded. Only the first may be a page of items."""
     cure = "Write it again as UTF-8 STAC JSON, or remove the link to it"
+    limit = MAX_PAGE_BYTES if start else MAX_DOCUMENT_BYTES
     if path.exists() and not path.is_file():
         raise CatalogueError(str(path), "it is not a file", cure)
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_DOCUMENT_BYTES + 1)
+            data = file.read(limit + 1)
     except OSError as error:
         raise CatalogueError(str(path), f"it cannot be read ({error.strerror})", cure) from error
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise CatalogueError(str(path), f"it is larger than {MAX_DOCUMENT_BYTES >> 20} MB", cure)
+    if len(data) > limit:
+        raise CatalogueError(
+            str(path), f"it is larger than {limit >> 20} MB", "Split it into several files or catalogues"
+        )
     try:
         document = parsed(data)
     except ValueError as error:
         raise CatalogueError(str(path), f"it {error}", cure) from error
-    if not isinstance(document, dict) or document.get("type") not in ("Catalog", "Collection", "Feature"):
+    kinds = ("Catalog", "Collection", "Feature", *(("FeatureCollection",) if start else ()))
+    if not isinstance(document, dict) or document.get("type") not in kinds:
         raise CatalogueError(str(path), "it is not a STAC catalogue, collection or item", cure)
     return document
 

@@ -30,6 +30,8 @@ from mrv_assets.transport.store import ByteRange, of_one_version
 
 T = TypeVar("T")
 
+FILE_GONE = "file_gone"
+"""Code of a scene one of whose files its publisher does not have."""
 _AGAIN = "Once it is right, `mrv run --force` reads it again"
 LOOKED_AT, LOOK_STEP = 4, 4
 """COG tiles of a band whose digital numbers are counted to check its offset, and the step between counted pixels."""
@@ -131,6 +133,11 @@ def _tried(file: BandFile, work: Callable[[str], T]) -> T | HeaderRefused:
     except HostRefused as refusal:
         return HeaderRefused("host_refused", f"band {file.band.name}: {refusal.reason}. {_AGAIN}")
     except ObjectReadError as failure:
+        if failure.gone:
+            where = urlsplit(link).hostname or "the catalogue's folder"
+            return HeaderRefused(
+                FILE_GONE, f"band {file.band.name}: {where} has no such file; each run asks for it again"
+            )
         host = urlsplit(link).hostname or "disk"
         raise SceneReadError(file.scene.id, file.band.name, host, failure.reason, failure.cure) from failure
 

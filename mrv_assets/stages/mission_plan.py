@@ -60,6 +60,8 @@ class SceneSource:
     collection: str
     integrity: str = "ranges"
     """``full`` reads every file whole and compares it with its published checksum; ``ranges`` reads what is needed."""
+    exclude: tuple[tuple[str, str], ...] = ()
+    """Items that the programme leaves out, each with the reason."""
     offset: float | None = None
     """Offset of the scenes' reflectance, unitless, as the programme states it; None leaves it to the scenes."""
     hosts: tuple[str, ...] = ()

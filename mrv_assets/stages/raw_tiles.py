@@ -1,6 +1,7 @@
 """raw_tiles: the publisher's own bytes, for the active blocks: searched, selected, checked, copied byte for byte."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,20 +9,22 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.graph import Step, steps_digest
 from mrv_assets.cog.header import check_header, tiles_for
 from mrv_assets.cog.sparse_tiff import sparse_tiff
-from mrv_assets.errors import HeaderRefused
+from mrv_assets.errors import HeaderRefused, ObjectReadError, SceneReadError
 from mrv_assets.formats.artifacts import SCENES
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import described
-from mrv_assets.scenes.select import Scene, SceneBand, Selection, select
+from mrv_assets.scenes.select import EXCLUDED, Scene, SceneBand, Selection, select
 from mrv_assets.science.blocks import HALO_PX
 from mrv_assets.stac.open import opened, resumed
 from mrv_assets.stac.source import Published
+from mrv_assets.stages.band_file import FILE_GONE
 from mrv_assets.stages.materialize import Materialized, materialize
 from mrv_assets.stages.mission_plan import MissionPlan, SceneSource
 from mrv_assets.stages.scene_files import stored_scenes
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.source_code import source as source_of
 from mrv_assets.stages.tile_month import lonlat_bounds, month_bounds
+from mrv_assets.transport.store import is_remote
 
 STEPS = (
     Step(name="select", function=select, reads=("items",)),
@@ -66,6 +69,8 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
     """
     mission, source = plan.mission, _source(plan)
     selection = _searched(plan, published, [plan.at.month])[plan.at.month]
+    if not plan.options.known_only and _came_back(lake, plan, selection, published):
+        plan = replace(plan, options=replace(plan.options, force=True))
     return materialize(
         lake,
         plan,
@@ -85,6 +90,30 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
         produce=lambda folder: _produced(plan, selection, published, folder),
         reopens=reopens,
     )
+
+
+def _came_back(lake: Lake, plan: MissionPlan, selection: Selection, published: Published) -> bool:
+    """Whether a scene that was refused because a file of it was gone has all of its files now."""
+    partition = plan.at.partition(plan.asset("raw_tiles"))
+    if lake.head(partition) is None:
+        return False
+    refused = lake.current(partition).output.get("refused", ())
+    gone = {scene["id"] for scene in refused if scene["code"] == FILE_GONE}
+    scenes = [scene for observation in selection.observations for scene in observation.scenes if scene.id in gone]
+    return any(all(_is_there(scene, band, plan, published) for band in scene.bands.values()) for scene in scenes)
+
+
+def _is_there(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> bool:
+    link = link_of(scene, band, plan, published)
+    if isinstance(link, HeaderRefused):
+        return True
+    try:
+        published.transport.stat(link)
+    except ObjectReadError as failure:
+        if failure.gone:
+            return False
+        raise SceneReadError(scene.id, band.name, "its server", failure.reason, failure.cure) from failure
+    return True
 
 
 @cache
@@ -133,6 +162,7 @@ def forecast(plan: MissionPlan, published: Published) -> Json:
         "scenes": len(scenes),
         "observations": len(selection.observations),
         "excluded": len(selection.excluded),
+        "left_out": [item.id for item in selection.excluded if item.code == EXCLUDED],
         "bytes": None if None in sizes else sum(size for size in sizes if size is not None),
     }
 
@@ -141,7 +171,14 @@ def _size(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published
     """A file's size in bytes, without a request over the network; None where it is not stated."""
     if band.size is None and published.named_by_bytes:
         link = link_of(scene, band, plan, published)
-        return 0 if isinstance(link, HeaderRefused) else published.transport.stat(link).size
+        if isinstance(link, HeaderRefused):
+            return 0
+        if is_remote(link):
+            return None
+        try:
+            return published.transport.stat(link).size
+        except ObjectReadError:
+            return 0
     return band.size
 
 
@@ -175,6 +212,7 @@ def _searched(plan: MissionPlan, published: Published, months: Sequence[str]) ->
             orbit_direction=plan.treatment.orbit_direction,
             item_assets=item_assets,
             offset=source.offset,
+            exclude=dict(source.exclude),
         )
         for month in months
     }
@@ -232,6 +270,11 @@ def _checksum(scene: Scene, band: SceneBand, plan: MissionPlan, published: Publi
     if not published.named_by_bytes:
         return None
     link = link_of(scene, band, plan, published)
-    if isinstance(link, HeaderRefused):
+    if isinstance(link, HeaderRefused) or is_remote(link):
         return None
-    return {"size": published.transport.stat(link).size, "sha256": published.transport.digest(link, "sha256")}
+    try:
+        return {"size": published.transport.stat(link).size, "sha256": published.transport.digest(link, "sha256")}
+    except ObjectReadError as failure:
+        if failure.gone:
+            return None
+        raise

@@ -333,5 +333,11 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
 def _error(href: str, failure: Failure) -> MrvError:
     if failure.refused is not None:
         return HostRefused(*failure.refused)
-    kind = ObjectChanged if failure.changed else ObjectReadError
-    return kind(without_query(href), failure.reason, failure.permanent, failure.cure)
+    if failure.changed:
+        return ObjectChanged(without_query(href), failure.reason, failure.permanent, failure.cure)
+    gone = failure.status in GONE
+    return ObjectReadError(without_query(href), failure.reason, failure.permanent, failure.cure, gone)
+
+
+GONE = (404, 410)
+"""Statuses by which a server says that there is no such object."""

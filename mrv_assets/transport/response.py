@@ -167,7 +167,7 @@ def read_refusal(status: int, headers: Mapping[str, str], now: datetime, may_ren
     )
     if status == 403 and may_renew:
         return Failure(reason=reason, cure=cure, resign=True)
-    return Failure(reason=reason, cure=cure, permanent=True)
+    return Failure(reason=reason, cure=cure, permanent=True, status=status)
 
 
 def busy(status: int, headers: Mapping[str, str], now: datetime, host: str = "the server") -> Failure | None:

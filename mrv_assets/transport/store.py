@@ -119,6 +119,43 @@ def hasher(algorithm: str) -> "hashlib._Hash":
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
+def is_remote(link: str) -> bool:
+    """Whether a link leads over the network, and not to a file on disk."""
+    return link.lower().startswith(("https://", "http://", "s3://"))
+
+
+class SplitTransport:
+    """Objects of a catalogue on disk: files beneath its folder, and those that it links to over the network."""
+
+    def __init__(self, disk: Transport, remote: Callable[[], Transport]) -> None:
+        """A transport of two.
+
+        Args:
+            disk: For links that are paths.
+            remote: Gives the transport for links with a scheme; called only where there is such a link.
+        """
+        self._disk, self._remote = disk, remote
+
+    def stat(self, href: str) -> ObjectInfo:
+        """Size and version of an object."""
+        return self._of(href).stat(href)
+
+    def read(self, href: str, ranges: Sequence[ByteRange]) -> list[bytes]:
+        """The bytes of each range, in the order asked."""
+        return self._of(href).read(href, ranges)
+
+    def digest(self, href: str, algorithm: str) -> str:
+        """Digest of all of an object, lower-case hex."""
+        return self._of(href).digest(href, algorithm)
+
+    def read_digested(self, href: str, algorithm: str, ranges: Sequence[ByteRange]) -> tuple[str, list[bytes]]:
+        """Digest of all of an object, and the bytes of some ranges."""
+        return self._of(href).read_digested(href, algorithm, ranges)
+
+    def _of(self, href: str) -> Transport:
+        return self._remote() if is_remote(href) else self._disk
+
+
 class DiskTransport:
     """Files beneath one folder, and no others."""
 
@@ -136,7 +173,8 @@ class DiskTransport:
         try:
             status = path.stat()
         except OSError as error:
-            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+            gone = isinstance(error, FileNotFoundError)
+            raise ObjectReadError(str(path), error.strerror or str(error), gone=gone) from error
         _refuse_irregular(path, status)
         return ObjectInfo(size=status.st_size, etag=None)
 
@@ -186,13 +224,15 @@ class DiskTransport:
             # Opening a pipe would wait for a writer for ever.
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+            gone = isinstance(error, FileNotFoundError)
+            raise ObjectReadError(str(path), error.strerror or str(error), gone=gone) from error
         try:
             status = os.fstat(handle)
             _refuse_irregular(path, status)
             yield path, handle, status.st_size
         except OSError as error:
-            raise ObjectReadError(str(path), error.strerror or str(error)) from error
+            gone = isinstance(error, FileNotFoundError)
+            raise ObjectReadError(str(path), error.strerror or str(error), gone=gone) from error
         finally:
             os.close(handle)
 

@@ -50,7 +50,9 @@ def test_links_of_an_item_start_at_its_own_folder(tmp_path: Path) -> None:
     assert catalogue.root == tmp_path.resolve()
 
 
-@pytest.mark.parametrize("href", ["../../../secret.tif", "/etc/passwd", "https://example.com/B4.tif"])
+@pytest.mark.parametrize(
+    "href", ["../../../secret.tif", "/etc/passwd", "file:///etc/passwd", "ftp://example.com/B4.tif"]
+)
 def test_a_link_out_of_the_catalogue_is_refused(tmp_path: Path, href: str) -> None:
     """However the item puts it."""
     catalogue = StaticCatalogue.open(a_catalogue(tmp_path / "catalogue", [romanian("a")]))

@@ -82,9 +82,11 @@ def files_around(folder: Path) -> Callable[[str], str]:
 
 LINKS = (
     *("a-file-url", "a-file-url-of-the-system", "an-absolute-path", "a-parent", "an-escaped-parent", "the-environment"),
-    *("vsicurl", "vsizip", "a-network-address", "no-address", "a-script", "a-nul", "an-escaped-nul"),
+    *("vsicurl", "vsizip", "a-script", "a-nul", "an-escaped-nul"),
     *("a-name-of-10-kB", "a-path-of-10-kB", "a-scheme-of-10-kB", "a-machine-of-10-kB"),
 )
+REMOTE = ("a-network-address", "no-address")
+"""Links over the network, to no host that was named."""
 
 
 def a_symbolic_link(red: Path, outside: Path) -> None:
@@ -142,7 +144,7 @@ FILES: dict[str, tuple[Callable[[Path, Path], None], str]] = {
 }
 
 
-NAMES = ("good", *HOSTILE_IDS, *LINKS, *FILES, "good-too")
+NAMES = ("good", *HOSTILE_IDS, *LINKS, *REMOTE, *FILES, "good-too")
 """Ids of all items, in the order of their folders."""
 
 
@@ -172,7 +174,7 @@ def attacked(
     publish(folder / "catalogue", scenes)
     for number, name in enumerate(NAMES):
         red = folder / "catalogue" / "items" / str(number) / "red.tif"
-        if name in LINKS:
+        if name in (*LINKS, *REMOTE):
             relink(red.parent, files_around(folder)(name))
         elif name in FILES:
             FILES[name][0](red, outside)
@@ -228,6 +230,7 @@ def test_every_item_has_its_reason_and_the_good_ones_count(attacked: Attacked) -
 
     assert {name: refusal["code"] for name, refusal in refused.items()} == {
         **dict.fromkeys(LINKS, "href_refused"),
+        **dict.fromkeys(REMOTE, "host_refused"),
         **{name: code for name, (_, code) in FILES.items()},
     }
     assert max(len(refusal["detail"]) for refusal in refused.values()) < 500
@@ -245,7 +248,9 @@ def test_a_plan_counts_what_may_be_read(attacked: Attacked) -> None:
 
     told = forecast(plan, published_for(plan))
 
-    not_to_be_read = {catalogue / "items" / str(NAMES.index(name)) / "red.tif" for name in (*LINKS, "a-linked-folder")}
+    not_to_be_read = {
+        catalogue / "items" / str(NAMES.index(name)) / "red.tif" for name in (*LINKS, *REMOTE, "a-linked-folder")
+    }
     inside = [path for path in catalogue.rglob("*.tif") if not path.is_symlink()]
     assert told["bytes"] == sum(path.stat().st_size for path in inside if path not in not_to_be_read)
 

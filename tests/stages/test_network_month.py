@@ -151,11 +151,11 @@ def test_faults_change_no_byte(deployment: Deployment, network: Network, tmp_pat
 
 
 def test_a_run_that_failed_is_taken_up_where_it_stopped(deployment: Deployment, network: Network) -> None:
-    """One file is gone: the error names it. Put back, only what is missing is read again."""
-    gone = network.files.contents.pop("1/swir22.tif")
+    """One file is kept back by its server: the error names it. Given again, only what is missing is read again."""
+    network.files.always["1/swir22.tif"] = Fault(kind="status", status=401)
     with pytest.raises(SceneReadError, match=r"last.*swir22.*127\.0\.0\.1") as error:
         up_to("raw_tiles", deployment)
-    network.files.contents["1/swir22.tif"] = gone
+    del network.files.always["1/swir22.tif"]
     opening.forget_connections()
     before = len(network.files.log)
 
