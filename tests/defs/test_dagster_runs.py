@@ -102,14 +102,14 @@ def june(demo: Demo) -> Told:
 
 
 def test_a_rejected_month_fails_its_check_and_not_its_run(june: Told, demo: Demo) -> None:
-    """The check is an error that everyone sees; the run succeeds, and monthly_proxies says no_data."""
+    """The check is an error that everyone sees; the run succeeds, and no row has a value."""
     [check] = june.checks
 
     assert (check.check_name, check.passed, check.severity) == ("gate", False, dg.AssetCheckSeverity.ERROR)
     assert june.status == dg.DagsterRunStatus.SUCCESS
     assert set(june.materializations) == set(ASSETS)
     found = rows(demo.deployment, "2018-06")
-    assert {row["value_status"] for row in found.values()} == {"no_data"}
+    assert {row["value_status"] for row in found.values()} == {"gate_closed", "no_data"}
     assert {value for row in found.values() for name, value in row.items() if name.endswith("_mean")} == {None}
 
 

@@ -75,7 +75,10 @@ def test_nobody_decides_twice_and_what_was_decided_is_followed(demo: Demo, tmp_p
     assert first < both == {path.name for path in decisions.glob("[!.]*")}
     assert made(folder) == made(demo.folder / "simulated")
     found = rows(a_deployment(folder / "program.yaml"), APPROVED.month).values()
-    assert {(row["gate_status"], row["value_status"]) for row in found} == {("APPROVED_MANUAL", "ok")}
+    assert {(row["gate_status"], row["value_status"]) for row in found} == {
+        ("APPROVED_MANUAL", "ok"),
+        ("APPROVED_MANUAL", "approved_below_coverage"),
+    }
 
 
 # --- another's ----------------------------------------------------------------------------------------------------

@@ -92,7 +92,11 @@ def test_two_reviewers_open_a_month(rejected: Rejected) -> None:
         == rejected.deployment.lake.record(Partition(GATED, TILE, MONTH), before.audit_hash).audit_hash
     )
     assert {name: row["gate_status"] for name, row in found.items()} == dict.fromkeys(found, "APPROVED_MANUAL")
-    assert {name: row["value_status"] for name, row in found.items()} == {"half": "ok", "hidden": "below_coverage"}
+    assert {name: row["value_status"] for name, row in found.items()} == {
+        "half": "approved_below_coverage",
+        "hidden": "below_coverage",
+    }
+    assert found["half"]["comparable"] is False
     assert found["half"]["ndvi_mean"] == pytest.approx(0.75, abs=1e-4)
     assert found["hidden"]["ndvi_mean"] is None
     assert set(found["half"]["qa_decision_id"].split(" ")) == {first.decision, second.decision}

@@ -57,14 +57,16 @@ def test_a_parcel_below_coverage_has_nulls_in_a_month_that_passed(tmp_path: Path
 
 
 def test_rejected_data_does_not_leave_the_gate(tmp_path: Path) -> None:
-    """Opening is refused with the reason; the rows say no_data, and no raster holds a value."""
+    """Opening is refused with the reason; the rows say why, and no raster holds a value."""
     deployment = materialized(a_programme_of(tmp_path, [HALF_CLOUD], {"a": CLEAR, "d": CLOUDED}))
 
     with pytest.raises(GateRefused, match="below_tile_coverage"):
         deployment.lake.open("sentinel2/gated_tiles", TILE, MONTH)
 
-    for row in rows(deployment, MONTH).values():
-        assert (row["value_status"], row["gate_status"], row["mission"]) == ("no_data", "REJECTED", None)
+    found = rows(deployment, MONTH)
+    assert {name: row["value_status"] for name, row in found.items()} == {"a": "gate_closed", "d": "no_data"}
+    for row in found.values():
+        assert (row["gate_status"], row["mission"]) == ("REJECTED", None)
         assert {value for name, value in row.items() if name.endswith(("_mean", "_std", "_valid_area_ha"))} == {None}
     rasters = deployment.lake.open("monthly_proxies", TILE, MONTH)
     assert set(rasters.data_vars) == {"n_obs"}
