@@ -9,9 +9,13 @@ from mrv_assets.scenes.item import Item, properties
 Baseline = tuple[int, int]
 """(5, 10) is 05.10."""
 
+LONGEST = 4096
+"""Characters of the longest text that a product's name is looked for in: a signed link's."""
+
 _EXACT = re.compile(r"N?(\d{2})\.?(\d{2})")
 _SPELLED = re.compile(r"N?(\d{1,2})\.(\d{1,2})")
 _PRODUCT = re.compile(r"S2[A-Z]_MSIL2A_\d{8}T\d{6}_N(\d{4})_R\d{3}_")
+_PART = re.compile(r"S2[A-Z]_OPER_MSI_L2A_(?:DS|TL)_\w{1,80}_N(\d{2}\.\d{2})")
 _DATATAKE = re.compile(r"GS2[A-Z]_\d{8}T\d{6}_\d{6}_N(\d{2}\.\d{2})")
 
 _OWN_PROCESSOR = (99, 99)
@@ -21,8 +25,8 @@ _NOT_STATED = (_OWN_PROCESSOR, (0, 0))
 def baseline_of(item: Item) -> Baseline | None:
     """Processing baseline of an item; None where none is stated.
 
-    The first statement counts: a field of its own, then ``processing:version``, then a product's name, then a
-    datatake's id, which may hold the baseline of the level before. Processors run by users write 99.99, and 00.00
+    The first statement counts: a field of its own, then ``processing:version``, then the name of a
+    product, a datastrip or a granule, then a datatake's id. Processors run by users write 99.99, and 00.00
     stands for none: both count as not stated.
     """
     return next((baseline for baseline, _ in baselines_of(item)), None)
@@ -32,8 +36,8 @@ def baselines_of(item: Item) -> Iterator[tuple[Baseline, str]]:
     """Every baseline that an item states, with the place, the most trusted first.
 
     ``processing:version`` may be that of other software, so that only four digits (``05.00``) are a baseline there.
-    Where a user's own processor made the product (99.99), the baseline in the datatake's id is that of its source, and
-    tells nothing about the product.
+    The baseline in a datatake's id may be that of the product's source, and counts only where nothing else is stated:
+    99.99, of a user's own processor, is a statement too.
     """
     stated = properties(item)
     places = [(key, value) for key, value in stated.items() if key.rpartition(":")[2] == "processing_baseline"]
@@ -41,9 +45,10 @@ def baselines_of(item: Item) -> Iterator[tuple[Baseline, str]]:
     read = [
         *((_meant(value), key) for key, value in places),
         *([(_exact(version), "processing:version")] if isinstance(version, str) else []),
-        *((_exact(found), place) for place, found in _named(item, _PRODUCT)),
+        *((_exact(found), place) for pattern in (_PRODUCT, _PART) for place, found in _named(item, pattern)),
     ]
-    if _OWN_PROCESSOR not in (baseline for baseline, _ in read):
+    # The level before may have another one, so that it counts only where nothing else is stated.
+    if all(baseline in (None, (0, 0)) for baseline, _ in read):
         read += [(_exact(found), place) for place, found in _named(item, _DATATAKE)]
     yield from ((baseline, place) for baseline, place in read if baseline is not None and baseline not in _NOT_STATED)
 
@@ -91,5 +96,5 @@ def _named(item: Item, pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     files = assets.items() if isinstance(assets, Mapping) else ()
     links = [(f"link of {key}", asset.get("href")) for key, asset in files if isinstance(asset, Mapping)]
     for place, text in (*properties(item).items(), ("id", item.get("id")), *links):
-        if isinstance(text, str) and (match := pattern.search(text)):
+        if isinstance(text, str) and len(text) <= LONGEST and (match := pattern.search(text)):
             yield place, match[1]

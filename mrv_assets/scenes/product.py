@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from mrv_assets.scenes.baseline import Baseline, baseline_of
+from mrv_assets.scenes.baseline import LONGEST, Baseline, baseline_of
 from mrv_assets.scenes.item import Item, instant, properties, text, whole_number
 
 _PRODUCT = re.compile(
@@ -13,7 +13,7 @@ _PRODUCT = re.compile(
     r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generated>\d{8}T\d{6})"
 )
 _DATATAKE = re.compile(r"GS2(?P<platform>[A-Z])_(?P<start>\d{8}T\d{6})_(?P<orbit>\d{6})_N\d{2}\.\d{2}")
-_DATASTRIP = re.compile(r"_DS_\w+_S(?P<sensed>\d{8}T\d{6})(?:_|$)")
+_DATASTRIP = re.compile(r"_DS_\w{1,80}_S(?P<sensed>\d{8}T\d{6})(?:_|$)")
 _TILE = re.compile(r"\d{1,2}[A-Z]{3}")
 _LANDSAT = re.compile(
     r"L[COTEM]0(?P<satellite>\d)_L\w{3}_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})(?:_(?P<generated>\d{8}))?_\d{2}_(?:T1|T2|RT)"
@@ -134,7 +134,9 @@ def _fields(pattern: re.Pattern[str], item: Item) -> dict[str, str]:
 
 def _texts(item: Item) -> Iterator[str]:
     """The texts of an item that may quote a product's name: its properties, and its id."""
-    yield from (stated for stated in (*properties(item).values(), item.get("id")) if isinstance(stated, str))
+    for stated in (*properties(item).values(), item.get("id")):
+        if isinstance(stated, str) and len(stated) <= LONGEST:
+            yield stated
 
 
 def _slug(stated: str) -> str:

@@ -40,6 +40,8 @@ def test_what_states_no_baseline(stated: object) -> None:
         {"properties": {"sentinel:product_id": PRODUCT}},
         {"properties": {"s2:datatake_id": DATATAKE}},
         {"id": PRODUCT, "properties": {}},
+        {"properties": {"s2:datastrip_id": "S2B_OPER_MSI_L2A_DS_S2RP_20230203T111111_S20210703T093044_N05.00"}},
+        {"properties": {"s2:granule_id": "S2B_OPER_MSI_L2A_TL_S2RP_20230203T111111_A022580_T34TER_N05.00"}},
         {"assets": {"B04": {"href": f"https://example.org/{PRODUCT}/B04.tif"}}},
     ],
 )
