@@ -120,6 +120,13 @@ def ensure_dagster_home(settings: Settings, template: Path = DAGSTER_YAML) -> Pa
         SettingError: When the folder cannot be created or written to.
     """
     home = settings.dagster_home
+    if wrong := sorted(set(str(home)) & set("%?")):
+        raise SettingError(
+            "DAGSTER_HOME",
+            str(home),
+            f"Dagster's database cannot lie in a folder with {' or '.join(wrong)} in its path: it would open another",
+            "Rename the folder, or set DAGSTER_HOME to one without",
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not any(home.iterdir()):
@@ -149,9 +156,25 @@ def _settings(environ: Mapping[str, str], program: Path, lake: Path) -> Settings
 def _program(environ: Mapping[str, str], folder: Path) -> Path:
     stated = environ.get("MRV_PROGRAM")
     if stated:
-        return folder / Path(stated).expanduser()
+        path = folder / Path(stated).expanduser()
+        # The file that a link leads to: its parcels, lake and Dagster home lie beside it, whoever asks.
+        return path.resolve() if path.is_symlink() and path.exists() else path
     here = folder / "program.yaml"
-    return here if here.exists() else DEMO_PROGRAM
+    if here.is_symlink() and not here.exists():
+        raise SettingError(
+            "MRV_PROGRAM", "", f"it is not set, and {here} is a link to a file that does not exist", "Mend the link"
+        )
+    other = folder / "program.yml"
+    if not here.exists() and other.exists():
+        raise SettingError(
+            "MRV_PROGRAM",
+            "",
+            f"it is not set, and {other} is not read",
+            f"Rename it to {here.name}, or set MRV_PROGRAM",
+        )
+    if not here.exists():
+        return DEMO_PROGRAM
+    return here.resolve() if here.is_symlink() else here
 
 
 def _lake(environ: Mapping[str, str], folder: Path, program: Path) -> Path:

@@ -17,7 +17,8 @@ from mrv_assets.cli.shared import (
 from mrv_assets.settings import current
 
 
-@click.command()
+# A parcel may be called -1.
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("parcel")
 @click.argument("month")
 @click.option(

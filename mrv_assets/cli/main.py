@@ -1,6 +1,7 @@
 """The `mrv` command: its verbs, and the exit code of every error. Results on stdout, logs on stderr."""
 
 import gc
+import io
 import logging
 import sys
 
@@ -34,10 +35,15 @@ def main() -> None:
     """Run a verb. Every error raised on purpose is printed as one message and ends with its exit code."""
     # Imports make millions of objects that live to the end: scanning them took a sixth of a month's CPU time.
     gc.set_threshold(50_000, 20, 50)
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal cannot show is escaped, instead of ending the command in the middle of its page.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Without standalone mode click returns the exit code that a verb, --help or --version asks for.
         sys.exit(verbs(standalone_mode=False) or DONE)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What was finished is kept; run the same command again to go on.", err=True)
         sys.exit(130)
     except click.ClickException as misuse:
         misuse.show()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.rich_text import CellRichText
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
@@ -30,6 +31,8 @@ ROWS, COLUMNS, MONTHS = "parcels", "columns", "months"
 
 _NO_TIME = datetime(1980, 1, 1)
 """Stated as the time of making of a workbook and of each file in it, so that the same values give the same bytes."""
+_ESCAPED = re.compile(r"(?<=_)(?=x[0-9A-Fa-f]{4}_)")
+"""The place within what Excel would read as a character's code, such as _x0041_ for A (ECMA-376, ST_Xstring)."""
 _TEXT = "@"
 _NUMBERS = {"ha": "0.0000", "1": "0.0000", "d": "0.00", "m": "0"}
 """Excel's number format by unit; the stored numbers keep all their digits."""
@@ -119,7 +122,7 @@ def _cell(sheet: Any, value: Any, number_format: str, *, bold: bool = False) -> 
         cell = WriteOnlyCell(sheet, repr(value))
         cell.data_type = "n"
     else:
-        cell = WriteOnlyCell(sheet, value)
+        cell = WriteOnlyCell(sheet, _in_runs(value) if isinstance(value, str) else value)
         if isinstance(value, str):
             # openpyxl takes "=..." for a formula and "#N/A" for an error.
             cell.data_type = "s"
@@ -127,6 +130,15 @@ def _cell(sheet: Any, value: Any, number_format: str, *, bold: bool = False) -> 
     if bold:
         cell.font = Font(bold=True)
     return cell
+
+
+def _in_runs(text: str) -> str | CellRichText:
+    """A text that every reader gives back as it is: one that holds a code is cut into runs within the code.
+
+    The standard's own way, _x005F_ before the code, is not undone by openpyxl.
+    """
+    parts = _ESCAPED.split(text)
+    return text if len(parts) == 1 else CellRichText(*parts)
 
 
 def _format(column: str) -> str:

@@ -1,6 +1,8 @@
 """The programme file as YAML: keys written twice are reported, and dates stay as they are written."""
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any] | None, list[Problem]]:
         if root is None:
             cure = "Write at least program, parcels, months and missions"
             return None, [Problem(field=path.name, reason="it is empty", cure=cure)]
-        problems = list(_repeated_keys(root, "", set()))
+        problems = [*_repeated_keys(root, "", set()), *_misread(root, "", set())]
         document = yaml.SafeLoader("").construct_document(root)
     except yaml.YAMLError as error:
         return None, [_not_yaml(path, data, error)]
@@ -82,3 +84,46 @@ def _repeated_keys(node: yaml.Node, field: str, seen: set[int]) -> Iterator[Prob
                     yield Problem(field=inner, reason=reason, cure="Keep one of them")
                 lines[key.value] = line
                 yield from _repeated_keys(value, inner, seen)
+
+
+def _misread(node: yaml.Node, field: str, seen: set[int]) -> Iterator[Problem]:
+    """Problems of plain numbers and words that YAML reads otherwise than people do."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    match node:
+        case yaml.ScalarNode(style=None, tag="tag:yaml.org,2002:int" | "tag:yaml.org,2002:float"):
+            text, meant = node.value, yaml.SafeLoader("").construct_object(node)
+            if re.fullmatch(r"[-+]?0[0-9]+", text) and not re.fullmatch(r"[-+]?0+", text):
+                reason = f"{text} is {meant} to YAML, which reads a number with a leading 0 to the base 8"
+                cure = f"Write {text.lstrip('+-0')}, or '{text}' where a text is meant"
+                yield Problem(field=field, reason=reason, cure=cure)
+            elif ":" in text:
+                reason = f"{text} is {meant} to YAML, which reads it to the base 60"
+                yield Problem(field=field, reason=reason, cure=f"Write the number, or '{text}' where a text is meant")
+        case yaml.ScalarNode(style=None, tag="tag:yaml.org,2002:str") if re.fullmatch(r"[-+]?\d+,\d+", node.value):
+            reason = f"{node.value} is a text to YAML, whose decimal sign is a point"
+            yield Problem(field=field, reason=reason, cure=f"Write {node.value.replace(',', '.')}")
+        case yaml.SequenceNode():
+            for index, item in enumerate(node.value):
+                yield from _misread(item, f"{field}[{index}]", seen)
+        case yaml.MappingNode():
+            for (_, before), (key, empty) in pairwise(node.value):
+                numbers = (before, key) if isinstance(before, yaml.ScalarNode) else ()
+                if empty.tag.endswith(":null") and empty.value == "" and _are_digits(*numbers):
+                    written = f"{before.value},{key.value}"
+                    reason = f"{written} is two entries to YAML, whose decimal sign is a point"
+                    cure = f"Write {before.value}.{key.value}"
+                    yield Problem(field=f"{field}.{key.value}".lstrip("."), reason=reason, cure=cure)
+            for key, value in node.value:
+                name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                inner = f"{field}.{name}".lstrip(".")
+                if isinstance(key, yaml.ScalarNode) and key.style is None and key.tag == "tag:yaml.org,2002:bool":
+                    meant = str(yaml.SafeLoader("").construct_object(key)).lower()
+                    reason = f"{name} is {meant} to YAML, not a name"
+                    yield Problem(field=inner, reason=reason, cure=f"Write '{name}' in quotes")
+                yield from _misread(value, inner, seen)
+
+
+def _are_digits(*nodes: yaml.Node) -> bool:
+    return bool(nodes) and all(isinstance(node, yaml.ScalarNode) and node.value.isdigit() for node in nodes)

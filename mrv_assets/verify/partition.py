@@ -289,7 +289,11 @@ class StoredPartition:
         try:
             for path, expected, actual in altered_files(data, stored):
                 yield Finding(
-                    object=f"{name}/{path}", check="stored bytes", expected=expected, found=actual, cure=self._again
+                    object=f"{name}/{path}",
+                    check="stored bytes",
+                    expected=expected,
+                    found=actual,
+                    cure="No run wrote it: remove it." if expected == "no file" else self._again,
                 )
         except OSError as error:
             reason = error.strerror or str(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 import openpyxl
 import pyarrow as pa
 import pytest
+import python_calamine
 from block_scenes import TILE
 from export_months import NOT_RUN, PASSED, REJECTED, Export, expected_rows
 
@@ -80,3 +81,21 @@ def test_a_text_longer_than_a_cell_is_refused(tmp_path: Path) -> None:
     """Excel's cells end at 32,767 characters, and a cut id is another parcel's."""
     with pytest.raises(ExportError, match="a text of 40000 characters is longer"):
         write_workbook(pa.table({"parcel_id": ["x" * 40_000]}), [], tmp_path / "parcels.xlsx")
+
+
+IDS = [
+    *("plot_x0041", "plot_x0041_", "_x000D_", "_x005F_x0041_", "_x0041_x0042_", "x0041_"),
+    *("=1+1", "@a", "+a", "-1", "'a", "#N/A", "NA", "null", "007", "1e5", "é", "e\u0301", "\U0001f332", "a" * 300),
+]
+
+
+def test_every_id_comes_back_from_independent_readers(tmp_path: Path) -> None:
+    """openpyxl and calamine, which undo Excel's codes in different ways: what is no code stays as it is."""
+    table = pa.table({"parcel_id": pa.array(IDS, pa.string())})
+
+    write_workbook(table, [], tmp_path / "parcels.xlsx")
+
+    book = openpyxl.load_workbook(tmp_path / "parcels.xlsx")["parcels"]
+    assert [row[0].value for row in book.iter_rows(min_row=2)] == IDS
+    sheet = python_calamine.CalamineWorkbook.from_path(tmp_path / "parcels.xlsx").get_sheet_by_name("parcels")
+    assert [row[0] for row in sheet.to_python()[1:]] == IDS
