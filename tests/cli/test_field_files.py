@@ -128,9 +128,7 @@ def test_control_c_ends_with_130_and_one_line(tmp_path: Path) -> None:
     program = a_field_case(CASE, tmp_path).program_path
     command = [str(BIN / "mrv"), "run", "--tile", "34TER", "--month", "2018-07"]
     # A process of a test may have been told to ignore it.
-    listening = (
-        "import os,signal,sys; signal.signal(2, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
-    )
+    script = "import os,signal,sys; signal.signal(2, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
     started = subprocess.Popen(
         [
             sys.executable,

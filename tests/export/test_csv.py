@@ -76,10 +76,10 @@ def test_the_page_s_line_keeps_ids_that_pandas_would_take_for_missing(tmp_path: 
     """NA and null are parcels; the line is the one that docs/export.md shows."""
     ids = ["NA", "null", "nan", "None", "007", "1e5", "N/A"]
     table = pa.table({"parcel_id": pa.array(ids, pa.string()), "ndvi_mean": pa.array([0.5] * 6 + [None])})
-    write_csv(table, tmp_path / "parcels.csv", [])
+    write_csv(table, tmp_path / "parcels.csv")
     [line] = [text for text in (REPOSITORY / "docs" / "export.md").read_text().splitlines() if "pd.read_csv(" in text]
 
-    rows = eval(line.partition("= ")[2].replace("exported/table/parcels.csv", str(tmp_path / "parcels.csv")))  # noqa: S307
+    rows = eval(line.partition("= ")[2].replace("exported/table/parcels.csv", str(tmp_path / "parcels.csv")))
 
     assert list(rows.parcel_id) == ids
     assert rows.ndvi_mean.isna().tolist() == [False] * 6 + [True]
