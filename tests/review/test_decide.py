@@ -22,9 +22,10 @@ from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, Sta
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.reports.explain import answer as explain_answer
 from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.qa_decide import below_text
 from mrv_assets.reports.qa_list import answer as queue
 from mrv_assets.reports.verify import answer as verify
-from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed
+from mrv_assets.review.decide import Verdict, decide_asserted, decide_signed, hardly_seen
 from mrv_assets.review.keys import new_key, read_key
 from mrv_assets.stages.table import PRODUCT
 from mrv_assets.verify.verification import Options
@@ -74,6 +75,23 @@ def a_statement(of: Rejected, **changed: Any) -> Statement:
         decided_at="2026-01-01T00:00:00Z",
     )
     return replace(stated, **changed)
+
+
+def test_what_was_hardly_seen_is_named_before_anybody_signs(rejected: Rejected) -> None:
+    """Each parcel below the gate's threshold, with the share seen; afterwards its row and its explanation say so."""
+    month = Verdict(tile=TILE, month=MONTH, mission=None, verdict="approve", reason="r", evidence=(), record=None)
+
+    below = dict(hardly_seen(rejected.deployment, month))
+
+    assert set(below) == {"half", "hidden"}
+    assert 0 == below["hidden"] < below["half"] < rejected.deployment.program.gate.min_coverage
+    assert "half: 0." in below_text(sorted(below.items()), 0.65)
+
+    for person in (ANA, DAN):
+        decided(rejected, person)
+    page = explained(explain_answer(rejected.deployment, "half", MONTH))
+    assert "half, 2018-07, tile 34TER: approved_below_coverage" in page
+    assert "Source: 10 m, not comparable with other months, uncertainty x 1" in page
 
 
 def test_two_reviewers_open_a_month(rejected: Rejected) -> None:
