@@ -49,10 +49,11 @@ def place_of(item: Mapping[str, Any]) -> Place:
     if stated is None and geometry is not None and outline is None:
         return Place(boxes=(), invalid="its geometry has no positions of longitude and latitude in degrees")
     if not box:
-        finding = f"bbox_invalid: its bbox {_quoted(stated)} is not in degrees, its geometry was believed" * (
-            stated is not None
-        )
-        return Place(boxes=tuple(_unbelted(outline or [])), finding=finding)
+        boxes = tuple(_unbelted(outline or []))
+        if stated is None:
+            return Place(boxes=boxes)
+        finding = f"bbox_invalid: its bbox {_quoted(stated)} is not in degrees, its geometry was believed"
+        return Place(boxes=boxes, finding=finding)
     if not outline:
         return Place(boxes=tuple(_unbelted(box)))
     if not _touch(box, outline):

@@ -101,8 +101,9 @@ def _newer_of_one_id(copy: Candidate, other: Candidate) -> str:
     ages = [instant(text(one.item, "updated")) or instant(text(one.item, "created")) for one in (copy, other)]
     written = [age or datetime.min.replace(tzinfo=UTC) for age in ages]
     if written[0] != written[1]:
-        return f"another item has its id, and was updated {written[1]:%Y-%m-%dT%H:%M:%SZ}" * (written[0] < written[1])
-    return "another item has its id, and neither is known to be newer" * (copy.digest > other.digest)
+        newer = written[0] < written[1]
+        return f"another item has its id, and was updated {written[1]:%Y-%m-%dT%H:%M:%SZ}" if newer else ""
+    return "another item has its id, and neither is known to be newer" if copy.digest > other.digest else ""
 
 
 def _newer(copy: Candidate, other: Candidate) -> str:
@@ -110,9 +111,8 @@ def _newer(copy: Candidate, other: Candidate) -> str:
     if copy.product.scene and abs(copy.sensed - other.sensed) > SAME_LOOK:
         return ""
     if _age(copy) == _age(other):
-        return "neither copy is known to be newer: the lower id counts" * (
-            (copy.id, copy.digest) > (other.id, other.digest)
-        )
+        higher = (copy.id, copy.digest) > (other.id, other.digest)
+        return "neither copy is known to be newer: the lower id counts" if higher else ""
     return _difference(copy, other) if _age(copy) < _age(other) else ""
 
 
