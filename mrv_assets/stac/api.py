@@ -165,13 +165,13 @@ class ApiCatalogue:
         It is requested once.
 
         Raises:
-            CatalogueError: When the API does not answer; a collection that it does not have is not an error here.
+            CatalogueError: When the API does not answer; a document that it does not give is not an error here.
         """
         if collection not in self._item_assets:
             deadline = time.monotonic() + self._limits.deadline_s
             address = self._address(collection, deadline)
             body = None if address is None else self._client.body(address, None, deadline)
-            if isinstance(body, Failure) and address is not None and body.status not in (404, 405, 501):
+            if isinstance(body, Failure) and address is not None and not _is_not_given(body.status):
                 raise self._client.error(address, body)
             try:
                 document = parsed(body) if isinstance(body, bytes) else {}
@@ -334,6 +334,11 @@ def _outline(bounds: Bounds) -> Json:
     if len(rings) == 1:
         return {"type": "Polygon", "coordinates": rings}
     return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+
+
+def _is_not_given(status: int) -> bool:
+    """Whether a status says that a document is not to be had, and not that it may be had later."""
+    return status == 501 or (400 <= status < 500 and status not in (408, 425, 429))
 
 
 def _outline_beyond(bounds: Bounds) -> Json | None:

@@ -53,6 +53,16 @@ def test_an_api_is_searched_by_get_where_it_takes_no_post(
         assert api.asked("/search")[-1].method == "GET"
 
 
+def test_an_api_that_keeps_its_collections_to_itself_is_searched_all_the_same(tmp_path: Path) -> None:
+    """What a collection says of its items is evidence where it is to be had."""
+
+    def twist(asked: Asked, document: Json) -> Json | Reply:
+        return Reply(status=403) if asked.path.startswith("/collections/") else document
+
+    with a_case_served("a12_get_only_405", tmp_path, twist) as (deployment, _, _):
+        assert run_all(deployment).rows["P1"]["ndvi_mean"] == pytest.approx(NDVI, abs=1e-4)
+
+
 def test_a_file_that_is_gone_leaves_out_its_scene_and_comes_back(tmp_path: Path) -> None:
     """The other scenes count; the next run asks again, and once the file is there the record is reopened."""
     with a_case_served("a13_band_404_forever", tmp_path) as (deployment, api, files):
