@@ -240,6 +240,6 @@ def _parcel_problems(path: Path, program: Program | None) -> Iterator[Problem]:
         yield from error.problems
         return
     if program is not None and program.tiles:
-        from mrv_assets.science.tiles import override_problems
+        from mrv_assets.science.tiles import as_spelled, override_problems
 
-        yield from override_problems(parcels, program.tiles)
+        yield from override_problems(parcels, as_spelled(program.tiles, parcels["parcel_id"]))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -58,6 +59,16 @@ def _catalogue(value: str) -> str:
 
 def _reason(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
+
+
+def _spelled_once(tiles: dict[str, str]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    for parcel_id in tiles:
+        plain = unicodedata.normalize("NFC", parcel_id)
+        if plain in seen:
+            raise _wrong(f"{parcel_id[:80]!r} stands twice, in two Unicode forms", "Keep one of them")
+        seen[plain] = parcel_id
+    return tiles
 
 
 def _tile(value: str) -> str:
@@ -276,7 +287,7 @@ class Program(BaseModel):
         description="from which side Sentinel-1 looks, for all months: descending or ascending",
     )
     snow_is_clear: bool = Field(default=False, description="true, if snow counts as ground that was seen, or false")
-    tiles: dict[str, Annotated[str, AfterValidator(_tile)]] = Field(
+    tiles: Annotated[dict[str, Annotated[str, AfterValidator(_tile)]], AfterValidator(_spelled_once)] = Field(
         default_factory=dict,
         description="parcel ids with the tile that shall own them, such as {plot-7: 34VFM}; numbers go in quotes",
     )

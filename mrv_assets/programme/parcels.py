@@ -1,5 +1,6 @@
 """The parcels of a programme: polygons with an id of their own, checked. All problems are reported at once."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -18,7 +19,7 @@ SOUTH, NORTH = -80.0, 84.0
 MIN_WIDTH_M = 0.1
 """Least width of a parcel, metres: what is thinner is a fault of digitizing."""
 WIDE_KM = 300.0
-"""Width of an outline from which one vertex on the other side of the equator or of Greenwich is taken for a slip."""
+"""Width of an outline from which vertices that another sign, or exchanged axes, would bring near are taken for slips."""
 LISTED = 10
 """Problems of one kind that are listed; the others are counted."""
 
@@ -54,15 +55,19 @@ def read_parcels(path: Path) -> gpd.GeoDataFrame:
 
 def _folded(problems: Iterable[Problem]) -> Iterator[Problem]:
     """The problems; of many that are equal but for their place, the first ten and the number of the others."""
-    kind = sorted(enumerate(problems), key=lambda one: (one[1].reason, one[1].cure, one[0]))
+
+    def kind(one: tuple[int, Problem]) -> tuple[str, str]:
+        # Widths and the places of others differ from one to the next.
+        return re.sub(r"[\d.,e+-]*\d", "#", one[1].reason), one[1].cure
+
     listed: list[tuple[int, Problem]] = []
-    for _, group in groupby(kind, key=lambda one: (one[1].reason, one[1].cure)):
+    for _, group in groupby(sorted(enumerate(problems), key=lambda one: (*kind(one), one[0])), key=kind):
         same = list(group)
         listed += same[:LISTED]
         if len(same) > LISTED:
             number, last = same[LISTED]
             field = f"{last.field} and others"
-            reason = f"{last.reason}: {len(same) - LISTED} more, {len(same)} in all"
+            reason = f"such as: {last.reason}; {len(same) - LISTED} more like this, {len(same)} in all"
             listed.append((number, Problem(field=field, reason=reason, cure=last.cure)))
     yield from (problem for _, problem in sorted(listed, key=lambda one: one[0]))
 
@@ -119,15 +124,15 @@ def _geometry_problems(row: Row) -> list[Problem]:
     if south < SOUTH or north > NORTH:
         cure = "UTM ends at 80 degrees south and 84 north: leave the parcel out"
         return [Problem(field=field, value=(south, north), reason="its latitude is beyond UTM", cure=cure)]
+    if slip := _slip(geometry):
+        cure = "Correct it, or, where the parcel is really so wide, split it"
+        return [Problem(field=field, reason=slip, cure=cure)]
     if not geometry.is_valid:
         cure = "Redraw it so that its outline neither touches nor crosses itself"
         return [
             Problem(field=field, value=shapely.is_valid_reason(geometry), reason="it is not a valid polygon", cure=cure)
         ]
     edges = shapely.bounds(shapely.get_parts(geometry))
-    if slip := _slip(geometry):
-        cure = "Correct its sign, or, where the parcel is really so wide, split it"
-        return [Problem(field=field, reason=slip, cure=cure)]
     if (edges[:, 2] - edges[:, 0] > 180).any():
         cure = "Split a parcel across the antimeridian there: a polygon that ends at 180, another that starts at -180"
         return [Problem(field=field, value=bounds, reason="it goes more than half around the Earth", cure=cure)]
@@ -149,20 +154,29 @@ def _width_m(geometry: shapely.Polygon | shapely.MultiPolygon) -> float:
 
 
 def _slip(geometry: shapely.Geometry) -> str:
-    """What looks like a lost sign of one vertex; empty where nothing does."""
+    """What looks like a lost sign, or exchanged coordinates, of some vertices; empty where nothing does."""
     for part in shapely.get_parts(geometry):
         points = shapely.get_coordinates(part.exterior)[:-1]
+        if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > 360:
+            continue
+        across = np.cos(np.radians(min(np.abs(points[:, 1]).max(), 90)))
         for axis, name in ((0, "longitude"), (1, "latitude")):
-            values = points[:, axis]
-            for wrong in (values > 0, values < 0):
-                if wrong.sum() != 1 or len(values) < 4:
-                    continue
-                scale = _M_PER_DEG / 1000 * (np.cos(np.radians(np.abs(points[:, 1]).max())) if axis == 0 else 1.0)
-                width, rest = (float(np.ptp(these)) * scale for these in (values, values[~wrong]))
-                if width > WIDE_KM and rest < width / 10:
-                    [value] = values[wrong]
-                    return (
-                        f"it is {width:,.0f} km wide, because one vertex has the {name} {value:g}, where the others "
-                        f"have {values[~wrong].min():g} to {values[~wrong].max():g}"
-                    )
+            values, scale = points[:, axis], _M_PER_DEG / 1000 * (across if axis == 0 else 1.0)
+            width = float(np.ptp(values)) * scale
+            # With one sign for all of them the outline would be small.
+            if width > WIDE_KM and values.min() < 0 < values.max() and np.ptp(np.abs(values)) * scale < width / 10:
+                few = min((values[values > 0], values[values < 0]), key=len)
+                return (
+                    f"it is {width:,.0f} km wide, because {len(few)} of its {len(values)} vertices have the {name} "
+                    f"{few[0]:g}, and the others the other sign"
+                )
+        middle = np.median(points, axis=0)
+        far = np.abs(points - middle).max(axis=1) * _M_PER_DEG / 1000 > WIDE_KM
+        if 0 < far.sum() <= len(points) / 2:
+            exchanged = np.where(far[:, None], points[:, ::-1], points)
+            if np.abs(exchanged - middle).max() * _M_PER_DEG / 1000 < WIDE_KM / 3:
+                wide = float(np.ptp(points, axis=0).max()) * _M_PER_DEG / 1000
+                return (
+                    f"it is {wide:,.0f} km wide, because longitude and latitude of {far.sum()} vertices are exchanged"
+                )
     return ""

@@ -2,12 +2,13 @@
 
 import math
 import re
+from collections.abc import Iterator
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pyproj.aoi import AreaOfInterest
 from pyproj.transformer import TransformerGroup
 
@@ -15,6 +16,8 @@ from mrv_assets.science.tiles import LONLAT_STEP, WGS84
 
 ACCURACY_M = 10.0
 """Most metres by which a transformation to WGS84 may be off: a pixel."""
+CELL_DEG = 2.0
+"""Side of the cells in which one transformation is chosen, degrees."""
 EARTH_M = 6.3e6, 6.4e6
 """Range of an ellipsoid's semi-major axis on Earth, metres."""
 
@@ -67,28 +70,46 @@ def lonlat_of(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
     _check_earth(crs)
     if crs.equals(WGS84, ignore_axis_order=True):
         return geometry
-    transformer = _transformer(crs, geometry)
+    lonlat = geometry.copy()
+    for near in _neighbours(crs, geometry):
+        transformer = _transformer(crs, geometry[near])
 
-    def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+        def moved(points: NDArray[np.float64], by: Transformer = transformer) -> NDArray[np.float64]:
+            return np.column_stack(by.transform(points[:, 0], points[:, 1]))
 
-    lonlat = np.asarray(shapely.transform(geometry, moved), dtype=np.object_)
+        lonlat[near] = shapely.transform(geometry[near], moved)
     # Rounding would repair invalid polygons, which are reported instead.
     whole = shapely.is_valid(lonlat) & np.isfinite(shapely.bounds(lonlat)).all(axis=1)
     lonlat[whole] = shapely.set_precision(lonlat[whole], LONLAT_STEP)
     return lonlat
 
 
+def _neighbours(crs: CRS, geometry: NDArray[np.object_]) -> Iterator[NDArray[np.int64]]:
+    """Positions of parcels that lie within one cell of some degrees: the best transformation differs between regions."""
+    bounds = shapely.bounds(geometry)
+    known = np.flatnonzero(np.isfinite(bounds).all(axis=1))
+    if not known.size:
+        return
+    x, y = (bounds[known, :2] + bounds[known, 2:]).T / 2
+    rough = TransformerGroup(crs, WGS84, always_xy=True).transformers
+    lon, lat = rough[0].transform(x, y) if rough else (x, y)
+    cells = np.floor(np.nan_to_num(np.column_stack([lon, lat]), posinf=0, neginf=0) / CELL_DEG)
+    for cell in np.unique(cells, axis=0):
+        yield known[(cells == cell).all(axis=1)]
+
+
 def _check_earth(crs: CRS) -> None:
     cure = "Reproject the parcels to WGS84 longitude and latitude, such as with to_crs of geopandas"
     if crs.is_engineering or crs.ellipsoid is None:
         raise CrsError(f"its CRS {crs.name!r} is a local grid, which has no place on Earth", cure)
+    if crs.is_geocentric:
+        raise CrsError(f"its CRS {crs.name!r} counts from the Earth's centre, and parcels lie on its surface", cure)
     axis = crs.ellipsoid.semi_major_metre
     if not EARTH_M[0] <= axis <= EARTH_M[1]:
         raise CrsError(f"its CRS {crs.name!r} is not of the Earth: its radius is {axis / 1000:.0f} km", cure)
 
 
-def _transformer(crs: CRS, geometry: NDArray[np.object_]):  # type: ignore[no-untyped-def]  # pyproj's own class
+def _transformer(crs: CRS, geometry: NDArray[np.object_]) -> Transformer:
     """The best transformation to WGS84 at the parcels' place.
 
     Raises:

@@ -1,6 +1,7 @@
 """`mrv explain`: a parcel's number of a month, back to its scenes: values, gate, scenes and records."""
 
 import difflib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,10 @@ def answer(deployment: Deployment, parcel_id: str, month: str) -> Json:
         StaleUpstream: When the month was made before the parcel was added.
     """
     assigned = deployment.assigned
+    # One Unicode form of an id may be written where the parcels file has the other.
+    forms = {unicodedata.normalize("NFC", known): known for known in assigned.parcel_id}
+    if parcel_id not in assigned.parcel_id:
+        parcel_id = forms.get(unicodedata.normalize("NFC", parcel_id), parcel_id)
     tiles = [tile for owned, tile in zip(assigned.parcel_id, assigned.tile, strict=True) if owned == parcel_id]
     if not tiles:
         raise UnknownParcel(parcel_id, tuple(difflib.get_close_matches(parcel_id, assigned.parcel_id, 3)))

@@ -127,7 +127,7 @@ def _reprocessed(copy: Candidate, other: Candidate) -> str:
 
 def _successor(copy: Candidate, other: Candidate) -> str:
     """Why the other takes a deprecated item's place; empty where it does not."""
-    replaced = copy.product.deprecated and not other.product.deprecated and alike(copy.item, other.item)
+    replaced = copy.product.deprecated and _age(copy) < _age(other) and alike(copy.item, other.item)
     return "deprecated by its catalogue, which has another item of the same instant and place" if replaced else ""
 
 

@@ -90,6 +90,8 @@ CHANGES = {
         clear=NOT_NEEDED,
         dark=from_stage("raw_tiles", "landsat"),
     ),
+    # An item that no catalogue has is left out of nothing.
+    "exclude": Change(fields={"exclude": [{"item": "none", "reason": "r"}]}),
     "reviewers": Change(),
     "baseline": Change(fields={"baseline": {"start": "2017-08", "end": "2017-09"}}),
     "reporting": Change(fields={"reporting": {"scope": "3"}}),

@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+import yaml
+from demo_lake import CATALOGUE, COLLECTION
 from field_cases import a_parcels_case
 
 from mrv_assets.errors import ProgramError
+from mrv_assets.programme.file import check_program
 from mrv_assets.programme.parcels import read_parcels
 from mrv_assets.science.tiles import assign_parcels
 
@@ -149,6 +152,87 @@ def test_the_programme_s_spelling_of_an_id_finds_its_parcel(tmp_path: Path) -> N
     assert (assigned.parcel_id, assigned.tile) == (("Pe\u0301rez",), ("34TER",))
 
 
+def test_the_whole_check_of_a_programme_finds_it_too(tmp_path: Path) -> None:
+    """As every command makes it; two forms of one id in the programme are refused."""
+    path = tmp_path / "program.yaml"
+    written(tmp_path, a_feature("Pe\u0301rez"))
+    program = {
+        "program": "p",
+        "parcels": "parcels.geojson",
+        "months": {"start": "2018-05", "end": "2018-05"},
+        "missions": {"sentinel2": {"catalog": str(CATALOGUE), "collection": COLLECTION}},
+    }
+    path.write_text(yaml.safe_dump({**program, "tiles": {"P\u00e9rez": "34TER"}}, allow_unicode=True))
+
+    check_program(path)
+
+    both = {"P\u00e9rez": "34TER", "Pe\u0301rez": "34TER"}
+    path.write_text(yaml.safe_dump({**program, "tiles": both}, allow_unicode=True))
+    with pytest.raises(ProgramError, match="in two Unicode forms"):
+        check_program(path)
+
+
+@pytest.mark.parametrize("sign", [(-1, 1), (1, -1)], ids=["longitude", "latitude"])
+@pytest.mark.parametrize("vertices", [(0,), (1,), (2,), (3,), (0, 1), (1, 2), (0, 3)], ids=str)
+def test_slips_of_some_vertices_are_named(vertices: tuple[int, ...], sign: tuple[int, int], tmp_path: Path) -> None:
+    """One, or the two of an edge; whether or not the outline then crosses itself."""
+    ring = [list(position) for position in SQUARE[0][:4]]
+    for vertex in vertices:
+        ring[vertex] = [ring[vertex][0] * sign[0], ring[vertex][1] * sign[1]]
+
+    with pytest.raises(ProgramError, match=r"km wide, because \d of its 4 vertices have the (longitude|latitude)"):
+        read_parcels(written(tmp_path, a_feature("a", [[*ring, ring[0]]])))
+
+
+@pytest.mark.parametrize("vertex", range(4))
+def test_exchanged_axes_of_a_vertex_are_named(vertex: int, tmp_path: Path) -> None:
+    """Latitude first, at one vertex of four."""
+    ring = [list(position) for position in SQUARE[0][:4]]
+    ring[vertex] = ring[vertex][::-1]
+
+    with pytest.raises(ProgramError, match="longitude and latitude of 1 vertices are exchanged"):
+        read_parcels(written(tmp_path, a_feature("a", [[*ring, ring[0]]])))
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        shapely.box(-1, -1, 1, 1),
+        shapely.box(-109.05, 37, -102.05, 41),
+        shapely.box(-4, 5, 2, 9),
+        shapely.box(10, 82.5, 30, 83.9),
+    ],
+)
+def test_large_parcels_are_not_slips(outline: shapely.Polygon, tmp_path: Path) -> None:
+    """Across Greenwich and the equator, as wide as a state, near the pole."""
+    coordinates = shapely.geometry.mapping(outline)["coordinates"]
+
+    assert len(read_parcels(written(tmp_path, a_feature("a", coordinates)))) == 1
+
+
+def test_problems_of_one_kind_are_folded_whatever_their_numbers(tmp_path: Path) -> None:
+    """Slivers of many widths, and pairs of equal ids."""
+    slivers = [
+        a_feature(f"p{n}", [[[22, 45], [22 + n * 1e-10, 45], [22 + n * 1e-10, 45.01], [22, 45.01], [22, 45]]])
+        for n in range(1, 400)
+    ]
+    pairs = [a_feature(f"q{n // 2}") for n in range(400)]
+
+    with pytest.raises(ProgramError) as caught:
+        read_parcels(written(tmp_path, *slivers, *pairs))
+
+    assert len(caught.value.problems) == 22
+
+
+def test_an_empty_file_in_another_crs_has_no_parcels(tmp_path: Path) -> None:
+    """And no traceback."""
+    path = tmp_path / "parcels.parquet"
+    gpd.GeoDataFrame({"parcel_id": []}, geometry=[], crs="EPSG:3035").to_parquet(path)
+
+    with pytest.raises(ProgramError, match="it has no parcels"):
+        read_parcels(path)
+
+
 def test_fifty_thousand_equal_problems_are_one_line(tmp_path: Path) -> None:
     """The first ten, and a count."""
     path = written(tmp_path, *(a_feature(None) for _ in range(50_000)))
@@ -157,7 +241,7 @@ def test_fifty_thousand_equal_problems_are_one_line(tmp_path: Path) -> None:
         read_parcels(path)
 
     assert len(caught.value.problems) == 11
-    assert "49990 more, 50000 in all" in str(caught.value.problems[-1])
+    assert "49990 more like this, 50000 in all" in str(caught.value.problems[-1])
 
 
 @pytest.mark.parametrize(
@@ -190,7 +274,9 @@ def test_a_missing_id_is_missing_in_every_type(column: pa.Array, tmp_path: Path)
     assert list(read_parcels(path).parcel_id) == ["101"]
 
 
-@pytest.mark.parametrize("crs", ["EPSG:3148", "EPSG:2040", "+proj=utm +zone=34 +ellps=GRS80", "IAU_2015:30100"])
+@pytest.mark.parametrize(
+    "crs", ["EPSG:3148", "EPSG:2040", "+proj=utm +zone=34 +ellps=GRS80", "IAU_2015:30100", "EPSG:4978"]
+)
 def test_a_crs_whose_shift_is_not_known_is_refused_by_name(crs: str, tmp_path: Path) -> None:
     """PROJ would shift the first two not at all, 400 m off, and say nothing; the last is the Moon's."""
     place = shapely.box(105, 11, 105.01, 11.01) if crs == "EPSG:3148" else shapely.box(-5, 6, -4.99, 6.01)
@@ -198,7 +284,7 @@ def test_a_crs_whose_shift_is_not_known_is_refused_by_name(crs: str, tmp_path: P
     path = tmp_path / "parcels.parquet"
     gpd.GeoDataFrame({"parcel_id": ["a"]}, geometry=[moved], crs=crs).to_parquet(path)
 
-    with pytest.raises(ProgramError, match=r"is not known to 10 m|is not of the Earth"):
+    with pytest.raises(ProgramError, match=r"is not known to 10 m|is not of the Earth|counts from the Earth's centre"):
         read_parcels(path)
 
 

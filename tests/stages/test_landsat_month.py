@@ -298,5 +298,5 @@ def test_a_real_scene_is_rejected_though_what_was_seen_of_it_is_forest(tmp_path:
     found = deployment.lake.open("landsat/indices", REAL_TILE, "2019-12")
     assert float(found["ndvi"].mean()) == pytest.approx(0.78, abs=0.02)
     assert float(found["nbr"].mean()) == pytest.approx(0.61, abs=0.02)
-    assert rows(deployment, "2019-12", REAL_TILE)["p"]["value_status"] == "no_data"
+    assert rows(deployment, "2019-12", REAL_TILE)["p"]["value_status"] == "gate_closed"
     assert verify(deployment.lake_path, Options(), again=False, progress=quiet)["verified"]
