@@ -19,7 +19,9 @@ SOUTH, NORTH = -80.0, 84.0
 MIN_WIDTH_M = 0.1
 """Least width of a parcel, metres: what is thinner is a fault of digitizing."""
 WIDE_KM = 300.0
-"""Width of an outline from which vertices that another sign, or exchanged axes, would bring near are taken for slips."""
+"""Width of an outline from which vertices that another sign or exchanged axes would bring near are slips."""
+ANTIMERIDIAN_DEG = 170.0
+"""Longitude beyond which two signs are those of the antimeridian's two sides."""
 LISTED = 10
 """Problems of one kind that are listed; the others are counted."""
 
@@ -161,6 +163,9 @@ def _slip(geometry: shapely.Geometry) -> str:
             continue
         across = np.cos(np.radians(min(np.abs(points[:, 1]).max(), 90)))
         for axis, name in ((0, "longitude"), (1, "latitude")):
+            if axis == 0 and np.abs(points[:, 0]).min() > ANTIMERIDIAN_DEG:
+                # It wants to be split there, which the next check says.
+                continue
             values, scale = points[:, axis], _M_PER_DEG / 1000 * (across if axis == 0 else 1.0)
             width = float(np.ptp(values)) * scale
             # With one sign for all of them the outline would be small.

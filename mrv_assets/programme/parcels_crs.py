@@ -85,7 +85,7 @@ def lonlat_of(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
 
 
 def _neighbours(crs: CRS, geometry: NDArray[np.object_]) -> Iterator[NDArray[np.int64]]:
-    """Positions of parcels that lie within one cell of some degrees: the best transformation differs between regions."""
+    """Positions of the parcels of each cell of some degrees: the best transformation differs between regions."""
     bounds = shapely.bounds(geometry)
     known = np.flatnonzero(np.isfinite(bounds).all(axis=1))
     if not known.size:
