@@ -42,6 +42,8 @@ def place_of(item: Mapping[str, Any]) -> Place:
     believed until the files tell.
     """
     stated, geometry = item.get("bbox"), item.get("geometry")
+    if stated is None and geometry is None:
+        return Place(boxes=(), invalid="it states no place, neither a bbox nor a geometry")
     box = None if stated is None else _box(stated)
     outline = None if geometry is None else _outline(geometry)
     if stated is not None and box is None and not outline:
@@ -66,8 +68,8 @@ def place_of(item: Mapping[str, Any]) -> Place:
 def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
     """Whether the place of an item touches the given bounds, degrees.
 
-    By STAC, an item without a geometry has no position. An item with a position that cannot be on Earth may lie
-    anywhere, so the answer is True: the selection then leaves it out, with the reason.
+    An item without a position, or with one that cannot be on Earth, may lie anywhere, so the answer is True: the
+    selection then leaves it out, with the reason.
     """
     place = place_of(item)
     asked = _spanned(bounds)

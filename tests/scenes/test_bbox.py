@@ -87,10 +87,10 @@ def test_a_scene_written_as_the_world_s_belt_lies_at_the_antimeridian(item: Item
     assert touches_bbox(item, (-178.1, 67.1, -178.0, 67.2))
 
 
-def test_without_a_position_an_item_lies_nowhere() -> None:
-    """STAC allows it."""
-    assert place_of({"geometry": None}).boxes == ()
-    assert not touches_bbox({}, (-180.0, -90.0, 180.0, 90.0))
+def test_an_item_without_a_position_is_left_out_by_name() -> None:
+    """STAC allows it; nobody can tell whether it is here."""
+    assert place_of({"geometry": None}).invalid == "it states no place, neither a bbox nor a geometry"
+    assert touches_bbox({}, (21.0, 45.0, 22.0, 46.0))
 
 
 def test_what_cannot_be_on_earth_may_lie_anywhere() -> None:

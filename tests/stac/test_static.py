@@ -152,12 +152,14 @@ def test_errors_quote_the_beginning_of_what_others_wrote(tmp_path: Path) -> None
 
 
 def test_without_a_bbox_the_geometry_counts(tmp_path: Path) -> None:
-    """And an item without either lies nowhere."""
+    """And an item without either may lie anywhere: selection leaves it out by name."""
     placed, nowhere = romanian("placed"), {**romanian("nowhere"), "geometry": None}
     a_catalogue(tmp_path, [{k: v for k, v in item.items() if k != "bbox"} for item in (placed, nowhere)])
 
-    assert names(search(tmp_path)) == ["placed"]
-    assert names(search(tmp_path, (22.3, 45.0, 23.0, 46.0))) == []
+    assert names(search(tmp_path)) == ["placed", "nowhere"]
+    assert names(search(tmp_path, (22.3, 45.0, 23.0, 46.0))) == ["nowhere"]
+    [excluded] = select(search(tmp_path).items, SENTINEL2, "2018-07").excluded
+    assert (excluded.id, excluded.code) == ("nowhere", "item_invalid")
 
 
 @pytest.mark.parametrize(
