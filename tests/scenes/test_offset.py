@@ -16,6 +16,7 @@ from mrv_assets.missions.sentinel2 import SENTINEL2
 from mrv_assets.scenes.conditions import UnusableError
 from mrv_assets.scenes.offset import FileRadiometry, OffsetDecision, Settled, boa_offset, settle
 from mrv_assets.scenes.offset_check import Look, OffsetLook, dn_counts, offset_look
+from mrv_assets.scenes.select import select
 
 RADIOMETRY = SENTINEL2.radiometry
 assert isinstance(RADIOMETRY, Reflectance)
@@ -295,8 +296,8 @@ def _mixture(chance: random.Random) -> str:
     look = _look(chance, right)
     stated = NOTHING if file is None else FileRadiometry(scale=1e-4, offset=file)
     try:
-        decision = boa_offset(item, KEYS, RADIOMETRY, item_assets=described)
         sensed = chance.choice([BEFORE, AFTER]) if truth == "old" or chance.random() < 0.5 else AFTER
+        decision = _selected(item, described, sensed, chance)
         found = settle(decision, sensed, dict.fromkeys(KEYS, stated), look, RADIOMETRY)
     except UnusableError:
         return "refused"
@@ -307,6 +308,23 @@ def _mixture(chance: random.Random) -> str:
     assert look.look is Look.UNDECIDED
     assert flag is (truth != "applied") or not honest_evidence, (truth, item, described, stated, found)
     return "deceived"
+
+
+def _selected(item: Item, described: Item, sensed: datetime, chance: random.Random) -> OffsetDecision:
+    """The decision on an item that was selected, under some id; raises what it was left out for."""
+    whole = {
+        **item,
+        "id": chance.choice(["a", "S2B_34TER_20220124_0_L2A", "T34TER_20220124T093039", "s2-l2a-1"]),
+        "bbox": [21.0, 45.0, 22.0, 46.0],
+        "assets": {**item["assets"], "scl": {"href": "scl.tif"}},
+    }
+    whole["properties"]["datetime"] = sensed.isoformat()
+    selection = select([whole], SENTINEL2, f"{sensed:%Y-%m}", item_assets=described)
+    for excluded in selection.excluded:
+        raise UnusableError(excluded.code, excluded.detail)
+    [[scene]] = [observation.scenes for observation in selection.observations]
+    assert scene.offset is not None
+    return scene.offset
 
 
 def _look(chance: random.Random, right: float) -> OffsetLook:
