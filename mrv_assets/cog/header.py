@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mrv_assets.cog.georeference import grid_of, pixel_side_m
-from mrv_assets.cog.item_checks import check_place, item_findings
+from mrv_assets.cog.item_checks import MAX_QUOTED, check_place, item_findings
 from mrv_assets.cog.tiff import (
     ROWS_PER_STRIP,
     TABLES,
@@ -36,7 +36,7 @@ MAX_WINDOW_PX = 1 << 27
 # centimetre are not the product.
 FINEST, COARSEST = 1 / 4, 16
 
-GDAL_METADATA = 42112
+IMAGE_DESCRIPTION, GDAL_METADATA = 270, 42112
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
 COMPRESSIONS = frozenset({UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD})
 NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3
@@ -67,6 +67,10 @@ class Header:
     scale: float | None
     offset: float | None
     """quantity = DN * scale + offset, as GDAL's metadata state for the band; None where they do not."""
+    units: tuple[tuple[str, str], ...]
+    """Units of the band in GDAL's metadata, each after the name of its entry."""
+    texts: tuple[tuple[str, str], ...]
+    """Descriptions of the band or the image, each after the name of its entry."""
     tiff: TiffHeader
     """The tags as they are in the file, without ``offsets`` and ``counts``."""
 
@@ -150,6 +154,11 @@ def read_header(read: Read, size: int, *, strips: bool = False) -> Header:
         predictor=_predictor(tiff, dtype),
         scale=_stated_number(tiff, "scale"),
         offset=_stated_number(tiff, "offset"),
+        units=tuple((name, text) for name, text in _metadata(tiff) if re.search("unit", name)),
+        texts=(
+            *((name, text) for name, text in _metadata(tiff) if re.search("description|long_name|scale_type", name)),
+            *((("image description", text),) if (text := tiff.text(IMAGE_DESCRIPTION)[:MAX_QUOTED]) else ()),
+        ),
         tiff=replace(tiff, tags={code: tag for code, tag in tiff.tags.items() if code not in unneeded}),
     )
 
@@ -278,9 +287,8 @@ def _predictor(tiff: TiffHeader, dtype: str) -> int:
 
 def _stated_number(tiff: TiffHeader, role: str) -> float | None:
     """The scale or offset of the band in GDAL's metadata; None where there is none."""
-    # Not read as XML, whose entities a hostile file could let grow without bound.
-    for attributes, text in re.findall(r"<Item\b([^<>]*)>([^<>]*)</Item>", tiff.text(GDAL_METADATA)):
-        if f'role="{role}"' in attributes:
+    for name, text in _metadata(tiff):
+        if name == role:
             try:
                 number = float(text)
             except ValueError:
@@ -288,6 +296,15 @@ def _stated_number(tiff: TiffHeader, role: str) -> float | None:
             if math.isfinite(number):
                 return number
     return None
+
+
+def _metadata(tiff: TiffHeader) -> Iterator[tuple[str, str]]:
+    """The entries of GDAL's metadata: the role of each, or else its name in lower case, and its text."""
+    # Not read as XML, whose entities a hostile file could let grow without bound.
+    for attributes, text in re.findall(r"<Item\b([^<>]*)>([^<>]*)</Item>", tiff.text(GDAL_METADATA)):
+        named = re.search(r'\brole="([^"]*)"', attributes) or re.search(r'\bname="([^"]*)"', attributes)
+        if named:
+            yield named[1].lower(), text[:MAX_QUOTED].strip()
 
 
 def _nodata(tiff: TiffHeader) -> float | None:
@@ -302,16 +319,17 @@ def _nodata(tiff: TiffHeader) -> float | None:
 def _nodata_findings(header: Header, band: Quality | Radiometry, name: str) -> tuple[str, ...]:
     stated = header.nodata
     if isinstance(band, Power):
-        known: tuple[float, ...] = band.nodata
+        # Any value that is not a measurement may stand for a missing pixel.
+        expected, fits = "a value that is not a power of ground", not band.floor <= (stated or 0) <= band.bright
+    elif band.nodata is None:
+        return (
+            () if stated is None else (f"nodata_stated: the file states the nodata value {stated:g}, {name} has none",)
+        )
     else:
-        known = () if band.nodata is None else (band.nodata,)
-    expected = " or ".join(f"{number:g}" for number in known)
+        expected, fits = f"{band.nodata:g}", stated == band.nodata
     if stated is None:
-        return (f"nodata_unstated: the file states no nodata value, {name} uses {expected}",) if known else ()
-    if not known:
-        return (f"nodata_stated: the file states the nodata value {stated:g}, {name} has none",)
-    # NaN means missing in any float band.
-    if stated not in known and not (math.isnan(stated) and header.dtype.startswith("float")):
+        return (f"nodata_unstated: the file states no nodata value, {name} uses {expected}",)
+    if not fits:
         raise HeaderRefused(
             "nodata_conflict",
             f"it states nodata {stated:g}, {name} uses {expected}. "

@@ -110,10 +110,17 @@ class Power:
 
     quantity: str
     """The quantity that is stored: ``gamma0``."""
-    nodata: tuple[float, ...]
-    """Values that publishers write where nothing was measured, besides NaN; a file's stated value takes precedence."""
-    negative_share: float
-    """Numbers are decibels, not power, where at least this share of the measured ones, in [0, 1], is below zero."""
+    floor: float
+    ceiling: float
+    """Smallest and largest power that is a measurement; any other number, zero and below included, is nodata."""
+    bright: float
+    """Power that the ground returns only from single points; a share of larger numbers is not measured ground."""
+    decibels: tuple[float, float]
+    """Interval, open below and closed above, of numbers that ground has in decibels and never as power."""
+    fills_in_decibels: tuple[float, ...]
+    """Numbers in that interval that publishers write where nothing was measured."""
+    implausible_share: float
+    """A file is not power where at least this share of its numbers, in [0, 1], is too bright or looks like decibels."""
     looks: float
     """Equivalent number of looks of a published pixel; the variance of speckle is the squared mean divided by it."""
     dtype: str = "float32"
@@ -136,7 +143,10 @@ class ClassDialect:
     """The values of a mask that a publisher uses without stating what they mean."""
 
     collection: str
-    """Beginning of the collection's id or of its items' ids, in lower case."""
+    """Regular expression for the whole id of a collection, in lower case."""
+    item: str
+    """Regular expression for the beginning of an item's id, in lower case; one that nothing matches where items have no
+    common name."""
     classes: Mapping[int, int]
     """The mission's class of each published value."""
 
@@ -155,7 +165,7 @@ class ClassQuality:
     """Classes from worst to best: a coarse pixel takes the worst class it holds."""
     words: Mapping[str, int] = field(default_factory=dict)
     """Class by the name that catalogues give it in ``classification:classes``, in lower case; empty where the values
-    mean the same at every publisher."""
+    mean the same at every publisher. A band with words is looked for under any key."""
     dialects: tuple[ClassDialect, ...] = ()
     """What is known of publishers that do not state their classes."""
     nodata: int | None = 0

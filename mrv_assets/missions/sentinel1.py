@@ -13,10 +13,21 @@ SENTINEL1 = Mission(
         "vv": Band(names=("vv", "VV", "gamma0_vv"), resolution_m=10, found_by=_WHERE),
         "vh": Band(names=("vh", "VH", "gamma0_vh"), resolution_m=10, found_by=_WHERE),
     },
-    # Linear power, not decibels. It is below zero only where the removal of noise took more than there was. Planetary
-    # Computer writes -32768 where nothing was measured, AWS 0, OPERA NaN.
+    # Linear power, not decibels. Planetary Computer writes -32768 where nothing was measured, AWS 0, OPERA NaN, others
+    # -9999, -1 or the largest float. Floor: ESA states a noise of at most -22 dB for IW, and -70 dB is a remainder of
+    # its removal. Ceiling and bright: land stays below 10 dB, single points of cities and ships below 30 dB. Decibels:
+    # land has -40 to 0 dB; as power, the removal of noise leaves hundredths below zero at most.
     # Looks: ESA states 4.4 for IW GRD in high resolution, from which these products are made.
-    radiometry=Power(quantity="gamma0", nodata=(-32768.0, 0.0), negative_share=0.05, looks=4.4),
+    radiometry=Power(
+        quantity="gamma0",
+        floor=1e-7,
+        ceiling=1e3,
+        bright=10.0,
+        decibels=(-60.0, -0.1),
+        fills_in_decibels=(-1.0,),
+        implausible_share=0.05,
+        looks=4.4,
+    ),
     quality={
         # OPERA's classes; Planetary Computer does not publish a mask. 255 means outside the swath, where the bands are
         # missing too, and is the value of scenes without a mask.
@@ -35,9 +46,13 @@ SENTINEL1 = Mission(
             },
             dialects=(
                 # OPERA RTC-S1 product specification: 0 neither, 1 shadow, 2 layover, 3 both, 255 fill.
-                ClassDialect(collection="opera", classes={0: 0, 1: 1, 2: 2, 3: 3, 255: 255}),
+                ClassDialect(
+                    collection=r"opera_l2_rtc-s1(_(v\d+|provisional|static)[0-9._]*)?",
+                    item=r"opera_l2_rtc-s1_",
+                    classes={0: 0, 1: 1, 2: 2, 3: 3, 255: 255},
+                ),
                 # Digital Earth Africa's Sentinel-1: 0 no data, 1 valid, 2 invalid.
-                ClassDialect(collection="s1_rtc", classes={0: 255, 1: 0, 2: UNNAMED}),
+                ClassDialect(collection="s1_rtc", item="(?!)", classes={0: 255, 1: 0, 2: UNNAMED}),
             ),
             nodata=255,
             required=False,

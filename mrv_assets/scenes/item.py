@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,6 +113,15 @@ def band_label(asset: Item, where: FoundBy) -> str | None:
             if isinstance(label, str):
                 return label
     return None
+
+
+def levels_of(asset: object) -> Iterator[Item]:
+    """A STAC asset and each of its bands, as either version of STAC writes them; nothing for what is not an object."""
+    if isinstance(asset, Mapping):
+        yield asset
+        for field in ("raster:bands", "bands"):
+            bands = asset.get(field)
+            yield from (band for band in (bands if isinstance(bands, list) else ()) if isinstance(band, Mapping))
 
 
 def stated_number(asset: Item, what: str) -> float | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import rfc8785
 
-from mrv_assets.missions.mission import Mission, Reflectance
+from mrv_assets.missions.mission import ClassQuality, Mission, Reflectance
 from mrv_assets.scenes.bands import asset_key, files_of, is_jp2
 from mrv_assets.scenes.bbox import place_of
 from mrv_assets.scenes.conditions import UnusableError, check_conditions, check_scale
@@ -22,8 +22,9 @@ from mrv_assets.scenes.item import (
     quoted,
     text,
 )
-from mrv_assets.scenes.mask_classes import Classes, check_power, mask_classes
+from mrv_assets.scenes.mask_classes import Classes, mask_classes, mask_key
 from mrv_assets.scenes.offset import OffsetDecision, boa_offset
+from mrv_assets.scenes.power import check_power
 from mrv_assets.scenes.product import Product, product_of
 
 EXCLUDED = "excluded_by_programme"
@@ -159,7 +160,7 @@ def select(
                 raise UnusableError(EXCLUDED, exclude[item["id"]])
             digest = _digest(item)
             if (item["id"], digest) not in usable:
-                scene, product = _scene(item, digest, sensed, mission, orbit_direction)
+                scene, product = _scene(item, digest, sensed, mission, orbit_direction, item_assets or {})
                 scene = _interpreted(scene, mission, item_assets or {}, offset)
                 candidate = Candidate(id=scene.id, item=item, digest=digest, product=product, sensed=sensed)
                 usable[item["id"], digest] = scene, candidate
@@ -228,7 +229,14 @@ def _digest(item: Item) -> str:
         raise UnusableError("item_invalid", f"its JSON has no canonical form ({str(error)[:200]})") from error
 
 
-def _scene(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_direction: str) -> tuple[Scene, Product]:
+def _scene(
+    item: Item,
+    digest: str,
+    sensed: datetime,
+    mission: Mission,
+    orbit_direction: str,
+    item_assets: Mapping[str, object],
+) -> tuple[Scene, Product]:
     place = place_of(item)
     if place.invalid:
         raise UnusableError("item_invalid", place.invalid)
@@ -238,7 +246,7 @@ def _scene(item: Item, digest: str, sensed: datetime, mission: Mission, orbit_di
         detail = f"its platform is {platform}, and {mission.title} comes from {' and '.join(mission.platforms)}"
         raise UnusableError("platform_other", detail)
     check_conditions(item, mission, orbit_direction)
-    bands, findings = _bands(item, mission)
+    bands, findings = _bands(item, mission, item_assets)
     findings += [place.finding] if place.finding else []
     findings += [doubt] if (doubt := _time(item)[1]) else []
     scene = Scene(
@@ -263,8 +271,7 @@ def _interpreted(scene: Scene, mission: Mission, item_assets: Mapping[str, objec
     classes = mask_classes(scene.item, keys, mission, item_assets)
     radiometry = mission.radiometry
     if not isinstance(radiometry, Reflectance):
-        for assets in (scene.item["assets"], item_assets):
-            check_power(assets, measured)
+        check_power(scene.item, measured, item_assets)
         return replace(scene, classes=classes)
     for assets in (scene.item["assets"], item_assets):
         check_scale(assets, measured, radiometry.scale)
@@ -276,7 +283,7 @@ def _spelled(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str]]:
+def _bands(item: Item, mission: Mission, item_assets: Mapping[str, object]) -> tuple[dict[str, SceneBand], list[str]]:
     """The mission's bands that the item has, by name, and the irregularities of the item's bands."""
     assets = item.get("assets")
     if not isinstance(assets, Mapping):
@@ -286,7 +293,12 @@ def _bands(item: Item, mission: Mission) -> tuple[dict[str, SceneBand], list[str
     bands: dict[str, SceneBand] = {}
     findings: list[str] = []
     for name in (*mission.bands, *mission.quality):
-        key = asset_key(readable, name, mission)
+        quality = mission.quality.get(name)
+        if isinstance(quality, ClassQuality) and quality.words:
+            measured = [key for band in mission.bands if (key := asset_key(files, band, mission)) is not None]
+            key = mask_key(files, measured, quality, item_assets)
+        else:
+            key = asset_key(readable, name, mission)
         if key is not None:
             bands[name] = _band(name, key, readable[key], findings)
         elif asset_key(files, name, mission) is not None:

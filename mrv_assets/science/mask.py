@@ -1,7 +1,7 @@
 """Masking: which pixels are unclear and why, by the product's own quality bands; nothing is guessed from colours."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,28 +78,38 @@ def _lookup(quality: Quality, cloud_probability: float, dtype: np.dtype[Any]) ->
 
 
 def measured_flags(
-    bands: Mapping[str, NDArray[np.generic]],
+    bands: Iterable[tuple[str, NDArray[np.generic]]],
     present: Mapping[str, NDArray[np.bool_]],
     radiometry: Radiometry,
 ) -> NDArray[np.uint16]:
-    """Reasons that follow from the measured numbers: nodata or saturation in any band that the observation has.
+    """Reasons that follow from the measured numbers.
+
+    A pixel is nodata where a band that all scenes of its observation have is missing, or where every band is: alignment
+    writes nodata into every band where the chosen scene lacks a number in any band that it has. It is saturated where
+    any band is.
 
     Args:
-        bands: Stored numbers, dims (time, y, x).
-        present: By band, True for the observations that have it; (time,).
+        bands: Name and stored numbers of each band, dims (time, y, x); taken one after the other.
+        present: By band, True for the observations all of whose scenes have it; (time,).
         radiometry: The mission's convention, which defines the numbers for nodata and saturation.
 
     Returns:
         Bits of :class:`Flag`, uint16, dims (time, y, x); 0 = nothing found.
     """
-    shape = next(iter(bands.values())).shape if bands else (0, 1, 1)
-    flags = np.zeros(shape, np.uint16)
-    for name, values in bands.items():
-        carried = np.flatnonzero(present[name])
-        for step in carried:
-            flags[step][missing(values[step], radiometry)] |= np.uint16(Flag.NODATA)
+    flags = np.zeros((0, 1, 1), np.uint16)
+    nowhere: NDArray[np.bool_] | None = None
+    for name, values in bands:
+        if nowhere is None:
+            flags, nowhere = np.zeros(values.shape, np.uint16), np.ones(values.shape, np.bool_)
+        for step in range(values.shape[0]):
+            gone = missing(values[step], radiometry)
+            nowhere[step] &= gone
+            if present[name][step]:
+                flags[step][gone] |= np.uint16(Flag.NODATA)
             if isinstance(radiometry, Reflectance):
                 flags[step][values[step] == radiometry.saturated] |= np.uint16(Flag.SATURATED)
+    if nowhere is not None:
+        flags[nowhere] |= np.uint16(Flag.NODATA)
     return flags
 
 

@@ -42,18 +42,18 @@ def power_of(pixels: NDArray[np.generic], nodata: float | None, radiometry: Powe
 
     Args:
         pixels: Linear power as published, float32, any dims.
-        nodata: Nodata value that the scene's file states; None for all the values that publishers use.
-        radiometry: The mission's convention.
+        nodata: Nodata value that the scene's file states; None where it states none.
+        radiometry: The mission's convention, with the smallest and largest power that is a measurement.
 
     Returns:
-        Same dims, float32, NaN where a pixel is nodata, not a finite number, or not above zero: publishers fill with
-        zeros too, and where the removal of noise took all of the power, none was measured.
+        Same dims, float32, NaN where a pixel is the stated nodata or not a measurement: publishers fill with zeros,
+        with -9999 or with the largest float, and where the removal of noise took all of the power, none was measured.
     """
     values = pixels.astype(np.float32)
-    unmeasured = ~(np.isfinite(values) & (values > 0))
-    for number in radiometry.nodata if nodata is None else (nodata,):
-        unmeasured |= values == np.float32(number)
-    values[unmeasured] = np.nan
+    measured = (values >= np.float32(radiometry.floor)) & (values <= np.float32(radiometry.ceiling))
+    if nodata is not None:
+        measured &= values != np.float32(nodata)
+    values[~measured] = np.nan
     return values
 
 

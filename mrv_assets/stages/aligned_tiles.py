@@ -23,10 +23,10 @@ from mrv_assets.missions.mission import (
     Power,
     Quality,
     Reflectance,
-    Resample,
     described,
 )
 from mrv_assets.science.blocks import HALO_PX, Block, block_window, halo_blocks
+from mrv_assets.science.clipped import resample_clipped
 from mrv_assets.science.grid import Grid, Window
 from mrv_assets.science.mask import quality_flags
 from mrv_assets.science.pixel_map import whole_shift
@@ -153,25 +153,33 @@ def align_into(
     name: str,
     window: Window,
 ) -> None:
-    """Align one band of one observation over a window, into ``out``."""
+    """Align one band of one observation over a window, into ``out``.
+
+    Where no scene has a number in all the bands that it carries, the measured bands are nodata, each of them: which
+    bands a pixel's scene carries is not stored, and masking has to know.
+    """
     if len(scenes) == 1:
         out[...] = _align_scene(mission, grid, scenes[0], name, window)
         return
-    chosen = first_clear(mission, grid, scenes, window)
+    chosen, unseen = first_clear(mission, grid, scenes, window)
     for index, scene in enumerate(scenes):
         here = chosen == index
         if here.any():
             out[here] = _align_scene(mission, grid, scene, name, window)[here]
+    if name in mission.bands:
+        out[unseen] = mission.radiometry.fill
 
 
-def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], window: Window) -> NDArray[np.uint8]:
+def first_clear(
+    mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], window: Window
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Choose the scene of an observation that each pixel is taken from: the first by (clear, id).
 
     Classes and bits decide what is clear; cloud probability needs a threshold, which belongs to masking and not to
     alignment. A pixel that is missing in any measured band of a scene is nodata there.
 
     Returns:
-        Index into ``scenes``, uint8, dims (y, x).
+        Index into ``scenes``, uint8, dims (y, x); and whether the pixel is nodata in every scene.
     """
     chosen = np.zeros((window.height, window.width), np.uint8)
     carried = {name for scene in scenes for name in scene.files}
@@ -196,7 +204,7 @@ def first_clear(mission: Mission, grid: Grid, scenes: Sequence[_SceneFiles], win
         rank = np.where(flags == 0, clear, np.where(flags & Flag.NODATA, 3, 2)).astype(np.uint8)
         better = rank < best
         chosen[better], best[better] = index, rank[better]
-    return chosen
+    return chosen, best >= 3
 
 
 def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, window: Window) -> NDArray[np.generic]:
@@ -219,31 +227,12 @@ def _align_scene(mission: Mission, grid: Grid, scene: _SceneFiles, name: str, wi
             clipped = pixels == radiometry.clipped if radiometry.clipped is not None else None
             pixels = to_convention(pixels, scene.dn_shift, radiometry)
             if clipped is not None and clipped.any():
-                return _align_clipped(pixels, clipped, needed, file.grid, grid, window, mission, name)
+                return resample_clipped(
+                    pixels, clipped, needed, file.grid, grid, window, method=mission.bands[name].resample, nodata=fill
+                )
         case Power() as power:
             pixels = power_of(pixels, file.header.nodata, power)
     return resample(pixels, needed, file.grid, grid, window, method=mission.bands[name].resample, nodata=fill)
-
-
-def _align_clipped(
-    pixels: NDArray[np.generic],
-    clipped: NDArray[np.bool_],
-    needed: Window,
-    source: Grid,
-    grid: Grid,
-    window: Window,
-    mission: Mission,
-    name: str,
-) -> NDArray[np.generic]:
-    """Align a band some of whose pixels are clipped: they stay so and are, like nodata, no part of a mean."""
-    fill = mission.radiometry.fill
-    known = resample(
-        np.where(clipped, pixels.dtype.type(fill), pixels), needed, source, grid, window,
-        method=mission.bands[name].resample, nodata=fill,
-    )  # fmt: skip
-    there = resample(clipped.astype(np.uint8), needed, source, grid, window, method=Resample.NEAREST, nodata=0)
-    known[(known == fill) & (there != 0)] = pixels[clipped][0]
-    return known
 
 
 def _align_quality(

@@ -25,7 +25,7 @@ UNCLEAR = ArraySpec(name="unclear_flags", dtype="uint16", fill=int(Flag.NODATA),
 def masked_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     """Decide for each pixel of each observation whether the ground was seen, and if not, why.
 
-    A band that the observation lacks does not make a pixel unclear; nodata or saturation in any band that it has does.
+    A band that a pixel's scene lacks does not make it unclear; nodata or saturation in any band that it has does.
     """
     mission = plan.mission
     aligned = upstream(lake, plan, plan.asset("aligned_tiles"))
@@ -95,9 +95,8 @@ def _mask_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     else:
         flags = np.zeros((job.arrays.observations, window.height, window.width), np.uint16)
     # Band by band: a month of one band is enough to hold in memory.
-    for name in job.bands:
-        band = {name: job.arrays.read(name, window)}
-        flags = flags | measured_flags(band, job.bands, job.mission.radiometry)
+    measured = ((name, job.arrays.read(name, window)) for name in job.bands)
+    flags = flags | measured_flags(measured, job.bands, job.mission.radiometry)
     leaves = BlockArrays(group, "r+").write(UNCLEAR.name, window, flags)
     return BlockWritten(leaves={UNCLEAR.name: leaves}, counts=[_counts(step) for step in flags])
 

@@ -69,13 +69,15 @@ def test_shadow_of_terrain_does_not_grow() -> None:
         (0.0, [0.1, -32768.0, 0.0, 2.0], [0.1, np.nan, np.nan, 2.0]),
         (np.nan, [0.1, np.nan, 0.0], [0.1, np.nan, np.nan]),
         (None, [0.1, -32768.0, 0.0, np.inf], [0.1, np.nan, np.nan, np.nan]),
+        (None, [2e-7, 900.0, 9999.0, -9999.0, 3.4e38, 1e-45], [2e-7, 900.0, *[np.nan] * 4]),
+        (255.0, [0.1, 255.0, 254.0], [0.1, np.nan, 254.0]),
     ],
-    ids=["planetary-computer", "aws", "opera", "unstated"],
+    ids=["planetary-computer", "aws", "opera", "unstated", "unstated-others", "stated-positive"],
 )
 def test_what_a_file_states_for_missing_is_missing(
     stated: float | None, published: list[float], kept: list[float]
 ) -> None:
-    """So is what is not a number above zero, whatever the file states: publishers fill with zeros beside it."""
+    """So is what is not a power that land or a point on it returns: publishers fill with zeros and others beside it."""
     found = power_of(np.array(published, np.float32), stated, RADIOMETRY)
 
     np.testing.assert_array_equal(found, np.array(kept, np.float32))
@@ -89,7 +91,7 @@ def test_a_pixel_is_missing_where_any_band_of_its_look_is() -> None:
     }
     present = {"vv": np.array([True, True]), "vh": np.array([False, True])}
 
-    found = measured_flags(bands, present, RADIOMETRY)
+    found = measured_flags(bands.items(), present, RADIOMETRY)
 
     assert found.tolist() == [[[0, Flag.NODATA]], [[Flag.NODATA, Flag.NODATA]]]
 

@@ -119,7 +119,7 @@ def test_a_hole_or_a_glare_in_one_band_makes_the_pixel_unclear() -> None:
     bands = {"red": pixels([0, 1, 65_535, 65_534, 0]), "nir": pixels([2000, 2000, 2000, 2000, 65_535])}
     both = {"red": np.array([True]), "nir": np.array([True])}
 
-    found = measured_flags(bands, both, RADIOMETRY)
+    found = measured_flags(bands.items(), both, RADIOMETRY)
 
     expected = flags(Flag.NODATA, CLEAR, Flag.SATURATED, CLEAR, Flag.NODATA | Flag.SATURATED)
     assert found.tolist() == expected.tolist()
@@ -130,9 +130,19 @@ def test_a_band_that_an_observation_lacks_says_nothing_of_it() -> None:
     bands = {"red": np.full((2, 1, 2), 2000, np.uint16), "swir22": np.array([[[0, 0]], [[0, 2000]]], np.uint16)}
     present = {"red": np.array([True, True]), "swir22": np.array([False, True])}
 
-    found = measured_flags(bands, present, RADIOMETRY)
+    found = measured_flags(bands.items(), present, RADIOMETRY)
 
     assert found.tolist() == [[[0, 0]], [[int(Flag.NODATA), 0]]]
+
+
+def test_a_pixel_without_any_band_was_not_seen() -> None:
+    """Where the scenes of an observation have no band in common, missing in all of them is nodata."""
+    bands = {"red": pixels([0, 0, 2000]), "nir": pixels([0, 2000, 65_535])}
+    present = {"red": np.array([False]), "nir": np.array([False])}
+
+    found = measured_flags(bands.items(), present, RADIOMETRY)
+
+    assert found.tolist() == flags(Flag.NODATA, CLEAR, Flag.SATURATED).tolist()
 
 
 def test_dilation_is_a_disc_around_cloud() -> None:

@@ -7,13 +7,15 @@ NBR .6087 and NDMI .3455; docs of each test say what is peculiar.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import rasterio
 from demo_lake import CATALOGUE, a_deployment
+from numpy.typing import NDArray
 from servers import RangeServer, range_server
 from stac_servers import StacServer, Twist, as_it_is, stac_server
 
@@ -93,6 +95,36 @@ def run_all(deployment: Deployment, month: str | None = None) -> FieldMonth:
 def field_month(name: str, folder: Path) -> FieldMonth:
     """A case with its catalogue on disk, run."""
     return run_all(a_field_case(name, folder))
+
+
+Edit = Callable[[list[Json], Path], None]
+"""A change of a case's items, in place, and of the files in its catalogue's folder."""
+
+
+def an_edited_case(name: str, folder: Path, edit: Edit) -> FieldMonth:
+    """A case on disk, run after its items and files were changed."""
+    deployment = a_field_case(name, folder)
+    catalogue = folder / name / "catalogue"
+    paths = sorted(path for path in catalogue.glob("*.json") if path.name != "collection.json")
+    items = [json.loads(path.read_bytes()) for path in paths]
+    edit(items, catalogue)
+    for path, item in zip(paths, items, strict=True):
+        path.write_text(json.dumps(item))
+    return run_all(deployment)
+
+
+def rewrite(path: Path, change: Callable[[NDArray[Any]], NDArray[Any]], **tags: object) -> None:
+    """Write a file again with other pixels, or with another ``nodata`` value, ``units`` or ``description``."""
+    with rasterio.open(path) as source:
+        pixels, profile = source.read(1), source.profile
+    kept = {key: profile[key] for key in ("dtype", "crs", "transform", "nodata", "height", "width", "count")}
+    described = {key: tags.pop(key) for key in ("units", "description") if key in tags}
+    with rasterio.open(path, "w", driver="GTiff", tiled=True, blockxsize=64, blockysize=64, **{**kept, **tags}) as out:
+        out.write(change(pixels).astype(kept["dtype"]), 1)
+        if "units" in described:
+            out.units = [described["units"]]
+        if "description" in described:
+            out.set_band_description(1, described["description"])
 
 
 def items_of(name: str) -> list[Json]:
