@@ -12,6 +12,7 @@ from mrv_assets.export.months import Month
 from mrv_assets.formats.table import TABLE, column_meaning, index_names
 
 AUDIT_HASH = "mrv_audit_hash"
+DOUBTS = "mrv_doubts"
 GEOMETRY = "geometry"
 ORDER = ("parcel_id", "month", "part")
 """Rows are in this order, so that a parcel's months stand below one another."""
@@ -29,6 +30,8 @@ def meaning(column: str) -> tuple[pa.DataType, str, str]:
     """
     if column == AUDIT_HASH:
         return pa.string(), "", "audit hash of the record of monthly_proxies that the row is of"
+    if column == DOUBTS:
+        return pa.string(), "", "doubtful scenes of the month, each with the codes of its findings; empty where none is"
     return column_meaning(column)
 
 
@@ -40,9 +43,9 @@ def all_rows(months: Sequence[Month], indices: Sequence[str]) -> pa.Table:
         indices: Indices whose columns are kept, in this order.
 
     Returns:
-        The columns of the lake's tables, ``mrv_audit_hash``, and ``geometry`` in WKB, longitude and latitude; each
-        column's metadata says unit and source, the table's metadata the attributions. A column that a month's table
-        does not have is null in its rows.
+        The columns of the lake's tables, ``mrv_audit_hash``, ``mrv_doubts``, and ``geometry`` in WKB, longitude and
+        latitude; each column's metadata says unit and source, the table's metadata the attributions. A column that a
+        month's table does not have is null in its rows.
     """
     tables = [_month_table(month) for month in months]
     names = _columns([table.column_names for table in tables], indices)
@@ -69,7 +72,14 @@ def without_geometry(table: pa.Table) -> pa.Table:
 
 def _month_table(month: Month) -> pa.Table:
     table = pq.read_table(month.record.data / TABLE)
-    return table.append_column(AUDIT_HASH, pa.array([month.record.audit_hash] * table.num_rows, pa.string()))
+    doubts = "; ".join(
+        f"{scene.id} {','.join(doubt.partition(':')[0] for doubt in scene.doubts)}"
+        for scene in month.scenes
+        if scene.doubts
+    )
+    for name, text in ((AUDIT_HASH, month.record.audit_hash), (DOUBTS, doubts or None)):
+        table = table.append_column(name, pa.array([text] * table.num_rows, pa.string()))
+    return table
 
 
 def _columns(tables: Sequence[Sequence[str]], indices: Sequence[str]) -> list[str]:
@@ -78,9 +88,9 @@ def _columns(tables: Sequence[Sequence[str]], indices: Sequence[str]) -> list[st
     index_of = {name: _index_of(name, index_names(names)) for name in names}
     first = next((position for position, name in enumerate(names) if index_of[name]), len(names))
     before = [name for name in names[:first] if not index_of[name]]
-    after = [name for name in names[first:] if not index_of[name] and name not in (GEOMETRY, AUDIT_HASH)]
+    after = [name for name in names[first:] if not index_of[name] and name not in (GEOMETRY, AUDIT_HASH, DOUBTS)]
     kept = [name for index in indices for name in names if index_of[name] == index]
-    return [*before, *kept, *after, AUDIT_HASH, GEOMETRY]
+    return [*before, *kept, *after, AUDIT_HASH, DOUBTS, GEOMETRY]
 
 
 def _index_of(column: str, indices: Sequence[str]) -> str | None:

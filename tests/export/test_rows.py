@@ -44,6 +44,9 @@ def test_columns_say_unit_and_meaning(export: Export, tmp_path: Path) -> None:
         if field.name == "mrv_audit_hash":
             assert b"audit hash" in field.metadata[b"source"]
             continue
+        if field.name == "mrv_doubts":
+            assert b"doubtful scenes" in field.metadata[b"source"]
+            continue
         kind, unit, source = column_meaning(field.name)
         assert (field.type, field.metadata) == (kind, {b"unit": unit.encode(), b"source": source.encode()})
 
@@ -55,7 +58,7 @@ def test_only_the_indices_asked_for_have_columns(export: Export, tmp_path: Path)
     names = pq.read_schema(tmp_path / "out" / "parcels.parquet").names
     at = names.index("value_status") + 1
     assert names[at : at + 6] == [f"{i}_{kind}" for i in ("nbr", "ndvi") for kind in ("mean", "std", "valid_area_ha")]
-    assert names[at + 6 :] == ["method_version", "qa_decision_id", "mrv_audit_hash", "geometry"]
+    assert names[at + 6 :] == ["method_version", "qa_decision_id", "mrv_audit_hash", "mrv_doubts", "geometry"]
 
 
 def test_an_index_that_only_some_months_have_is_null_in_the_others(deployment: Deployment, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from export_months import exported
 from field_cases import NDVI, a_case_served, a_field_case, field_month, run_all
 from stac_servers import Asked, Json, Reply
 
@@ -93,6 +95,9 @@ def test_an_impossible_bbox_is_settled_with_a_finding(case: str, code: str, tmp_
     assert month.rows["P1"]["ndvi_mean"] == pytest.approx(NDVI, abs=1e-4)
     [part] = explain(month.deployment, "P1", month.month)["parts"]
     assert [doubt["finding"].partition(":")[0] for doubt in part["doubts"]] == [code]
+    exported(month.deployment, "geoparquet", tmp_path / "out")
+    rows = pq.read_table(tmp_path / "out" / "parcels.parquet").to_pylist()
+    assert {row["mrv_doubts"] for row in rows} == {f"{part['doubts'][0]['id']} {code}"}
 
 
 def test_a_belt_around_the_globe_is_no_scene_of_this_place(tmp_path: Path) -> None:

@@ -94,9 +94,11 @@ def _is_step(event: str, args: tuple[Any, ...], root: str) -> bool:
 
 
 def expected_rows(deployment: Deployment) -> list[Json]:
-    """The rows of the lake's tables in the order of an export, each with its record's audit hash."""
+    """The rows of the lake's tables in the order of an export, each with its record's audit hash and no doubts."""
     rows = []
     for month in (PASSED, REJECTED, NO_NBR):
         record = deployment.lake.current(Partition(PRODUCT, TILE, month))
-        rows += [{**row, "mrv_audit_hash": record.audit_hash} for row in read_rows(record.data / TABLE)]
+        rows += [
+            {**row, "mrv_audit_hash": record.audit_hash, "mrv_doubts": None} for row in read_rows(record.data / TABLE)
+        ]
     return sorted(rows, key=lambda row: (row["parcel_id"].encode(), row["month"]))
