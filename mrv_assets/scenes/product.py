@@ -97,7 +97,7 @@ def product_of(item: Item) -> Product:
         baseline=baseline_of(item),
         generated=next((moment for stated in generated if (moment := instant(stated)) is not None), None),
         version=_version(opera.get("version") or properties(item).get("version", item.get("version"))),
-        deprecated=properties(item).get("deprecated", item.get("deprecated")) is True,
+        deprecated=str(properties(item).get("deprecated", item.get("deprecated"))).lower() == "true",
     )
 
 

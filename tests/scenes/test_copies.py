@@ -60,8 +60,9 @@ def counting(*candidates: Candidate) -> list[str]:
             ),
         ),
         (candidate("z", deprecated=True, platform="sentinel-2a"), candidate("a", platform="sentinel-2a")),
+        (candidate("z", deprecated="true", platform="sentinel-2a"), candidate("a", platform="sentinel-2a")),
     ],
-    ids=["landsat", "landsat-fields", "sentinel1", "opera", "sentinel2-v0", "deprecated"],
+    ids=["landsat", "landsat-fields", "sentinel1", "opera", "sentinel2-v0", "deprecated", "deprecated-text"],
 )
 def test_of_two_processings_the_newer_counts(old: Candidate, new: Candidate) -> None:
     """In every mission's names, and the other is said to be superseded, with the rule."""
