@@ -3,7 +3,7 @@
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -114,18 +114,25 @@ class TileCache:
 class SparseTiff:
     """A sparse GeoTIFF in the lake and the list of COG tiles fetched for it. Safe in threads; can be pickled."""
 
-    def __init__(self, source: Path | bytes, fetched: frozenset[int], cache: TileCache | None = None) -> None:
+    def __init__(
+        self,
+        source: Path | bytes,
+        fetched: frozenset[int],
+        cache: TileCache | None = None,
+        before_pixels: Callable[[], object] | None = None,
+    ) -> None:
         """Read the header; pixels are read on demand.
 
         Args:
             source: The file, or its bytes.
             fetched: Indices of the fetched COG tiles, including those that the publisher left empty.
             cache: Cache of decoded tiles; with None, tiles are decoded again at every read.
+            before_pixels: Called before pixels are read, to compare the file with what is said of it.
 
         Raises:
             DamagedLake: When the file cannot be opened, is not a sparse GeoTIFF, or lacks bytes.
         """
-        self.source, self.fetched, self.cache = source, fetched, cache
+        self.source, self.fetched, self.cache, self.before_pixels = source, fetched, cache, before_pixels
         self._token = object()
         try:
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
@@ -139,8 +146,12 @@ class SparseTiff:
         if max(ends, default=0) > size:
             raise DamagedLake(self.name, f"its tiles end beyond its {size} bytes")
 
-    def __reduce__(self) -> tuple[type["SparseTiff"], tuple[Path | bytes, frozenset[int], TileCache | None]]:
-        return SparseTiff, (self.source, self.fetched, self.cache)
+    def __reduce__(self) -> tuple[type["SparseTiff"], tuple[object, ...]]:
+        return SparseTiff, (self.source, self.fetched, self.cache, self.before_pixels)
+
+    def with_cache(self, cache: TileCache) -> "SparseTiff":
+        """The same file with a cache of decoded tiles."""
+        return SparseTiff(self.source, self.fetched, cache, self.before_pixels)
 
     def leaf(self) -> Json:
         """Description of this file in a graph that reads it: its name, its dtype and the shape of its tiles."""
@@ -180,6 +191,8 @@ class SparseTiff:
         holes = tuple(index for index in needed if index not in self.fetched)
         if holes:
             raise HoleError(self.name, holes)
+        if self.before_pixels is not None:
+            self.before_pixels()
         out = np.empty((window.height, window.width), self.header.dtype)
         for index in needed:
             tile = self._tile(index)

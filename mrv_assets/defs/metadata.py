@@ -2,13 +2,15 @@
 
 import base64
 import io
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.formats.artifacts import decision_of, observations_of
+from mrv_assets.formats.picture import stored_picture
 from mrv_assets.stages.materialize import Materialized
 
 THUMBNAIL_BYTES = 6000
@@ -38,7 +40,7 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
             last = {"unavailable": dg.MetadataValue.json(document["output"]["attrs"]["unavailable"])}
         case "gated_tiles":
             first, last = _gate(decision_of(done.record))
-            last = {"coverage_picture": thumbnail(done.path / "preview.png"), **last}
+            last = {"coverage_picture": thumbnail(stored_picture(done.record)), **last}
         case "monthly_proxies":
             first = {
                 "gate_status": ", ".join(f"{m} {s}" for m, s in document["output"]["decisions"].items()),
@@ -47,7 +49,7 @@ def metadata_of(done: Materialized, reproductions: int) -> Metadata:
             }
             last = {
                 "parcels": document["output"]["table"]["rows"],
-                "index_picture": thumbnail(done.path / "preview.png"),
+                "index_picture": thumbnail(stored_picture(done.record)),
             }
     return {
         **first,
@@ -154,16 +156,15 @@ def _short(manifest: Json) -> Json:
     return {key: short(key, value) for key, value in manifest.items()}
 
 
-def thumbnail(picture: Path) -> dg.MarkdownMetadataValue:
+def thumbnail(picture: NDArray[np.uint8]) -> dg.MarkdownMetadataValue:
     """A picture inline in Markdown, halved in size until it fits ``THUMBNAIL_BYTES``."""
     from PIL import Image
 
-    with Image.open(picture) as opened:
-        image = opened.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
-        while True:
-            buffer = io.BytesIO()
-            image.save(buffer, "PNG", optimize=True)
-            text = base64.b64encode(buffer.getvalue()).decode()
-            if len(text) <= THUMBNAIL_BYTES - 60:
-                return dg.MetadataValue.md(f"![preview](data:image/png;base64,{text})")
-            image = image.resize((max(1, image.width // 2), max(1, image.height // 2)))
+    image = Image.fromarray(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
+    while True:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+        text = base64.b64encode(buffer.getvalue()).decode()
+        if len(text) <= THUMBNAIL_BYTES - 60:
+            return dg.MetadataValue.md(f"![preview](data:image/png;base64,{text})")
+        image = image.resize((max(1, image.width // 2), max(1, image.height // 2)))

@@ -9,7 +9,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition
 from mrv_assets.demo.simulated_report import decides
 from mrv_assets.deployment import Deployment
-from mrv_assets.formats.artifacts import PREVIEW
+from mrv_assets.formats.picture import stored_picture
 from mrv_assets.stages.table import PRODUCT
 
 FILE = "months.png"
@@ -42,7 +42,7 @@ def picture(deployment: Deployment, months: Sequence[Json]) -> Image.Image:
         title = f"SIMULATED {month['month']}, {month['gate_status']}\n{decides(month)}"
         draw.multiline_text((left, GAP_PX), title, fill=_BLACK)
         record = deployment.lake.record(Partition(PRODUCT, month["tile"], month["month"]), month["audit_hash"])
-        with Image.open(record.data / PREVIEW) as preview:
-            square = preview.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST)
+        preview = Image.fromarray(stored_picture(record))
+        square = preview.resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST)
         canvas.paste(square, (left, GAP_PX + TITLE_PX))
     return canvas

@@ -9,7 +9,7 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.demo import simulated_report
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.stored_table import StoredTable
 from mrv_assets.stages.table import PRODUCT
 
 
@@ -25,7 +25,7 @@ def answer(deployment: Deployment, seconds: float, reused: int) -> Json:
     for tile in deployment.tiles:
         for month in deployment.months:
             monthly = deployment.lake.current(Partition(PRODUCT, tile, month))
-            rows += read_rows(monthly.data / TABLE)
+            rows += StoredTable(monthly).rows
             mission = monthly.output["mission"] or deployment.missions[0].name
             decision = decision_of(deployment.lake.upstream(monthly, f"{mission}/gated_tiles"))
             months.append(

@@ -11,7 +11,7 @@ from mrv_assets.demo.ground import APPROVED, CASES, REFUSED, TILE
 from mrv_assets.demo.inputs import truth_of
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.stored_table import StoredTable
 from mrv_assets.stages.table import PRODUCT
 
 
@@ -43,7 +43,7 @@ def answer(deployment: Deployment, folder: Path, seconds: float, reused: int) ->
 
 def _month(deployment: Deployment, month: str, truth: Mapping[tuple[str, str], Json]) -> tuple[Json, list[Json]]:
     monthly = deployment.lake.current(Partition(PRODUCT, TILE, month))
-    rows = read_rows(monthly.data / TABLE)
+    rows = StoredTable(monthly).rows
     decisions = {
         evaluated.name: decision_of(deployment.lake.upstream(monthly, f"{evaluated.name}/gated_tiles"))
         for evaluated in deployment.missions

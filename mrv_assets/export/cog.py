@@ -21,7 +21,7 @@ from mrv_assets.export.content import Content
 from mrv_assets.export.degrees import degrees_grid, pixel_area_m2
 from mrv_assets.export.months import N_OBS, SOURCE, STD, Month
 from mrv_assets.export.options import Options, Resampling
-from mrv_assets.formats.arrays import BlockArrays
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, Window
 
@@ -124,7 +124,7 @@ def write_rasters(month: Month, options: Options, names: list[str], folder: Path
         yield raster
 
 
-def _write(raster: Raster, month: Month, stored: BlockArrays, options: Options, scratch: Path) -> None:
+def _write(raster: Raster, month: Month, stored: StoredArrays, options: Options, scratch: Path) -> None:
     utm, degrees = scratch / "utm.tif", scratch / "degrees.tif"
     on_tile = raster_grid(month, Options(format=options.format))
     try:

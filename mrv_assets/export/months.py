@@ -1,6 +1,5 @@
 """A tile's month to export: compared with its records before any of its data is used."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import DamagedLake, GateRefused
-from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import decision_of, doubts_among, observations_of
-from mrv_assets.formats.table import TABLE, index_names, read_schema
-from mrv_assets.lake.layout import LakePath, path_of
+from mrv_assets.formats.stored_arrays import StoredArrays
+from mrv_assets.formats.stored_scenes import scene_item
+from mrv_assets.formats.stored_table import StoredTable
+from mrv_assets.formats.table import index_names
+from mrv_assets.lake.layout import path_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.science.blocks import BLOCK
@@ -134,11 +135,7 @@ class Month:
     @cached_property
     def grid(self) -> Grid:
         """The tile's analysis grid."""
-        stated = self.record.document["plan"]
-        # Canonical JSON writes 600000.0 as 600000.
-        x0, y0, step = (float(value) for value in (*stated["grid"][:2], stated["resolution_m"]))
-        width, height = stated["grid"][2:]
-        return Grid(crs=stated["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
+        return Grid.stated(self.record.document["plan"])
 
     @cached_property
     def window(self) -> Window:
@@ -158,7 +155,7 @@ class Month:
     @cached_property
     def indices(self) -> tuple[str, ...]:
         """Indices of all missions, whether or not this month has them, in the table's order."""
-        return index_names(read_schema(self.record.data / TABLE).names)
+        return index_names(StoredTable(self.record).table.column_names)
 
     @property
     def missing_indices(self) -> dict[str, str]:
@@ -174,7 +171,7 @@ class Month:
             if name not in self.arrays
         }
 
-    def pixels(self) -> BlockArrays:
+    def pixels(self) -> StoredArrays:
         """The month's rasters as they are stored.
 
         Raises:
@@ -182,7 +179,7 @@ class Month:
         """
         if not self.has_values:
             raise GateRefused(f"{self.used.mission}/gated_tiles", self.tile, self.month, self.used.reasons)
-        return BlockArrays(self.record.data / RASTERS)
+        return StoredArrays.rasters_of(self.record)
 
     def opened(self) -> "xr.Dataset":
         """The month's rasters as :meth:`Lake.open` gives them, lazy."""
@@ -260,7 +257,7 @@ def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
     for observation in decision["observations"]:
         if observation["used"]:
             for name in observation["scenes"]:
-                item = _item(raw, stored[name])
+                item = scene_item(raw, stored[name])
                 yield SourceScene(
                     id=name,
                     mission=mission,
@@ -270,22 +267,6 @@ def _scenes(mission: str, decision: Json, raw: Record) -> Iterator[SourceScene]:
                     simulated=item["properties"].get("mrv:simulated") is True,
                     doubts=tuple(doubts_among(stored[name]["findings"])),
                 )
-
-
-def _item(raw: Record, scene: Json) -> Json:
-    """A scene's STAC item, as its catalogue published it.
-
-    Raises:
-        DamagedLake: When its bytes do not have the digest in its record.
-    """
-    folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
-    path = f"{folders[0]}/item.json"
-    data = (raw.data / path).read_bytes()
-    if sha256(data) != raw.output["files"][path]["sha256"]:
-        name = LakePath(raw.partition, "data", raw.data.name, path)
-        raise DamagedLake(str(name), "its bytes are not the ones its record speaks of")
-    item: Json = json.loads(data)
-    return item
 
 
 def _address(item: Json) -> str | None:
@@ -313,5 +294,5 @@ def _require_verified(lake: Lake, record: Record) -> None:
     partition = partition_at(lake.slot(record.partition))
     for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
         for finding in partition.check(kind, name):
-            reason = f"{finding.check}: it must be {finding.expected} and is {finding.found}"
+            reason = f"{finding.check}: expected {finding.expected}, found: {finding.found}"
             raise DamagedLake(finding.object, reason)

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mrv_assets.export.attribution import attributions
 from mrv_assets.export.months import Month
-from mrv_assets.formats.table import TABLE, column_meaning, index_names
+from mrv_assets.formats.stored_table import StoredTable
+from mrv_assets.formats.table import GEO, GEOMETRY, column_meaning, index_names
 
 AUDIT_HASH = "mrv_audit_hash"
 DOUBTS = "mrv_doubts"
-GEOMETRY = "geometry"
 ORDER = ("parcel_id", "month", "part")
 """Rows are in this order, so that a parcel's months stand below one another."""
 ATTRIBUTIONS = b"mrv_attributions"
 """Key in the file's metadata: the attributions, a JSON list."""
-_GEO = b"geo"
-"""Key of GeoParquet's own metadata."""
 
 
 def meaning(column: str) -> tuple[pa.DataType, str, str]:
@@ -53,7 +50,7 @@ def all_rows(months: Sequence[Month], indices: Sequence[str]) -> pa.Table:
     rows = rows.sort_by([(name, "ascending") for name in ORDER])
     fields = [_field(name, rows.schema.field(name)) for name in names]
     metadata = {
-        _GEO: _geo([table.schema.metadata[_GEO] for table in tables]),
+        GEO: _geo([table.schema.metadata[GEO] for table in tables]),
         ATTRIBUTIONS: json.dumps(attributions(scene for month in months for scene in month.scenes)).encode(),
     }
     return rows.cast(pa.schema(fields, metadata=metadata))
@@ -71,7 +68,7 @@ def without_geometry(table: pa.Table) -> pa.Table:
 
 
 def _month_table(month: Month) -> pa.Table:
-    table = pq.read_table(month.record.data / TABLE)
+    table = StoredTable(month.record).table
     doubts = "; ".join(
         f"{scene.id} {','.join(doubt.partition(':')[0] for doubt in scene.doubts)}"
         for scene in month.scenes

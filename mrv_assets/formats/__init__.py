@@ -1,5 +1,6 @@
 """What stored bytes mean: arrays in Zarr, the parcels' table, documents and pictures that stages leave.
 
 Belongs here: writing values into files of a lake and reading them back as the same values. Does not belong here: where
-these files lie and which of them are current (``lake``). Part of the code digests. Imports ``science`` and lower.
+these files lie and which of them are current (``lake``). Nothing is read but what a record says. Part of the code
+digests. Imports ``cog`` and lower.
 """

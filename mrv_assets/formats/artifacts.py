@@ -6,7 +6,7 @@ from typing import Any
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Record
-from mrv_assets.errors import DamagedLake
+from mrv_assets.formats.files import damaged, file_bytes
 
 SCENES = "scenes.json"
 """Of raw_tiles: which scenes form which observation, and which COG tiles of each file were fetched."""
@@ -14,6 +14,9 @@ DECISION = "decision.json"
 """Of gated_tiles: the decision and every number it rests on."""
 PREVIEW = "preview.png"
 """Of gated_tiles and monthly_proxies: a picture of them; the record digests its pixels, not its PNG bytes."""
+
+MAX_DOCUMENT_BYTES = 1 << 28
+"""Size of the largest document that a stage leaves: a month of 300 scenes with the COG tiles of all bands has 20 MB."""
 
 
 def observations_of(raw: Record) -> list[Json]:
@@ -38,12 +41,9 @@ def decision_of(gated: Record) -> Json:
 
 
 def _read(record: Record, name: str, expected: str) -> Any:
-    try:
-        data = (record.data / name).read_bytes()
-    except OSError as error:
-        raise DamagedLake(f"{record.partition}: {name}", error.strerror or str(error)) from None
+    data, _ = file_bytes(record.data, name, MAX_DOCUMENT_BYTES)
     if sha256(data) != expected:
-        raise DamagedLake(f"{record.partition}: {name}", "its bytes are not the ones its record speaks of")
+        raise damaged(record.data, name, "its bytes are not the ones its record speaks of")
     return json.loads(data)
 
 

@@ -1,21 +1,22 @@
 """parcels.parquet: one row per parcel and month, as GeoParquet 1.1 whose columns say their unit and source."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import shapely
 from numpy.typing import NDArray
 
-from mrv_assets.audit.canonical import Json
+from mrv_assets.audit.canonical import Json, canonical
 
 TABLE = "parcels.parquet"
 """Of monthly_proxies: one row per parcel."""
 ROW_KEY = ("parcel_id", "part")
+GEOMETRY = "geometry"
+GEO = b"geo"
+"""Key of GeoParquet's own metadata."""
 
 _FIXED: dict[str, tuple[pa.DataType, str, str]] = {
     "parcel_id": (pa.string(), "", "programme's parcels file"),
@@ -80,21 +81,27 @@ def index_names(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.removesuffix("_mean") for name in columns if name not in _FIXED and name.endswith("_mean"))
 
 
-def read_schema(path: Path) -> pa.Schema:
-    """Names, types and metadata of a table's columns, geometry included."""
-    return pq.read_schema(path)
+def parcels_schema(names: Sequence[str], lonlat: NDArray[np.object_]) -> pa.Schema:
+    """The schema of a table with these columns, which ends with the outlines; nothing else stands in its metadata.
 
+    GeoParquet 1.1 without a CRS means longitude and latitude on WGS84.
 
-def read_rows(path: Path) -> list[Json]:
-    """The rows of a table, without their geometry; missing is None."""
-    names = [name for name in pq.read_schema(path).names if name != "geometry"]
-    rows: list[Json] = pq.read_table(path, columns=names).to_pylist()
-    return rows
-
-
-def read_outlines(path: Path) -> NDArray[np.object_]:
-    """The parcels' polygons, WGS84 degrees, in the order of the rows."""
-    return np.asarray(gpd.read_parquet(path, columns=["geometry"]).geometry.to_numpy(), dtype=object)
+    Args:
+        names: Columns but for ``geometry``, in order.
+        lonlat: The parcels' polygons, WGS84 degrees.
+    """
+    fields = []
+    for name in names:
+        kind, unit, source = column_meaning(name)
+        fields.append(pa.field(name, kind, metadata={"unit": unit, "source": source}))
+    kinds = sorted({shape.geom_type for shape in lonlat})
+    outlines = {
+        "encoding": "WKB",
+        "geometry_types": kinds,
+        "bbox": [float(edge) for edge in shapely.total_bounds(lonlat)],
+    }
+    geo = {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: outlines}}
+    return pa.schema([*fields, pa.field(GEOMETRY, pa.binary())], metadata={GEO: canonical(geo)})
 
 
 def write_parcels(path: Path, rows: Sequence[Json], lonlat: NDArray[np.object_]) -> None:
@@ -106,18 +113,7 @@ def write_parcels(path: Path, rows: Sequence[Json], lonlat: NDArray[np.object_])
         lonlat: The parcels' polygons, WGS84 degrees, in the order of the rows.
     """
     names = list(rows[0])
-    columns = {
-        name: pd.Series([row[name] for row in rows], dtype=pd.ArrowDtype(column_meaning(name)[0])) for name in names
-    }
-    frame = gpd.GeoDataFrame(columns, geometry=list(lonlat), crs="OGC:CRS84")
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False, schema_version="1.1.0")
-    table = pq.read_table(buffer)
-    fields = []
-    for field in table.schema:
-        if field.name == "geometry":
-            fields.append(field)
-            continue
-        kind, unit, source = column_meaning(field.name)
-        fields.append(pa.field(field.name, kind, metadata={"unit": unit, "source": source}))
-    pq.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), path)
+    schema = parcels_schema(names, lonlat)
+    columns = [pa.array([row[name] for row in rows], schema.field(name).type) for name in names]
+    table = pa.table([*columns, pa.array(shapely.to_wkb(lonlat), pa.binary())], schema=schema)
+    pq.write_table(table, path)

@@ -1,21 +1,25 @@
 """Opening: each asset stores only what it adds; these views put the whole together, lazily."""
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import dask.array as da
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj import CRS
 
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.cog.sparse_tiff import SparseTiff
 from mrv_assets.errors import GateRefused, NotEvaluated
-from mrv_assets.formats.arrays import RASTERS
+from mrv_assets.formats.arrays import chunk_shape, coordinates, geo_transform
 from mrv_assets.formats.artifacts import decision_of, observations_of
-from mrv_assets.formats.table import TABLE
+from mrv_assets.formats.stored_arrays import StoredArrays
+from mrv_assets.formats.stored_scenes import scene_tiff
+from mrv_assets.formats.stored_table import StoredTable
+from mrv_assets.formats.table import GEOMETRY
 from mrv_assets.science.gate import GateStatus
 from mrv_assets.science.grid import Window
 from mrv_assets.science.mask import mask_unclear
@@ -71,7 +75,9 @@ def open_parcels(lake: Records, tile: str, month: str) -> gpd.GeoDataFrame:
     """
     record = lake.current(Partition("monthly_proxies", tile, month))
     lake.require_current_upstream(record)
-    return gpd.read_parquet(record.data / TABLE)
+    stored = StoredTable(record)
+    frame = stored.table.drop_columns([GEOMETRY]).to_pandas(types_mapper=pd.ArrowDtype)
+    return gpd.GeoDataFrame(frame, geometry=stored.outlines, crs="OGC:CRS84")
 
 
 def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: str, band: str) -> xr.DataArray:
@@ -87,9 +93,8 @@ def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: s
     observations = observations_of(record)
     scenes = {scene["id"]: scene for observation in observations for scene in observation["scenes"]}
     stored = scenes[item_id]["bands"][band]
-    path = record.data / stored["file"]
-    file = SparseTiff(path, frozenset(stored["fetched"]))
-    opened = rioxarray.open_rasterio(path, driver="GTiff")
+    file = scene_tiff(record, stored)
+    opened = rioxarray.open_rasterio(record.data / stored["file"], driver="GTiff")
     assert isinstance(opened, xr.DataArray)  # one band, no subdatasets: the header gate saw to it
     header = file.header
     pixels = da.map_blocks(  # type: ignore[no-untyped-call]
@@ -103,7 +108,7 @@ def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: s
 
 
 def _sizes(total: int, step: int) -> tuple[int, ...]:
-    return tuple(min(step, total - start) for start in range(0, total, step))
+    return tuple(min(step, total - start) for start in range(0, total, step)) or (0,)
 
 
 def _read_chunk(file: SparseTiff, block_info: Any = None) -> NDArray[Any]:
@@ -119,14 +124,14 @@ def _open_record(lake: Records, record: Record) -> xr.Dataset:
         case "raw_tiles":
             raise ValueError(f"{partition.asset}: every scene has its own grid; open one band with open_raw_band")
         case "aligned_tiles":
-            return _zarr(record.data)
+            return _arrays(StoredArrays.of(record))
         case "masked_tiles":
             aligned = _open_record(lake, lake.upstream(record, f"{partition.mission}/aligned_tiles"))
-            flags = _zarr(record.data)["unclear_flags"]
+            flags = _arrays(StoredArrays.of(record))["unclear_flags"]
             bands = [name for name, values in aligned.data_vars.items() if values.dtype.kind == "f"]
             return mask_unclear(aligned[bands], flags).assign(unclear_flags=flags)
         case "indices":
-            return _zarr(record.data)
+            return _arrays(StoredArrays.of(record))
         case "gated_tiles":
             decision = decision_of(record)
             if not GateStatus(decision["status"]).open:
@@ -135,11 +140,19 @@ def _open_record(lake: Records, record: Record) -> xr.Dataset:
             return _open_record(lake, lake.upstream(record, f"{partition.mission}/indices"))
         case _:
             lake.require_current_upstream(record)
-            return _zarr(record.data / RASTERS)
+            return _arrays(StoredArrays.rasters_of(record))
 
 
-def _zarr(folder: Path) -> xr.Dataset:
-    raw = xr.open_zarr(folder, consolidated=False, mask_and_scale=False, decode_times=False)
+def _arrays(stored: StoredArrays) -> xr.Dataset:
+    """Stored arrays as a dataset, decoded and lazy: one dask chunk a block, which is compared as it is read."""
+    variables = {name: _variable(stored, name) for name in stored.names}
+    axes = {
+        name: xr.Variable((name,), values, attrs)
+        for name, (values, attrs) in coordinates(stored.grid, stored.times_us).items()
+    }
+    wkt = CRS.from_user_input(stored.grid.crs).to_wkt()
+    reference = xr.Variable((), 0, {"crs_wkt": wkt, "GeoTransform": geo_transform(stored.grid)})
+    raw = xr.Dataset(variables, {**axes, "spatial_ref": reference}, stored.attrs)
     for variable in raw.variables.values():
         for name in ("scale_factor", "add_offset"):
             if name in variable.attrs:
@@ -150,9 +163,28 @@ def _zarr(folder: Path) -> xr.Dataset:
             variable.attrs.pop("_FillValue", None)
     # Named outright: a group without arrays has nobody to refer to it.
     decoded = xr.decode_cf(raw, decode_coords="all").set_coords("spatial_ref")
-    for name, stored in raw.data_vars.items():
-        if "clipped_value" in stored.attrs:
+    for key, band in raw.data_vars.items():
+        if "clipped_value" in band.attrs:
             # A clipped pixel was seen, and has no value.
-            known = (stored != stored.attrs["clipped_value"]).drop_vars(list(stored.coords))
-            decoded[name] = decoded[name].where(known)
+            known = (band != band.attrs["clipped_value"]).drop_vars(list(band.coords))
+            decoded[key] = decoded[key].where(known)
     return decoded
+
+
+def _variable(stored: StoredArrays, name: str) -> xr.Variable:
+    shape = stored.shape(name)
+    chunks = tuple(_sizes(size, step) for size, step in zip(shape, chunk_shape(shape), strict=True))
+    pixels = da.map_blocks(  # type: ignore[no-untyped-call]
+        _read_stored,
+        stored,
+        name,
+        chunks=chunks,
+        dtype=stored.dtype(name),
+        meta=np.empty((0,) * len(shape), stored.dtype(name)),
+    )
+    return xr.Variable(("time", "y", "x")[-len(shape) :], pixels, stored.attrs_of(name))
+
+
+def _read_stored(stored: StoredArrays, name: str, block_info: Any = None) -> NDArray[Any]:
+    (row, end_row), (col, end_col) = block_info[None]["array-location"][-2:]
+    return stored.read(name, Window(row, col, end_row - row, end_col - col))

@@ -12,7 +12,7 @@ from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import BadInputError, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of, observations_of
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.stored_table import StoredTable
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.reports.left_out import doubts, left_out
@@ -130,7 +130,7 @@ def _lineage(lake: Lake, tile: str, month: str) -> _Lineage:
 
 def _row(monthly: Record, parcel_id: str) -> Json:
     """A parcel's row of a month's table, without its geometry."""
-    for row in read_rows(monthly.data / TABLE):
+    for row in StoredTable(monthly).rows:
         if row["parcel_id"] == parcel_id:
             return row
     raise StaleUpstream(*monthly.partition.names, f"it was made before parcel {parcel_id!r} was added")

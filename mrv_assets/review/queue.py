@@ -9,6 +9,7 @@ from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
 from mrv_assets.audit.record import Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
+from mrv_assets.formats.picture import stored_picture
 from mrv_assets.lake.manual_decisions import decision_id, decisions_on
 from mrv_assets.lake.store import Lake
 from mrv_assets.review.decide import approvals_missing
@@ -122,7 +123,10 @@ def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) 
     decision = decision_of(gated)
     rejected = decision["status"] == GateStatus.REJECTED.value
     stored = decisions_on(lake, gated)
-    picture = gated.data / PREVIEW
+    picture = gated.data / PREVIEW if PREVIEW in gated.output else None
+    if picture is not None:
+        # Whoever decides looks at it.
+        stored_picture(gated)
     return ClosedMission(
         mission=gated.partition.mission,
         status=decision["status"],
@@ -131,7 +135,7 @@ def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) 
         min_coverage=decision["min_coverage"],
         record=gated.audit_hash,
         current=lake.is_current(gated),
-        quick_look=picture if picture.is_file() else None,
+        quick_look=picture,
         decisions=tuple(
             StoredDecision(
                 id=decision_id(manual),

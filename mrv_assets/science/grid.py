@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,14 @@ class Grid:
     """Pixel size, CRS units; dy is negative."""
     width: int
     height: int
+
+    @classmethod
+    def stated(cls, manifest: Mapping[str, Any]) -> "Grid":
+        """The analysis grid that a parameter manifest states."""
+        # Canonical JSON writes 600000.0 as 600000.
+        x0, y0, step = (float(value) for value in (*manifest["grid"][:2], manifest["resolution_m"]))
+        width, height = manifest["grid"][2:]
+        return cls(crs=manifest["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
 
     @property
     def gdal_transform(self) -> tuple[float, float, float, float, float, float]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
+from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter, Leaves
 from mrv_assets.formats.artifacts import observations_of
+from mrv_assets.formats.stored_scenes import scene_tiff
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import (
@@ -90,7 +91,7 @@ class _Job:
             },
             active=frozenset(plan.at.active),
             observations=tuple(
-                tuple(_SceneFiles.of(s, raw.data, plan.at.grid, cache) for s in o["scenes"]) for o in observations
+                tuple(_SceneFiles.of(s, raw, plan.at.grid, cache) for s in o["scenes"]) for o in observations
             ),
         )
 
@@ -112,14 +113,14 @@ class _SceneFiles:
     files: dict[str, SparseTiff]
 
     @classmethod
-    def of(cls, scene: Json, raw: Path, grid: Grid, cache: TileCache) -> "_SceneFiles":
+    def of(cls, scene: Json, raw: Record, grid: Grid, cache: TileCache) -> "_SceneFiles":
         files = {}
         for name, band in scene["bands"].items():
-            file = SparseTiff(raw / band["file"], frozenset(band["fetched"]))
+            file = scene_tiff(raw, band)
             # Blocks share no COG tile of a file that is on the analysis grid itself: caching it would only push out
             # the tiles that they share.
             shared = whole_shift(file.grid, grid) is None
-            files[name] = SparseTiff(file.source, file.fetched, cache) if shared else file
+            files[name] = file.with_cache(cache) if shared else file
         classes = {
             name: {int(published): meaning for published, meaning in meanings.items()}
             for name, meanings in scene["classes"].items()
@@ -129,7 +130,7 @@ class _SceneFiles:
 
 def _align_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     """Align one block, band by band, and store it."""
-    arrays = BlockArrays(group, "r+")
+    arrays = GroupWriter(group)
     full = block_window(job.grid, block)
     leaves: dict[str, Leaves] = {}
     names = {spec.name for spec in _specs(job)}

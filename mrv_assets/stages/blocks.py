@@ -61,7 +61,7 @@ def group_graph(
     """
     folder = task(_create, group, STAGING)
     written = [task(block_task, job, folder, block) for block in blocks]
-    return task(_content, group, written, counts)
+    return task(_finish, group, folder, written, counts)
 
 
 def _create(group: Group, folder: Path) -> Path:
@@ -69,8 +69,10 @@ def _create(group: Group, folder: Path) -> Path:
     return folder
 
 
-def _content(group: Group, blocks: Sequence[BlockWritten], counts: str | None) -> Json:
-    content = group.content(merged([block.leaves for block in blocks]))
+def _finish(group: Group, folder: Path, blocks: Sequence[BlockWritten], counts: str | None) -> Json:
+    written = merged([block.leaves for block in blocks])
+    group.finish(folder, written)
+    content = group.content(written)
     return content if counts is None else {**content, counts: summed([block.counts for block in blocks])}
 
 

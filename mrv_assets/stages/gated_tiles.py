@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, canonical, sha256
 from mrv_assets.audit.graph import STAGING, Node, task
-from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import DECISION, PREVIEW, observations_of
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.lake.store import Lake
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.coverage import Coverage, fraction_of, max_gap_days, parcel_coverage
@@ -59,7 +59,7 @@ def gated_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
         scenes_refused=raw.output["refused"],
         completeness=raw.output["completeness"],
         unavailable=indices.output["attrs"]["unavailable"],
-        masked=BlockArrays(masked.data),
+        masked=StoredArrays.of(masked),
         # The tile gate measures the parcels' union, so that an overlap counts once; the union comes last.
         geometries=np.array([*parcels.projected, shapely.union_all(parcels.projected)], dtype=object),
         canvas=Canvas.over(at.grid, parcels.projected),
@@ -91,7 +91,7 @@ class _Job:
     completeness: Json
     unavailable: Json
     """Reason for each index that cannot be computed."""
-    masked: BlockArrays
+    masked: StoredArrays
     geometries: NDArray[np.object_]
     """The parcels and, last, their union."""
     canvas: Canvas

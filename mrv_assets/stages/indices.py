@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
+from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter, Leaves
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import Linear
 from mrv_assets.missions.indices import INDICES, RadarIndex, SpectralIndex
@@ -33,7 +34,7 @@ def indices(lake: Lake, plan: MissionPlan) -> Materialized:
     mission = plan.mission
     masked = upstream(lake, plan, plan.asset("masked_tiles"), **plan.mask_rules)
     aligned = lake.upstream(masked, plan.asset("aligned_tiles"))
-    arrays = BlockArrays(aligned.data)
+    arrays = StoredArrays.of(aligned)
     bands = [name for name in mission.bands if name in aligned.output["arrays"]]
     stand_ins = {**mission.stand_ins, **(plan.bandpass.stand_ins if plan.bandpass else {})}
     lacking = available(bands, stand_ins)
@@ -44,7 +45,7 @@ def indices(lake: Lake, plan: MissionPlan) -> Materialized:
         mission=mission,
         grid=plan.at.grid,
         aligned=arrays,
-        masked=BlockArrays(masked.data),
+        masked=StoredArrays.of(masked),
         names=tuple(name for name in mission.indices if not missing[name]),
         taken=taken,
         adjusted=plan.bandpass.bands if plan.bandpass else {},
@@ -94,8 +95,8 @@ class _Job:
 
     mission: Mission
     grid: Grid
-    aligned: BlockArrays
-    masked: BlockArrays
+    aligned: StoredArrays
+    masked: StoredArrays
     names: tuple[str, ...]
     taken: dict[str, dict[str, str]]
     """The band taken for each band that the formula names, by index."""
@@ -117,7 +118,7 @@ def _index_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     """Compute one block's indices and store them, one index at a time."""
     window = block_window(job.grid, block)
     flags = job.masked.read(UNCLEAR.name, window)
-    arrays = BlockArrays(group, "r+")
+    arrays = GroupWriter(group)
     needed = sorted({band for name in job.names for band in job.taken[name].values()})
     if isinstance(job.mission.radiometry, Power) and job.speckle != "none":
         bands = _filtered(job, job.mission.radiometry.looks, needed, window)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
+from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.flags import Flag
 from mrv_assets.missions.mission import Mission, ProbabilityQuality, described
@@ -34,7 +35,7 @@ def masked_tiles(lake: Lake, plan: MissionPlan) -> Materialized:
     job = _Job(
         mission=mission,
         grid=plan.at.grid,
-        arrays=BlockArrays(aligned.data),
+        arrays=StoredArrays.of(aligned),
         quality=tuple(names),
         bands={
             band: np.array([band in o["bands_of_every_scene"] for o in aligned.output["attrs"]["observations"]], bool)
@@ -71,7 +72,7 @@ class _Job:
 
     mission: Mission
     grid: Grid
-    arrays: BlockArrays
+    arrays: StoredArrays
     quality: tuple[str, ...]
     bands: dict[str, NDArray[np.bool_]]
     """Whether each observation carries the band in every scene, by band."""
@@ -97,7 +98,7 @@ def _mask_block(job: _Job, group: Path, block: Block) -> BlockWritten:
     # Band by band: a month of one band is enough to hold in memory.
     measured = ((name, job.arrays.read(name, window)) for name in job.bands)
     flags = flags | measured_flags(measured, job.bands, job.mission.radiometry)
-    leaves = BlockArrays(group, "r+").write(UNCLEAR.name, window, flags)
+    leaves = GroupWriter(group).write(UNCLEAR.name, window, flags)
     return BlockWritten(leaves={UNCLEAR.name: leaves}, counts=[_counts(step) for step in flags])
 
 

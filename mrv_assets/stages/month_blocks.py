@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group, Leaves
+from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter, Leaves
 from mrv_assets.missions.indices import INDICES
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.blocks import Block, block_window
@@ -115,7 +115,7 @@ class BlockResult:
 def reduce_block(job: MonthJob, rasters: Path, block: Block) -> BlockResult:
     """Composite one block, store it, and sample it at the parcels' pixels."""
     window = block_window(job.at.grid, block)
-    arrays = BlockArrays(rasters, "r+")
+    arrays = GroupWriter(rasters)
     sources, beside = job.missions.sources, job.missions.beside
     numbers = [opened.number for opened in sources]
     flags = [opened.masked.read(UNCLEAR.name, window)[opened.used] for opened in sources]

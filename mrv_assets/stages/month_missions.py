@@ -7,8 +7,8 @@ from itertools import chain
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
 from mrv_assets.errors import StaleUpstream
-from mrv_assets.formats.arrays import BlockArrays
 from mrv_assets.formats.artifacts import decision_of
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import Mission
 from mrv_assets.science.choice import choose
@@ -29,8 +29,8 @@ class Opened:
     """Its position in the order of substitution, from 1, which stands for it in the raster of sources."""
     decision: Json
     """The decision that opened its gate."""
-    indices: BlockArrays
-    masked: BlockArrays
+    indices: StoredArrays
+    masked: StoredArrays
     names: tuple[str, ...]
     """Its indices that could be computed."""
 
@@ -191,7 +191,7 @@ def _opened(mission: Mission, number: int, decision: Json, indices: Record, mask
         mission=mission,
         number=number,
         decision=decision,
-        indices=BlockArrays(indices.data),
-        masked=BlockArrays(masked.data),
+        indices=StoredArrays.of(indices),
+        masked=StoredArrays.of(masked),
         names=tuple(name for name in mission.indices if name in indices.output["arrays"]),
     )

@@ -89,12 +89,13 @@ def _put_together(job: MonthJob, folder: Path, rasters: Path, results: Sequence[
     rows = parcel_rows(job, results)
     write_parcels(folder / TABLE, rows, job.at.parcels.lonlat)
     picture = index_picture(job.canvas.paste([result.piece for result in results], np.nan), job.canvas)
-    missions = job.missions
+    missions, leaves = job.missions, merged([result.leaves for result in results])
+    job.rasters.finish(rasters, leaves)
     return {
         "mission": missions.sources[0].mission.name if missions.sources else None,
         "decisions": missions.statuses,
         **({"fusion": _fusion(job, results)} if job.fusion else {}),
-        "rasters": job.rasters.content(merged([result.leaves for result in results])),
+        "rasters": job.rasters.content(leaves),
         "table": table_content(rows, ROW_KEY),
         PREVIEW: store_preview(folder, picture),
     }

@@ -65,14 +65,6 @@ class TileMonth:
         }
 
 
-def grid_of(manifest: Json) -> Grid:
-    """The analysis grid that a parameter manifest states."""
-    # Canonical JSON writes 600000.0 as 600000.
-    x0, y0, step = (float(value) for value in (*manifest["grid"][:2], manifest["resolution_m"]))
-    width, height = manifest["grid"][2:]
-    return Grid(crs=manifest["crs"], x0=x0, y0=y0, dx=step, dy=-step, width=width, height=height)
-
-
 def active_of(manifest: Json) -> tuple[Block, ...]:
     """The active blocks that a parameter manifest states."""
     return tuple(Block(row, col) for row, col in manifest["active_blocks"])

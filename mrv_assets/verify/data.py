@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mrv_assets.audit.canonical import Json, sha256
-from mrv_assets.audit.content import table_content, values_sha256
 from mrv_assets.audit.record import Record
+from mrv_assets.errors import DamagedLake
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
 from mrv_assets.lake.runs import stored_files
 from mrv_assets.verify.finding import text_of
 
-LONLAT = "OGC:CRS84"
-"""CRS of the outlines in a table."""
+if TYPE_CHECKING:
+    from mrv_assets.formats.stored_arrays import StoredArrays
+
+AS_SAID = "what its record says"
 
 _Compared = Iterator[tuple[str, str, object, object]]
 """Place below the data, what is compared, expected, found."""
@@ -33,19 +36,22 @@ class Difference:
 
 def differences(record: Record) -> Iterator[Difference]:
     """Compare what a record's data says with what the record says of it."""
-    output, plan = record.output, record.document["plan"]
+    from mrv_assets.formats.arrays import RASTERS
+    from mrv_assets.formats.stored_arrays import StoredArrays
+
+    output = record.output
     compared: dict[str, Callable[[], _Compared]] = {
         "files": lambda: _files(record.data, output["files"]),
-        "arrays": lambda: _group(record.data, "", output, plan),
-        "rasters": lambda: _rasters(record.data, output["rasters"], plan),
-        "table": lambda: _table(record.data, output["table"]),
+        "arrays": lambda: _arrays(StoredArrays.of(record), ""),
+        "rasters": lambda: _arrays(StoredArrays.rasters_of(record), f"/{RASTERS}"),
+        "table": lambda: _table(record),
         "decision_sha256": lambda: _decision(record.data, output),
-        PREVIEW: lambda: _picture(record.data, output[PREVIEW]),
+        PREVIEW: lambda: _picture(record),
     }
     said = [compare for part, compare in compared.items() if part in output]
     if not said:
         yield Difference(path="", what="its record says what it is", expected="digests", found="none")
-    for compare in said:
+    for compare in (lambda: _listing(record), *said):
         try:
             for path, what, expected, found in compare():
                 if expected != found:
@@ -56,69 +62,45 @@ def differences(record: Record) -> Iterator[Difference]:
             yield Difference(path="", what="can be read", expected="whole data", found=failure)
 
 
+def _listing(record: Record) -> _Compared:
+    """Every file that is there has a place in what the record says."""
+    expected = set(_expected_files(record))
+    found = {path.relative_to(record.data).as_posix() for path in record.data.rglob("*") if not path.is_dir()}
+    for path in sorted(expected | found):
+        meant, there = ("a file" if path in names else "no file" for names in (expected, found))
+        yield f"/{path}", "is there", meant, there
+
+
+def _expected_files(record: Record) -> Iterator[str]:
+    from mrv_assets.formats.arrays import RASTERS
+    from mrv_assets.formats.stored_arrays import StoredArrays
+    from mrv_assets.formats.table import TABLE
+
+    output = record.output
+    if "files" in output:
+        yield from output["files"]
+    if "arrays" in output:
+        yield from StoredArrays.of(record).files()
+    if "rasters" in output:
+        yield from (f"{RASTERS}/{path}" for path in StoredArrays.rasters_of(record).files())
+    names = {"table": TABLE, "decision_sha256": DECISION, PREVIEW: PREVIEW}
+    yield from (name for part, name in names.items() if part in output)
+
+
 def _files(data: Path, files: Json) -> _Compared:
     stored = stored_files(data)
     for path in sorted({*files, *stored}):
         yield f"/{path}", "bytes", files.get(path), stored.get(path)
 
 
-def _rasters(data: Path, content: Json, plan: Json) -> _Compared:
-    from mrv_assets.formats.arrays import RASTERS
-
-    yield from _group(data / RASTERS, f"/{RASTERS}", content, plan)
-
-
-def _group(folder: Path, path: str, content: Json, plan: Json) -> _Compared:
-    from mrv_assets.formats.arrays import BlockArrays
-
-    arrays = BlockArrays(folder)
-    meant, described = _meant(content, plan), _described(folder)
-    for variable in sorted({*meant, *described}):
-        yield f"{path}/{variable}", "type, shape and dims", meant.get(variable), described.get(variable)
-    if meant != described:
-        # What was given another shape may ask for any amount of memory.
-        return
-    stored = arrays.content()
-    for part in ("attrs", "times_us", "coordinates"):
-        yield path, part, content[part], stored[part]
-    for variable, expected in sorted(content["arrays"].items()):
-        for part in sorted({*expected, *stored["arrays"][variable]}):
-            yield f"{path}/{variable}", part, expected.get(part), stored["arrays"][variable].get(part)
-    wkt, transform = arrays.georeference()
-    x0, y0, *_ = plan["grid"]
-    step = plan["resolution_m"]
-    yield f"{path}/spatial_ref", "CRS", plan["crs"], plan["crs"] if _means(wkt, plan["crs"]) else wkt
-    corner = [float(value) for value in (x0, step, 0, y0, 0, -step)]
-    yield f"{path}/spatial_ref", "GeoTransform", corner, [float(value) for value in transform.split()]
-
-
-def _meant(content: Json, plan: Json) -> Json:
-    """Type, shape and dims of every array that a group must have, and of nothing else."""
-    _, _, width, height = plan["grid"]
-    sizes = {"time": ("int64", len(content["times_us"])), "y": ("float64", height), "x": ("float64", width)}
-    coordinates = {name: [dtype, [size], [name]] for name, (dtype, size) in sizes.items()}
-    variables = {
-        name: [said["dtype"], said["shape"], ["time", "y", "x"][-len(said["shape"]) :]]
-        for name, said in content["arrays"].items()
-    }
-    return {**coordinates, **variables, "spatial_ref": ["int64", [], [], ["GeoTransform", "crs_wkt"]]}
-
-
-def _described(folder: Path) -> Json:
-    """The same as the group's own description has it; nothing is decoded for it."""
-    import zarr
-
-    described: Json = {}
-    for name, array in zarr.open_group(folder, mode="r").members():
-        if not isinstance(array, zarr.Array):
-            described[name] = "a group"
-            continue
-        dims = getattr(array.metadata, "dimension_names", None)
-        described[name] = [str(array.dtype), list(array.shape), list(dims or ())]
-        if name == "spatial_ref":
-            # Readers prefer other spellings of the CRS where there are some.
-            described[name].append(sorted(array.attrs))
-    return described
+def _arrays(arrays: "StoredArrays", below: str) -> _Compared:
+    """Everything of a group, compared as every reader compares it."""
+    for damaged in arrays.check():
+        path = damaged.object_name.removeprefix("/".join(arrays.folder.parts[-6:]))
+        yield f"{below}{path}", "content", AS_SAID, damaged.reason
+    wkt = arrays.reference()
+    crs = arrays.grid.crs
+    yield f"{below}/spatial_ref", "CRS", crs, crs if _means(wkt, crs) else wkt
 
 
 @lru_cache(maxsize=64)
@@ -129,21 +111,15 @@ def _means(wkt: str, crs: str) -> bool:
     return bool(CRS.from_wkt(wkt) == CRS.from_user_input(crs))
 
 
-def _table(data: Path, content: Json) -> _Compared:
-    import geopandas as gpd
+def _table(record: Record) -> _Compared:
+    """Everything of the table, compared as every reader compares it."""
+    from mrv_assets.formats.stored_table import StoredTable
+    from mrv_assets.formats.table import TABLE
 
-    from mrv_assets.formats.table import TABLE, read_rows
-    from mrv_assets.science.tiles import geom_sha256
-
-    rows = read_rows(data / TABLE)
-    stored = table_content(rows, content["key"])
-    for part in sorted({*content, *stored}):
-        yield f"/{TABLE}", part, content.get(part), stored.get(part)
-    outlines = gpd.read_parquet(data / TABLE, columns=["geometry"]).geometry
-    digests = [geom_sha256(outline) for outline in outlines]
-    yield f"/{TABLE}", "outlines", [row["geom_sha256"] for row in rows], digests
-    crs = outlines.crs.to_wkt() if outlines.crs else "none"
-    yield f"/{TABLE}", "CRS of the outlines", LONLAT, LONLAT if _means(crs, LONLAT) else crs
+    try:
+        StoredTable(record).table  # noqa: B018  # compared when it is read
+    except DamagedLake as damaged:
+        yield f"/{TABLE}", "content", AS_SAID, damaged.reason
 
 
 def _decision(data: Path, output: Json) -> _Compared:
@@ -155,11 +131,10 @@ def _decision(data: Path, output: Json) -> _Compared:
             yield f"/{DECISION}", f"{part} as in the record", output[part], decision[part]
 
 
-def _picture(data: Path, content: Json) -> _Compared:
-    import numpy as np
-    from PIL import Image
+def _picture(record: Record) -> _Compared:
+    from mrv_assets.formats.picture import stored_picture
 
-    with Image.open(data / PREVIEW) as opened:
-        pixels = np.asarray(opened)
-    yield f"/{PREVIEW}", "shape", content["shape"], list(pixels.shape)
-    yield f"/{PREVIEW}", "pixels", content["pixels_sha256"], values_sha256(pixels)
+    try:
+        stored_picture(record)
+    except DamagedLake as damaged:
+        yield f"/{PREVIEW}", "content", AS_SAID, damaged.reason

@@ -9,7 +9,7 @@ from mrv_assets.audit.canonical import Json, digest
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import NotMaterialized, SearchTooLarge, StaleUpstream
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.stored_table import StoredTable
 from mrv_assets.missions.mission import Mission
 from mrv_assets.stages.options import NotAnswered, RunOptions
 from mrv_assets.stages.table import PRODUCT
@@ -181,7 +181,7 @@ def moved_values(old: Record, new: Record, *, kept: bool = True) -> list[Moved]:
 
 
 def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
-    return {(row["parcel_id"], row["part"]): row for row in read_rows(record.data / TABLE)}
+    return {(row["parcel_id"], row["part"]): row for row in StoredTable(record).rows}
 
 
 def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:

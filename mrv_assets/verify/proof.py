@@ -12,14 +12,15 @@ from mrv_assets.audit.canonical import Json, canonical
 from mrv_assets.audit.content import LEAF_PX, canonical_values, in_order, row_leaf, sorted_rows
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.errors import BadInputError, DamagedLake
-from mrv_assets.formats.arrays import RASTERS, BlockArrays
-from mrv_assets.formats.table import TABLE, read_outlines, read_rows
+from mrv_assets.formats.stored_arrays import StoredArrays
+from mrv_assets.formats.stored_table import StoredTable
+from mrv_assets.formats.table import TABLE
 from mrv_assets.lake.files import write_once
 from mrv_assets.lake.layout import LakePath
 from mrv_assets.lake.store import Lake
+from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import project
 from mrv_assets.stages.table import PRODUCT
-from mrv_assets.stages.tile_month import grid_of
 
 SCHEMA = "mrv-proof/1"
 
@@ -72,14 +73,15 @@ def proof_of(lake: Lake, parcel_id: str, tile: str, month: str) -> Json:
         DamagedLake: When the data is not what the record says: then there is nothing to prove.
     """
     monthly = lake.current(Partition(PRODUCT, tile, month))
-    rows = read_rows(monthly.data / TABLE)
+    table = StoredTable(monthly)
+    rows = table.rows
     [index] = [number for number, row in enumerate(rows) if row["parcel_id"] == parcel_id]
     return {
         "schema": SCHEMA,
         "audit_hash": monthly.audit_hash,
         "records": [record.document for record in (monthly, *lake.lineage(monthly))],
         "row": _row(monthly, rows, parcel_id),
-        "blocks": _blocks(monthly, rows[index], read_outlines(monthly.data / TABLE)[index]),
+        "blocks": _blocks(monthly, rows[index], table.outlines[index]),
     }
 
 
@@ -93,8 +95,8 @@ def _row(monthly: Record, rows: Sequence[Json], parcel_id: str) -> Json:
 
 def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]:
     """Leaves that touch a parcel, of the rasters that its row's means are of."""
-    rasters = BlockArrays(monthly.data / RASTERS)
-    grid = grid_of(monthly.document["plan"])
+    rasters = StoredArrays.rasters_of(monthly)
+    grid = Grid.stated(monthly.document["plan"])
     [plane] = project(np.array([outline], dtype=object), grid.crs)
     window = grid.window_of(plane.bounds)
     if window is None:
@@ -105,13 +107,12 @@ def _blocks(monthly: Record, row: Json, outline: shapely.Geometry) -> list[Json]
         for col in range(window.col // LEAF_PX, (window.col + window.width - 1) // LEAF_PX + 1)
     }
     blocks: list[Json] = []
-    for name, content in monthly.output["rasters"]["arrays"].items():
+    for name in monthly.output["rasters"]["arrays"]:
         if row.get(f"{name}_mean") is None:
             continue
-        leaves = rasters.stored_leaves(name)
+        leaves = rasters.leaves(name)
         names = in_order(leaves)
         digests = [leaves[leaf] for leaf in names]
-        _check(monthly, f"{RASTERS}/{name}", digests, content["root"])
         blocks += [
             {
                 "array": name,

@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import canonical
 from mrv_assets.audit.manual_decisions import Reviewer
 from mrv_assets.audit.record import Partition, Record
-from mrv_assets.formats.arrays import RASTERS, BlockArrays
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
-from mrv_assets.formats.table import TABLE, read_outlines, read_rows
+from mrv_assets.formats.picture import stored_picture
+from mrv_assets.formats.stored_arrays import StoredArrays
+from mrv_assets.formats.stored_table import StoredTable
+from mrv_assets.formats.table import TABLE
 from mrv_assets.lake.documents import LakeDocument, require
 from mrv_assets.lake.layout import LAKE
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.bandpass import BANDPASSES
 from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.science.grid import Grid
 from mrv_assets.science.tiles import geom_sha256, project
 from mrv_assets.science.zonal import geodesic_area_ha
 from mrv_assets.stages.mission_plan import GateRules, MissionPlan, Substitution, Treatment
@@ -29,7 +32,7 @@ from mrv_assets.stages.month_plan import MonthPlan
 from mrv_assets.stages.options import RunOptions
 from mrv_assets.stages.run import run_stage
 from mrv_assets.stages.table import MISSION_STAGES, MONTHLY_PROXIES, PRODUCT
-from mrv_assets.stages.tile_month import TileMonth, TileParcels, active_of, grid_of
+from mrv_assets.stages.tile_month import TileMonth, TileParcels, active_of
 
 STEP = 1
 """Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
@@ -123,8 +126,9 @@ def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
     """The plan that a month's records were made by, from the records alone."""
     stated = monthly.document["plan"]
     gate = next(iter(chains.values()))[0].document["plan"]["gate"]
-    grid = grid_of(stated)
-    rows, lonlat = read_rows(monthly.data / TABLE), read_outlines(monthly.data / TABLE)
+    grid = Grid.stated(stated)
+    table = StoredTable(monthly)
+    rows, lonlat = table.rows, table.outlines
     at = TileMonth(
         tile=monthly.partition.tile,
         month=monthly.partition.month,
@@ -247,15 +251,15 @@ class _Differences:
         differences = cls()
         output = first.output
         if "arrays" in output:
-            differences.groups(first.data, second.data)
+            differences.groups(StoredArrays.of(first), StoredArrays.of(second))
         if "rasters" in output:
-            differences.groups(first.data / RASTERS, second.data / RASTERS)
+            differences.groups(StoredArrays.rasters_of(first), StoredArrays.rasters_of(second))
         if "table" in output:
-            differences.values(TABLE, read_rows(first.data / TABLE), read_rows(second.data / TABLE))
+            differences.values(TABLE, StoredTable(first).rows, StoredTable(second).rows)
         if "decision_sha256" in output:
             differences.values("decision", decision_of(first), decision_of(second))
         if PREVIEW in output:
-            differences.pixels(PREVIEW, _picture(first.data), _picture(second.data), measured=True)
+            differences.pixels(PREVIEW, stored_picture(first), stored_picture(second), measured=True)
         differences.values("output", _said(output), _said(second.output))
         return differences
 
@@ -266,22 +270,22 @@ class _Differences:
         self.count += count
         self.grave |= grave
 
-    def groups(self, first: Path, second: Path) -> None:
-        """Compare the variables of two Zarr groups."""
-        ours, theirs = BlockArrays(first), BlockArrays(second)
-        if ours.chunking().keys() != theirs.chunking().keys() or ours.times_us != theirs.times_us:
+    def groups(self, ours: StoredArrays, theirs: StoredArrays) -> None:
+        """Compare the variables of two groups."""
+        if ours.names != theirs.names or ours.times_us != theirs.times_us:
             self.differ("the variables or the observations", grave=True)
             return
-        for name in ours.chunking():
-            if ours.like(name) != theirs.like(name):
+        for name in ours.names:
+            if _like(ours, name) != _like(theirs, name):
                 self.differ(f"{name}: type, shape or scale", grave=True)
                 continue
             for window in sorted({*ours.stored_windows(name), *theirs.stored_windows(name)}):
                 a, b = ours.read(name, window), theirs.read(name, window)
-                fill = ours.like(name)["fill"]
-                if a.dtype.kind in "iu" and ((a == int(fill)) != (b == int(fill))).any():
+                fill = ours.fill(name)
+                if a.dtype.kind in "iu" and ((a == fill) != (b == fill)).any():
                     self.differ(f"{name}: gaps", grave=True)
-                self.pixels(name, a, b, measured=ours.measured(name))
+                # Of classes, bits and counts none is close to another.
+                self.pixels(name, a, b, measured=a.dtype.kind == "f" or "scale_factor" in ours.attrs_of(name))
 
     def pixels(self, name: str, ours: NDArray[Any], theirs: NDArray[Any], *, measured: bool) -> None:
         """Compare the values of one block, or of a picture."""
@@ -317,6 +321,13 @@ class _Differences:
                 self.differ(location, grave=True, count=1)
 
 
+def _like(arrays: StoredArrays, name: str) -> tuple[object, ...]:
+    """What two variables must share for their stored values to be compared: type, shape, fill, scale."""
+    attrs = arrays.attrs_of(name)
+    scale = (attrs.get("scale_factor"), attrs.get("add_offset"))
+    return arrays.dtype(name), arrays.shape(name), str(arrays.fill(name)), *scale
+
+
 def _measured(*numbers: float) -> bool:
     """Whether two numbers are of something measured: JSON writes 1.0 as 1, but where both are whole they are counts."""
     kinds = [type(number) for number in numbers]
@@ -329,11 +340,3 @@ def _said(output: Any) -> Any:
     if isinstance(output, dict):
         return {name: _said(value) for name, value in output.items() if name not in follows}
     return output
-
-
-def _picture(data: Path) -> NDArray[Any]:
-    from PIL import Image
-
-    with Image.open(data / PREVIEW) as opened:
-        # Wide enough for any difference.
-        return np.asarray(opened).astype(np.int64)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mrv_assets.audit.graph import STAGING, Node, in_order, task
 from mrv_assets.audit.values import NotCanonical
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
+from mrv_assets.formats.arrays import ArraySpec, Group
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.science.grid import Grid
 from mrv_assets.stages.blocks import computed
 from mrv_assets.stages.options import RunOptions
@@ -66,8 +67,8 @@ def test_a_stage_sees_how_stored_arrays_are_chunked(tmp_path: Path) -> None:
 
     def read(name: str, times: int = 2, dtype: str = "uint16") -> str:
         spec = ArraySpec(name="red", dtype=dtype, fill=0, timed=True)
-        Group(grid=grid, times_us=tuple(range(times)), specs=(spec,)).create(tmp_path / name)
-        return digest(task(gathered, BlockArrays(tmp_path / name), STAGING))
+        said = Group(grid=grid, times_us=tuple(range(times)), specs=(spec,)).content({})
+        return digest(task(gathered, StoredArrays(tmp_path / name, said, {}), STAGING))
 
     first = read("one")
 

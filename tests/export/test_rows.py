@@ -6,11 +6,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from block_scenes import TILE
 from export_months import HIDDEN, NO_NBR, PARCELS, PASSED, REJECTED, Export
+from tables import read_rows
 
+from mrv_assets.audit.content import table_content
 from mrv_assets.deployment import Deployment
 from mrv_assets.export.months import read_month
 from mrv_assets.export.rows import all_rows
-from mrv_assets.formats.table import TABLE, column_meaning
+from mrv_assets.formats.table import ROW_KEY, TABLE, column_meaning
 
 MONTHS = (PASSED, REJECTED, NO_NBR)
 
@@ -67,7 +69,9 @@ def test_an_index_that_only_some_months_have_is_null_in_the_others(deployment: D
     table = pq.read_table(second.record.data / TABLE)
     renamed = table.rename_columns([name.replace("evi_", "savi_") for name in table.column_names])
     pq.write_table(renamed.replace_schema_metadata(table.schema.metadata), tmp_path / TABLE)
-    other = replace(second, record=replace(second.record, data=tmp_path))
+    output = {**second.record.output, "table": table_content(read_rows(tmp_path / TABLE), ROW_KEY)}
+    said = {**second.record.document, "output": output}
+    other = replace(second, record=replace(second.record, document=said, data=tmp_path))
 
     whole = all_rows([first, other], ["ndvi", "evi", "savi"])
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from mrv_assets.formats.arrays import ArraySpec, BlockArrays, Group
+from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter, Leaves
+from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
 
@@ -14,9 +15,20 @@ DN = ArraySpec(name="red", dtype="uint16", fill=0, timed=True, attrs={"scale_fac
 MEAN = ArraySpec(name="ndvi", dtype="float32", fill=float("nan"), timed=False)
 
 
-def a_group(folder: Path) -> BlockArrays:
-    Group(grid=GRID, times_us=(0, 1_000_000), specs=(DN, MEAN), attrs={"mission": "m"}).create(folder)
-    return BlockArrays(folder, "r+")
+GROUP = Group(grid=GRID, times_us=(0, 1_000_000), specs=(DN, MEAN), attrs={"mission": "m"})
+PLAN = {"crs": GRID.crs, "grid": [500000, 5000000, 1500, 1200], "resolution_m": 10, "block_px": 1024}
+
+
+def a_group(folder: Path) -> GroupWriter:
+    """A group in which nothing is written yet."""
+    GROUP.create(folder)
+    return GroupWriter(folder)
+
+
+def finished(folder: Path, **written: Leaves) -> StoredArrays:
+    """The group as its record says it."""
+    GROUP.finish(folder, written)
+    return StoredArrays(folder, GROUP.content(written), PLAN)
 
 
 def test_a_block_reads_back_as_written_and_the_rest_as_fill(tmp_path: Path) -> None:
@@ -25,11 +37,11 @@ def test_a_block_reads_back_as_written_and_the_rest_as_fill(tmp_path: Path) -> N
     window = block_window(GRID, Block(1, 1))
     values = np.arange(2 * window.height * window.width, dtype=np.uint16).reshape(2, window.height, window.width)
 
-    arrays.write("red", window, values)
+    stored = finished(tmp_path / "g", red=arrays.write("red", window, values))
 
-    np.testing.assert_array_equal(arrays.read("red", window), values)
-    assert not arrays.read("red", block_window(GRID, Block(0, 0))).any()
-    assert np.isnan(arrays.read("ndvi", block_window(GRID, Block(0, 1)))).all()
+    np.testing.assert_array_equal(stored.read("red", window), values)
+    assert not stored.read("red", block_window(GRID, Block(0, 0))).any()
+    assert np.isnan(stored.read("ndvi", block_window(GRID, Block(0, 1)))).all()
 
 
 def test_a_block_of_nothing_is_not_written(tmp_path: Path) -> None:

@@ -115,11 +115,9 @@ OPERATION = Change(
     first="sentinel2/indices",
     by="code",
 )
-CHUNKING = Change(
-    what="chunking",
-    edit=Edit(
-        file="formats/arrays.py", old="chunks=(max(1, observations), BLOCK, BLOCK)", new="chunks=(1, BLOCK, BLOCK)"
-    ),
+CODEC = Change(
+    what="codec of the chunks",
+    edit=Edit(file="formats/zarr_documents.py", old='"clevel": 1', new='"clevel": 2'),
     first="sentinel2/aligned_tiles",
     by="code",
 )
@@ -135,7 +133,7 @@ INDEX_BANDS = Change(
     first="sentinel2/raw_tiles",
     by="code",
 )
-SEEN = (KERNEL_BODY, HELPER_KERNEL, HELPER_CONSTANT, OPERATION, CHUNKING, BAND_NAMES, INDEX_BANDS)
+SEEN = (KERNEL_BODY, HELPER_KERNEL, HELPER_CONSTANT, OPERATION, CODEC, BAND_NAMES, INDEX_BANDS)
 
 
 After = Callable[[Change], Ran]

@@ -201,7 +201,7 @@ MATRIX: dict[str, Tamper] = {
     "attrs edited, long name": edited(INDICES, ATTRS, "normalized difference", "normalised difference"),
     "attrs edited, of the group": edited(INDICES, "data/*/zarr.json", "sentinel2", "sentinel3"),
     "attrs edited, CRS": edited(INDICES, "data/*/spatial_ref/zarr.json", "34N", "35N"),
-    "fill value edited": edited(INDICES, ATTRS, '"fill_value": -32768', '"fill_value": 5000'),
+    "fill value edited": edited(INDICES, ATTRS, '"fill_value":-32768', '"fill_value":5000'),
     "upstream record deleted": removed(RAW, "records/*"),
     "head removed": removed(GATED, "heads/*"),
     "request removed": removed(GATED, "requests/*"),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -227,3 +228,133 @@ def as_another_png(data: Path) -> None:
     with Image.open(data / "preview.png") as opened:
         pixels = np.array(opened)
     Image.fromarray(pixels).save(data / "preview.png", compress_level=0)
+
+
+def consolidated(data: Path) -> None:
+    """Put metadata into the group that some readers take for those of the arrays, with a tenth of the scale."""
+    described(data, "", lambda group: group.update(consolidated_metadata=_consolidated(data)))
+
+
+def consolidated_rasters(data: Path) -> None:
+    """The same in the month's rasters."""
+    consolidated(data / "rasters.zarr")
+
+
+def _consolidated(data: Path) -> Json:
+    array = json.loads((data / "ndvi" / "zarr.json").read_bytes())
+    array["fill_value"] = 0
+    array["attributes"]["scale_factor"] = 0.00001
+    return {"kind": "inline", "must_understand": False, "metadata": {"ndvi": array}}
+
+
+def a_chunk_under_another_key(data: Path) -> None:
+    """Write a chunk where an older version of Zarr looks."""
+    shutil.copy(chunk_of(data, "ndvi"), data / "ndvi" / "0.0.0")
+
+
+def a_chunk_bomb(data: Path) -> None:
+    """Let a chunk's header ask for gigabytes."""
+    path = chunk_of(data, "ndvi")
+    stored = bytearray(path.read_bytes())
+    stored[4:8] = (2**31 - 1).to_bytes(4, "little")
+    path.write_bytes(stored)
+
+
+def a_linked_chunk(data: Path) -> None:
+    """Replace a chunk by a link to its copy."""
+    path = chunk_of(data, "ndvi")
+    aside = data.parents[5] / "aside"
+    shutil.move(path, aside)
+    path.symlink_to(aside)
+
+
+def another_leaf(data: Path) -> None:
+    """Change a digest in the list of leaves."""
+    path = data / "ndvi" / "leaves.json"
+    listed = json.loads(path.read_bytes())
+    listed[next(iter(listed))] = "00" * 32
+    path.write_text(json.dumps(listed, separators=(",", ":")))
+
+
+def leaves_with_a_blank(data: Path) -> None:
+    """Say the same in other words."""
+    path = data / "ndvi" / "leaves.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()), separators=(", ", ": ")))
+
+
+def variables_swapped(data: Path) -> None:
+    """Give two indices each other's place."""
+    (data / "ndvi").rename(data / "aside")
+    (data / "evi").rename(data / "ndvi")
+    (data / "aside").rename(data / "evi")
+
+
+def swapped_by_pandas(data: Path) -> None:
+    """Let pandas take one column for another."""
+
+    def edit(rows: pa.Table) -> pa.Table:
+        columns = [
+            {"name": {"ndvi_mean": "evi_mean", "evi_mean": "ndvi_mean"}.get(name, name), "field_name": name,
+             "pandas_type": "float64", "numpy_type": "float64", "metadata": None}
+            for name in rows.column_names
+        ]  # fmt: skip
+        words = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
+        return rows.replace_schema_metadata({**rows.schema.metadata, b"pandas": json.dumps(words).encode()})
+
+    table(data, edit)
+
+
+def another_unit_of_a_column(data: Path) -> None:
+    """Call a mean of NDVI tonnes."""
+
+    def edit(rows: pa.Table) -> pa.Table:
+        at = rows.column_names.index("ndvi_mean")
+        field = rows.field(at).with_metadata({"unit": "tCO2e", "source": "mean"})
+        return rows.set_column(at, field, rows.column(at))
+
+    table(data, edit)
+
+
+def a_word_in_the_table(data: Path) -> None:
+    """Say something about the table that no stage says."""
+    table(data, lambda rows: rows.replace_schema_metadata({**rows.schema.metadata, b"note": b"verified by nobody"}))
+
+
+def another_type_of_a_column(data: Path) -> None:
+    """Count in integers of half the size, which changes no number."""
+
+    def edit(rows: pa.Table) -> pa.Table:
+        at = rows.column_names.index("n_obs")
+        field = rows.field(at).with_type(pa.int32())
+        return rows.set_column(at, field, rows.column(at).cast(pa.int32()))
+
+    table(data, edit)
+
+
+def png_with(data: Path, kind: bytes, body: bytes) -> None:
+    """Put a chunk into the picture, after its header."""
+    path = data / "preview.png"
+    stored = path.read_bytes()
+    chunk = len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    path.write_bytes(stored[:33] + chunk + stored[33:])
+
+
+def a_second_frame(data: Path) -> None:
+    """Make the picture an animation."""
+    png_with(data, b"acTL", (2).to_bytes(4, "big") + bytes(4))
+
+
+def another_gamma(data: Path) -> None:
+    """Let viewers brighten the picture."""
+    png_with(data, b"gAMA", (20_000).to_bytes(4, "big"))
+
+
+def bytes_after_the_end(data: Path) -> None:
+    """Hide something behind the picture."""
+    with (data / "preview.png").open("ab") as file:
+        file.write(b"%!PS")
+
+
+def a_file_of_nobody(data: Path) -> None:
+    """Put a file beside the table."""
+    (data / "notes.txt").write_text("verified")

@@ -21,11 +21,12 @@ from typing import Any
 import forked
 import yaml
 from stage_names import STAGES
+from tables import read_rows
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import DECISION
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.table import TABLE
 from mrv_assets.lake.store import Lake
 from mrv_assets.settings import DEMO_PROGRAM
 from mrv_assets.stages.materialize import Materialized

@@ -13,11 +13,12 @@ import numpy as np
 import yaml
 from block_scenes import AROUND, CLOUD, CORNER, PLAIN, TILE, Box, SceneSpec, a_programme_of, shaded
 from demo_lake import Json, a_deployment
+from tables import read_rows
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
 from mrv_assets.export.options import checked_options
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.table import TABLE
 from mrv_assets.reports.export import answer
 from mrv_assets.stages.table import PRODUCT
 

@@ -18,10 +18,10 @@ from demo_lake import CATALOGUE, a_deployment
 from numpy.typing import NDArray
 from servers import RangeServer, range_server
 from stac_servers import StacServer, Twist, as_it_is, stac_server
+from tables import read_rows
 
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
-from mrv_assets.formats.table import read_rows
 from mrv_assets.stac import open as opening
 
 Json = dict[str, Any]

@@ -10,12 +10,13 @@ import zarr
 from block_scenes import MONTH, TILE
 from PIL import Image
 from small_month import MIDDLE
+from tables import read_outlines, read_rows
 from tampering import ASSETS, put, rewrite_run, the_only
 
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.record import Partition
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
-from mrv_assets.formats.table import TABLE, read_outlines, read_rows, write_parcels
+from mrv_assets.formats.table import TABLE, write_parcels
 from mrv_assets.lake.layout import Slot
 
 Json = dict[str, Any]

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from demo_lake import TILE
+from groups import said_again
 from stage_names import PRODUCT, STAGES
+from tables import read_rows
 
 from mrv_assets.audit.canonical import canonical, digest
 from mrv_assets.audit.content import table_content, values_sha256
 from mrv_assets.audit.record import Partition
-from mrv_assets.formats.arrays import RASTERS, BlockArrays
+from mrv_assets.formats.arrays import RASTERS
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
-from mrv_assets.formats.table import TABLE, read_rows
+from mrv_assets.formats.table import TABLE
 from mrv_assets.lake.layout import LAKE, Slot
 from mrv_assets.lake.runs import run_id, stored_files
 from mrv_assets.reports.verify import answer as verify
@@ -162,9 +164,9 @@ def say_again(data: Path, output: Json) -> None:
     if "files" in output:
         output["files"] = stored_files(data)
     if "arrays" in output:
-        output.update(BlockArrays(data).content())
+        output.update(said_again(data))
     if "rasters" in output:
-        output["rasters"] = BlockArrays(data / RASTERS).content()
+        output["rasters"] = said_again(data / RASTERS)
     if "table" in output:
         output["table"] = table_content(read_rows(data / TABLE), output["table"]["key"])
     if "decision_sha256" in output:

@@ -56,6 +56,23 @@ FORGED_DATA: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "decision": (GATED, edits.another_decision, "decision.json"),
     "GeoTIFF": (RAW, edits.another_scene, ""),
     "scene": (RAW, edits.another_file, ""),
+    "another codec": (INDICES, edits.in_another_codec, "ndvi"),
+    "consolidated metadata": (INDICES, edits.consolidated, "zarr.json"),
+    "consolidated metadata of the rasters": (PRODUCT, edits.consolidated_rasters, "rasters.zarr/zarr.json"),
+    "chunk under another key": (INDICES, edits.a_chunk_under_another_key, "ndvi"),
+    "chunk with another header": (INDICES, edits.a_chunk_bomb, "ndvi"),
+    "chunk that is a link": (INDICES, edits.a_linked_chunk, ""),
+    "list of leaves": (INDICES, edits.another_leaf, "ndvi/leaves.json"),
+    "list of leaves, reordered": (INDICES, edits.leaves_with_a_blank, "ndvi/leaves.json"),
+    "variable that is renamed": (INDICES, edits.variables_swapped, ""),
+    "words of pandas": (PRODUCT, edits.swapped_by_pandas, "parcels.parquet"),
+    "unit of a column": (PRODUCT, edits.another_unit_of_a_column, "parcels.parquet"),
+    "metadata of the table": (PRODUCT, edits.a_word_in_the_table, "parcels.parquet"),
+    "type of a column": (PRODUCT, edits.another_type_of_a_column, "parcels.parquet"),
+    "second frame": (GATED, edits.a_second_frame, "preview.png"),
+    "colours of a picture": (GATED, edits.another_gamma, "preview.png"),
+    "after a picture's end": (GATED, edits.bytes_after_the_end, "preview.png"),
+    "file of nobody": (PRODUCT, edits.a_file_of_nobody, "notes.txt"),
 }
 
 
@@ -81,7 +98,7 @@ def test_arrays_of_another_shape_are_not_decoded(lake: Path) -> None:
 
     found = findings(lake, asset=INDICES)
 
-    assert [one["check"] for one in found] == ["type, shape and dims"]
+    assert [one["check"] for one in found] == ["content"]
 
 
 def another_host(run: Json) -> None:
@@ -91,12 +108,10 @@ def another_host(run: Json) -> None:
 
 
 def test_what_a_record_does_not_cover_is_not_found(lake: Path) -> None:
-    """As docs/audit.md has it: codec, chunking and PNG bytes say nothing; who computed it, and when, nobody signs."""
-    edits.in_another_codec(data_of(lake, INDICES, PASSED))
+    """As docs/audit.md has it: how a PNG is compressed says nothing; who computed it, and when, nobody signs."""
     edits.as_another_png(data_of(lake, GATED, PASSED))
-    assert len(findings(lake)) >= 2
-    for asset in (INDICES, GATED):
-        accept(lake, asset, PASSED)
+    assert findings(lake)
+    accept(lake, GATED, PASSED)
     rewrite_run(the_only(partition(lake, ALIGNED, PASSED) / "runs"), another_host)
 
     assert findings(lake) == []
@@ -112,7 +127,7 @@ def test_a_record_that_says_nothing_of_its_data_is_found(lake: Path) -> None:
 
     found = findings(lake, asset=GATED)
 
-    assert [one["check"] for one in found] == ["its record says what it is"]
+    assert "its record says what it is" in [one["check"] for one in found]
 
 
 def test_a_record_that_speaks_of_another_decision_than_its_data_is_found(lake: Path) -> None:
