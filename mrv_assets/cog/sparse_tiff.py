@@ -153,6 +153,11 @@ class SparseTiff:
         """The same file with a cache of decoded tiles."""
         return SparseTiff(self.source, self.fetched, cache, self.before_pixels)
 
+    def compare(self) -> None:
+        """Compare the file with what is said of it, where something is."""
+        if self.before_pixels is not None:
+            self.before_pixels()
+
     def leaf(self) -> Json:
         """Description of this file in a graph that reads it: its name, its dtype and the shape of its tiles."""
         return {"geotiff": self.name, "dtype": self.header.dtype, "chunks": list(self.header.block)}
@@ -191,8 +196,7 @@ class SparseTiff:
         holes = tuple(index for index in needed if index not in self.fetched)
         if holes:
             raise HoleError(self.name, holes)
-        if self.before_pixels is not None:
-            self.before_pixels()
+        self.compare()
         out = np.empty((window.height, window.width), self.header.dtype)
         for index in needed:
             tile = self._tile(index)

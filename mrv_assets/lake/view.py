@@ -6,6 +6,7 @@ import dask.array as da
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import rasterio
 import rioxarray
 import xarray as xr
 from numpy.typing import NDArray
@@ -94,7 +95,10 @@ def open_raw_band(lake: Records, mission: str, tile: str, month: str, item_id: s
     scenes = {scene["id"]: scene for observation in observations for scene in observation["scenes"]}
     stored = scenes[item_id]["bands"][band]
     file = scene_tiff(record, stored)
-    opened = rioxarray.open_rasterio(record.data / stored["file"], driver="GTiff")
+    file.compare()
+    # Files beside it, which GDAL would read too, are not of the record.
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"):
+        opened = rioxarray.open_rasterio(record.data / stored["file"], driver="GTiff")
     assert isinstance(opened, xr.DataArray)  # one band, no subdatasets: the header gate saw to it
     header = file.header
     pixels = da.map_blocks(  # type: ignore[no-untyped-call]
