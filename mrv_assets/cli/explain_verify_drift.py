@@ -1,11 +1,13 @@
-"""`mrv explain`, `mrv verify` and `mrv drift`: the verbs that read a lake and change nothing in it."""
+"""`mrv explain`, `mrv verify`, `mrv hashes` and `mrv drift`: the verbs that read a lake and change nothing in it."""
 
 from pathlib import Path
 
 import click
 
 from mrv_assets.cli.shared import (
+    DONE,
     FINDING,
+    INCOMPLETE,
     Progress,
     as_json_option,
     chosen,
@@ -45,22 +47,51 @@ def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
 @month_option
 @click.option("--asset", help="Only this asset, such as sentinel2/indices.")
 @click.option("--rerun", is_flag=True, help="Compute again from the raw tiles, and compare.")
+@click.option(
+    "--expect",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Audit hashes that were kept elsewhere: one a line, or a former --json.",
+)
 @as_json_option
 def verify(
-    lake: Path | None, tile: str | None, month: str | None, asset: str | None, rerun: bool, as_json: bool
+    lake: Path | None,
+    tile: str | None,
+    month: str | None,
+    asset: str | None,
+    rerun: bool,
+    expect: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare every object in LAKE with its record. Needs the lake only; changes nothing.
 
-    Without LAKE the programme's own lake is compared.
+    Without LAKE the programme's own lake is compared. Exit code 0 is VERIFIED, 1 NOT VERIFIED, and 3 INCOMPLETE:
+    something that was asked for could not be looked at.
     """
     from mrv_assets.reports.verify import answer, text
     from mrv_assets.verify.verification import Options
 
     root = lake or current().lake_path
-    verification = answer(root, Options(tile=tile, month=month, asset=asset), again=rerun, progress=Progress())
+    options = Options(tile=tile, month=month, asset=asset)
+    verification = answer(root, options, again=rerun, progress=Progress(), expected=expect)
     print_answer(verification, text, as_json)
-    if not verification["verified"]:
-        raise click.exceptions.Exit(FINDING)
+    code = {"VERIFIED": DONE, "NOT VERIFIED": FINDING, "INCOMPLETE": INCOMPLETE}[verification["verdict"]]
+    if code != DONE:
+        raise click.exceptions.Exit(code)
+
+
+@click.command()
+@click.argument("lake", required=False, type=click.Path(path_type=Path))
+@tile_option
+@month_option
+@click.option("--asset", help="Only this asset, such as monthly_proxies.")
+@as_json_option
+def hashes(lake: Path | None, tile: str | None, month: str | None, asset: str | None, as_json: bool) -> None:
+    """List every audit hash in LAKE, to be kept where its owner cannot change it; see `mrv verify --expect`."""
+    from mrv_assets.reports.hashes import answer, text
+    from mrv_assets.verify.verification import Options
+
+    root = lake or current().lake_path
+    print_answer(answer(root, Options(tile=tile, month=month, asset=asset)), text, as_json)
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from mrv_assets import __version__
 from mrv_assets.cli.demo_ui import demo, ui
-from mrv_assets.cli.explain_verify_drift import drift, explain, verify
+from mrv_assets.cli.explain_verify_drift import drift, explain, hashes, verify
 from mrv_assets.cli.export import export
 from mrv_assets.cli.keys_qa import keys, qa
 from mrv_assets.cli.shared import DONE, FINDING, MISUSE
@@ -61,5 +61,5 @@ def main() -> None:
         sys.exit(FINDING)
 
 
-for verb in (tiles, plan, run, demo, ui, explain, verify, drift, export, keys, qa):
+for verb in (tiles, plan, run, demo, ui, explain, verify, hashes, drift, export, keys, qa):
     verbs.add_command(verb)

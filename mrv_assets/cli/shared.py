@@ -14,7 +14,7 @@ from mrv_assets.settings import Settings, current, variables_for
 if TYPE_CHECKING:
     from mrv_assets.deployment import Deployment
 
-DONE, FINDING, MISUSE = 0, 1, 2
+DONE, FINDING, MISUSE, INCOMPLETE = 0, 1, 2, 3
 """Exit codes."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

@@ -158,6 +158,10 @@ class SparseTiff:
         if self.before_pixels is not None:
             self.before_pixels()
 
+    def tile_bytes(self, index: int) -> bytes:
+        """The publisher's bytes of a COG tile; none of a tile that the publisher left empty."""
+        return self._bytes(self.header.offsets[index], self.header.counts[index])
+
     def leaf(self) -> Json:
         """Description of this file in a graph that reads it: its name, its dtype and the shape of its tiles."""
         return {"geotiff": self.name, "dtype": self.header.dtype, "chunks": list(self.header.block)}

@@ -11,6 +11,7 @@ from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
 from mrv_assets.formats.files import Compared, damaged, file_bytes, opened_file
+from mrv_assets.scenes.item import item_digest
 
 MAX_FILE_BYTES = 4 << 30
 """Size of the largest file of a scene: a whole band without compression."""
@@ -32,6 +33,27 @@ def scene_item(raw: Record, scene: Json) -> Json:
         raise damaged(raw.data, name, "its bytes are not the ones its record speaks of")
     item: Json = json.loads(data)
     return item
+
+
+def scene_item_sha256(raw: Record, scene: Json) -> tuple[str, str]:
+    """Path of a scene's stored item in the data, and the SHA-256 of what the item says.
+
+    Raises:
+        DamagedLake: When its bytes are not those of the record.
+    """
+    folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
+    return f"{folders[0]}/item.json", item_digest(scene_item(raw, scene))
+
+
+def tile_digests(raw: Record, band: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each fetched COG tile of a band's file, by its index; of nothing where the publisher left it empty.
+
+    Raises:
+        DamagedLake: When the file is not that of the record.
+    """
+    file = scene_tiff(raw, band)
+    file.compare()
+    return {str(index): sha256(file.tile_bytes(index)) for index in band["fetched"]}
 
 
 def scene_tiff(raw: Record, band: Mapping[str, Any], cache: TileCache | None = None) -> SparseTiff:

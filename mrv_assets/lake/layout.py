@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mrv_assets.audit.record import Partition
 
-FORMAT = "mrv-lake/1"
+FORMAT = "mrv-lake/2"
 LAKE = "lake.json"
 """The file that names a lake's programme and format."""
 

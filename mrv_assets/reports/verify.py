@@ -10,8 +10,9 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.reports.terminal import escape
+from mrv_assets.verify.expected import hashes_of, read_expected
 from mrv_assets.verify.partition import StoredPartition
-from mrv_assets.verify.verification import Options, Progress, verify
+from mrv_assets.verify.verification import Options, Progress, Verdict, verify
 
 NOT_PRESENT = ("log", "signatures")
 """Parts of a lake that this version does not write yet, so that none of them was checked."""
@@ -19,7 +20,7 @@ _DETAIL_CHARACTERS = 80
 """Characters of a difference's detail on the page; --json has all."""
 
 
-def answer(root: Path, options: Options, *, again: bool, progress: Progress) -> Json:
+def answer(root: Path, options: Options, *, again: bool, progress: Progress, expected: Path | None = None) -> Json:
     """The JSON document of `mrv verify`.
 
     Args:
@@ -27,20 +28,28 @@ def answer(root: Path, options: Options, *, again: bool, progress: Progress) -> 
         options: The partitions to verify.
         again: Compute again from the raw tiles, and compare.
         progress: Called after each partition.
+        expected: File of audit hashes that were kept elsewhere; None where there is none.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
+        NotAListOfHashes: When the file cannot be read.
     """
-    verification = verify(root, options, again=again, progress=progress)
+    kept = None if expected is None else read_expected(expected)
+    verification = verify(root, options, again=again, progress=progress, expected=kept)
     compared = verification.compared
     return {
         "lake": str(root),
-        "verified": verification.verified,
+        "verdict": verification.verdict.value,
+        "verified": verification.verdict is Verdict.VERIFIED,
+        "incomplete": list(verification.incomplete),
+        "limits": list(verification.limits),
         "checked": _checked(verification.partitions),
         "findings": [asdict(finding) for finding in verification.findings],
         "not_present": list(NOT_PRESENT),
         "hidden": list(verification.hidden),
         "rerun": None if compared is None else [asdict(output) for output in compared],
+        "hashes": hashes_of(verification.partitions),
+        "expected": None if kept is None else len(kept),
     }
 
 
@@ -104,15 +113,22 @@ def _summary(answer: Json) -> str:
     ]
     if answer["hidden"]:
         count, first = len(answer["hidden"]), escape(answer["hidden"][0])
-        lines.append(f"Not looked at: {count} hidden files, unfinished or set aside, such as {first}.")
+        lines.append(f"Never read: {count} hidden files, unfinished or set aside, such as {first}.")
     compared = [output for output in answer["rerun"] or () if output["answer"] != "NOT_RERUN"]
-    if any(not output["same_request"] for output in compared):
-        lines.append("Computed again by other code or from other inputs than the records name; see --json.")
-    if len(compared) < len(answer["rerun"] or ()):
-        lines.append("Not every month was computed again: see NOT_RERUN above.")
+    other = Counter(part for output in compared for part in output["other"])
+    if other:
+        named = ", ".join(f"{part} in {count}" for part, count in other.items())
+        lines.append(f"Computed again by another request than the records name: {named}; see --json.")
+    if answer["expected"] is not None:
+        lines.append(f"Kept elsewhere: {answer['expected']} audit hashes were looked for.")
+    lines.append(f"Not looked at: {'; '.join(answer['limits'])}.")
     findings, different = len(answer["findings"]), sum(output["answer"] == "DIFFERENT" for output in compared)
-    if answer["verified"]:
-        lines.append("VERIFIED: everything that was looked at is what its record says.")
-    else:
-        lines.append(f"NOT VERIFIED: {findings} findings, {different} assets came out different.")
+    match answer["verdict"]:
+        case "VERIFIED":
+            lines.append("VERIFIED: everything that was looked at is what its record says.")
+        case "INCOMPLETE":
+            lines += [escape(f"Could not be looked at: {reason}.") for reason in answer["incomplete"]]
+            lines.append("INCOMPLETE: nothing is wrong in what was looked at, and that is not all that was asked for.")
+        case _:
+            lines.append(f"NOT VERIFIED: {findings} findings, {different} assets came out different.")
     return "\n".join(lines)

@@ -41,7 +41,7 @@ def differences(record: Record) -> Iterator[Difference]:
 
     output = record.output
     compared: dict[str, Callable[[], _Compared]] = {
-        "files": lambda: _files(record.data, output["files"]),
+        "files": lambda: _files(record),
         "arrays": lambda: _arrays(StoredArrays.of(record), ""),
         "rasters": lambda: _arrays(StoredArrays.rasters_of(record), f"/{RASTERS}"),
         "table": lambda: _table(record),
@@ -87,10 +87,26 @@ def _expected_files(record: Record) -> Iterator[str]:
     yield from (name for part, name in names.items() if part in output)
 
 
-def _files(data: Path, files: Json) -> _Compared:
-    stored = stored_files(data)
+def _files(record: Record) -> _Compared:
+    """Files of raw tiles: their bytes, the items that the record names, and each COG tile that was fetched."""
+    from mrv_assets.formats.artifacts import observations_of
+    from mrv_assets.formats.stored_scenes import scene_item_sha256, tile_digests
+
+    files = record.output["files"]
+    stored = stored_files(record.data)
     for path in sorted({*files, *stored}):
         yield f"/{path}", "bytes", files.get(path), stored.get(path)
+    if not record.evaluated or files != stored:
+        return
+    scenes = [scene for observation in observations_of(record) for scene in observation["scenes"]]
+    said = {item["id"]: item["item_sha256"] for item in record.inputs["items"]}
+    yield "", "scenes", sorted(said), sorted(scene["id"] for scene in scenes)
+    for scene in scenes:
+        path, found = scene_item_sha256(record, scene)
+        yield f"/{path}", "is the item of the record", said.get(scene["id"]), found
+        for band in scene["bands"].values():
+            meant = dict(zip(map(str, band["fetched"]), band["sha256"], strict=True))
+            yield f"/{band['file']}", "COG tiles", meant, tile_digests(record, band)
 
 
 def _arrays(arrays: "StoredArrays", below: str) -> _Compared:

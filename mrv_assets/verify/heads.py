@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from mrv_assets.lake.documents import HeadDocument, read
@@ -53,6 +54,42 @@ class Heads:
                 cure="A run that was interrupted leaves it out: run the partition again. Otherwise it was removed: "
                 "restore it from a backup.",
             )
+
+    def order_findings(self, first: Mapping[str, datetime]) -> Iterator[Finding]:
+        """Heads that repeat the one before, or are in another order than the first runs of their records.
+
+        Args:
+            first: When the first run of each record started.
+        """
+        seen: set[str] = set()
+        newest: tuple[datetime, str] | None = None
+        for number in self.numbers:
+            head, before = self.sound.get(number), self.sound.get(number - 1)
+            if head is None:
+                continue
+            if before is not None and before.record == head.record:
+                yield Finding(
+                    object=self._name(number),
+                    check="names another record than the one before",
+                    expected="another record",
+                    found=head.record,
+                    cure="No run makes a record current that is so already. Find out who did.",
+                )
+            started = first.get(head.record)
+            if started is None or head.record in seen:
+                continue
+            seen.add(head.record)
+            if newest is not None and started < newest[0]:
+                yield Finding(
+                    object=self._name(number),
+                    check="comes after the heads of records that were computed before",
+                    expected=f"a record of after {newest[0].isoformat()}",
+                    found=f"{head.record}, first computed {started.isoformat()}",
+                    cure="The heads were put in another order, or a clock was wrong. Find out which, and restore them "
+                    "from a backup.",
+                )
+            else:
+                newest = started, head.record
 
     def _gaps(self, told: Mapping[int, str]) -> Iterator[Finding]:
         """Heads that are missing before one that is there, or one that a run tells of; a gap at a time."""

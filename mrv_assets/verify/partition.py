@@ -1,13 +1,16 @@
 """Checking one partition of a lake: every object by its own rule, every finding with its cure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from mrv_assets.audit.canonical import digest
 from mrv_assets.audit.record import SCHEMA, Partition, Record
+from mrv_assets.errors import DamagedLake
 from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, digest_of, read
+from mrv_assets.lake.heads import current_head
 from mrv_assets.lake.layout import KINDS, Slot, path_of
 from mrv_assets.lake.runs import altered_files
 from mrv_assets.verify.data import differences
@@ -17,6 +20,7 @@ from mrv_assets.verify.heads import Heads
 from mrv_assets.verify.manual_decisions import Decided
 from mrv_assets.verify.runs import Runs, moved
 
+_PRODUCT = "monthly_proxies"
 _FROM_SCENES = "raw_tiles"
 """The stage that is made from scenes, where its mission was evaluated; all others are made from records."""
 
@@ -148,6 +152,8 @@ class StoredPartition:
         if record.partition != self.partition:
             yield moved(name, self.slot, asdict(record.partition))
         yield from self._upstream_findings(name, record)
+        yield from self._plan_findings(name, record)
+        yield from self._currency_findings(name, record)
         yield from self.decided.approval_findings(record)
         yield from admitted_findings(self.slot, record)
         yield from self._named_by(name, record)
@@ -184,6 +190,45 @@ class StoredPartition:
                     found=actual,
                     cure=self._again,
                 )
+
+    def _made_from(self, record: Record) -> Iterator[tuple[str, RecordDocument]]:
+        """The sound records that a record was made from, by asset; others have a finding of their own."""
+        for asset, upstream in record.upstream.items():
+            with suppress(ValueError):
+                path = Slot(self.slot.root, self.partition.of(asset)).record(upstream)
+                if (shape := read(path, RecordDocument, upstream).shape) is not None:
+                    yield asset, shape
+
+    def _plan_findings(self, name: str, record: Record) -> Iterator[Finding]:
+        """Parameters that a record states otherwise than one it was made from."""
+        plan = record.document["plan"]
+        for asset, upstream in self._made_from(record):
+            other = sorted(part for part in plan.keys() & upstream.plan.keys() if plan[part] != upstream.plan[part])
+            if other:
+                yield Finding(
+                    object=name,
+                    check=f"has the parameters of {asset}, which it was made from",
+                    expected=text_of({part: upstream.plan[part] for part in other}),
+                    found=text_of({part: plan[part] for part in other}),
+                    cure="Materialize the whole month again. If that does not help, no run made this record.",
+                )
+
+    def _currency_findings(self, name: str, record: Record) -> Iterator[Finding]:
+        """A current product that was made from a record which has been replaced since."""
+        newest = self.heads.sound.get(max(self.heads.sound, default=0))
+        if self.partition.asset != _PRODUCT or newest is None or newest.record != record.audit_hash:
+            return
+        for asset, upstream in record.upstream.items():
+            with suppress(ValueError, DamagedLake):
+                head = current_head(Slot(self.slot.root, self.partition.of(asset)))
+                if head is not None and head.record != upstream:
+                    yield Finding(
+                        object=name,
+                        check=f"was made from the current record of {asset}",
+                        expected=head.record,
+                        found=upstream,
+                        cure=f"Run the month: mrv run --tile {self.partition.tile} --month {self.partition.month}",
+                    )
 
     def _named_by(self, name: str, record: Record) -> Iterator[Finding]:
         request = self._asked[record.audit_hash]
@@ -222,6 +267,7 @@ class StoredPartition:
     def _head_findings(self) -> Iterator[Finding]:
         """All heads: each one, and that none is missing."""
         yield from self.heads.findings(self.records, self._answers, self.runs.heads())
+        yield from self.heads.order_findings(self.runs.first())
 
     def _request_findings(self, request: str) -> Iterator[Finding]:
         """That its name is the digest of its record without the output."""

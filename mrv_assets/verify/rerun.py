@@ -38,6 +38,8 @@ STEP = 1
 """Stored units by which two scaled integers may differ and be equivalent: one digital number, 1e-4 of an index."""
 CLOSE = 1e-4
 """Difference up to which two stored floats are equivalent, absolute or as a share of the larger."""
+RAW_TILES = "raw_tiles"
+"""The stage that everything else is computed from."""
 LOCATIONS = 12
 """How many locations in which outputs differ are named."""
 
@@ -51,8 +53,8 @@ class Compared:
     month: str
     answer: str
     """IDENTICAL: every bit of the output. EQUIVALENT: no value further off than stated. DIFFERENT. NOT_RERUN."""
-    same_request: bool
-    """Whether plan, graph, code and inputs were the same too."""
+    other: tuple[str, ...]
+    """Parts of the request that were not those of the record: plan, graph, code, inputs."""
     largest_difference: float
     """In stored units, over everything that is a measured number."""
     values_that_differ: int
@@ -75,7 +77,7 @@ def rerun(root: Path, tile: str, month: str, assets: Sequence[str]) -> list[Comp
     Raises:
         MrvError: When what the records name cannot be read, or does not fit together.
     """
-    if all(asset.endswith("/raw_tiles") for asset in assets):
+    if all(asset.endswith(f"/{RAW_TILES}") for asset in assets):
         return [not_rerun(assets[0], tile, month, "raw tiles are what the rest is computed from")]
     lake = Lake.at(root, require(root, root / LAKE, LakeDocument).programme)
     product = Partition(PRODUCT, tile, month)
@@ -99,7 +101,7 @@ def not_rerun(asset: str, tile: str, month: str, reason: str) -> Compared:
         tile=tile,
         month=month,
         answer="NOT_RERUN",
-        same_request=False,
+        other=(),
         largest_difference=0.0,
         values_that_differ=0,
         detail=reason,
@@ -218,13 +220,12 @@ def _lend_decisions(gated: Record, other: Lake) -> tuple[Reviewer, ...]:
 
 
 def _compared(first: Record, second: Record) -> Compared:
-    document = first.document
-    same_request = all(document[name] == second.document[name] for name in document if name != "output")
+    other = tuple(part for part in ("plan", "graph", "code", "inputs") if first.document[part] != second.document[part])
     differences = _Differences() if first.output == second.output else _Differences.between(first, second)
     return Compared(
         **asdict(first.partition),
         answer="IDENTICAL" if first.output == second.output else "DIFFERENT" if differences.grave else "EQUIVALENT",
-        same_request=same_request,
+        other=other,
         largest_difference=differences.largest,
         values_that_differ=differences.count,
         detail=_listed(differences.locations),

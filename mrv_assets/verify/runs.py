@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 
 from mrv_assets.audit.canonical import Json
@@ -34,6 +35,15 @@ class Runs:
     def heads(self) -> dict[int, str]:
         """The record that each head names of which a run record tells, by the head's number."""
         return {run.head: run.record for run in self.sound.values() if run.head is not None}
+
+    def first(self) -> dict[str, datetime]:
+        """When the first run of each record started."""
+        first: dict[str, datetime] = {}
+        for run in self.sound.values():
+            started = datetime.fromisoformat(run.started)
+            if run.computed and (run.record not in first or started < first[run.record]):
+                first[run.record] = started
+        return first
 
     def stored(self, records: set[str]) -> list[dict[str, str]]:
         """SHA-256 of each file by its path in the data, for each run that computed one of some records."""

@@ -1,16 +1,19 @@
 """Verification of a lake: a walk that compares every object with what names it; needs the lake and nothing else."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 
 from mrv_assets.errors import BadInputError, DamagedLake, MrvError
 from mrv_assets.lake.layout import LAKE
+from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.verify.expected import expected_findings
 from mrv_assets.verify.finding import Finding, text_of
 from mrv_assets.verify.partition import StoredPartition
-from mrv_assets.verify.rerun import Compared, not_rerun, rerun
+from mrv_assets.verify.rerun import RAW_TILES, Compared, not_rerun, rerun
 from mrv_assets.verify.walk import Contents
 
 Progress = Callable[[str, int, int], None]
@@ -26,6 +29,17 @@ class NotALake(BadInputError):
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.reason}"
+
+
+class Verdict(Enum):
+    """What verifying came to."""
+
+    VERIFIED = "VERIFIED"
+    """Everything that was asked for is what its record says."""
+    NOT_VERIFIED = "NOT VERIFIED"
+    """Something is not."""
+    INCOMPLETE = "INCOMPLETE"
+    """Nothing is wrong in what was looked at, and something that was asked for could not be looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +74,27 @@ class Verification:
     """Paths that were not looked at: files of unfinished runs, and damaged ones that were set aside."""
     compared: tuple[Compared, ...] | None
     """Outputs computed again; None where this was not asked for."""
+    incomplete: tuple[str, ...]
+    """What was asked for and could not be looked at, and why."""
+    limits: tuple[str, ...]
+    """What was not asked for, or is not looked at by anybody."""
 
     @property
-    def verified(self) -> bool:
-        """True when there is no finding and no output is DIFFERENT."""
-        return not self.findings and not any(output.answer == "DIFFERENT" for output in self.compared or ())
+    def verdict(self) -> Verdict:
+        """NOT VERIFIED by any finding or DIFFERENT output, else INCOMPLETE where something could not be looked at."""
+        if self.findings or any(output.answer == "DIFFERENT" for output in self.compared or ()):
+            return Verdict.NOT_VERIFIED
+        return Verdict.INCOMPLETE if self.incomplete else Verdict.VERIFIED
 
 
-def verify(root: Path, options: Options, *, again: bool, progress: Progress) -> Verification:
+def verify(
+    root: Path,
+    options: Options,
+    *,
+    again: bool,
+    progress: Progress,
+    expected: Sequence[dict[str, str]] | None = None,
+) -> Verification:
     """Verify a lake, or part of one. Changes nothing.
 
     Args:
@@ -75,6 +102,7 @@ def verify(root: Path, options: Options, *, again: bool, progress: Progress) -> 
         options: The partitions to verify.
         again: Compute again from the raw tiles, and compare.
         progress: Called after each partition.
+        expected: Audit hashes that were kept elsewhere; None where there are none.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
@@ -94,13 +122,37 @@ def verify(root: Path, options: Options, *, again: bool, progress: Progress) -> 
                 programmes.setdefault(run.programme, f"{partition.name}/runs/{name}.json")
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
+    findings += expected_findings(expected or (), chosen, options.whole)
     compared, failed = _again(root, chosen, findings, progress) if again else ([], [])
     return Verification(
         partitions=tuple(chosen),
         findings=(*findings, *failed),
         hidden=contents.hidden,
         compared=tuple(compared) if again else None,
+        incomplete=tuple(_incomplete(chosen, compared)),
+        limits=tuple(_limits(options, again=again, kept=expected is not None)),
     )
+
+
+def _incomplete(chosen: Sequence[StoredPartition], compared: Sequence[Compared]) -> Iterator[str]:
+    """What was asked for and could not be looked at."""
+    if not chosen:
+        yield "there is no partition in this lake"
+    unknown = sorted({stored.partition.mission for stored in chosen} - {"", *MISSIONS})
+    for mission in unknown:
+        yield f"this version knows no mission {mission}, and cannot say what its numbers mean"
+    for output in compared:
+        if output.answer == "NOT_RERUN" and not output.asset.endswith(RAW_TILES):
+            yield f"{output.tile} {output.month} was not computed again: {output.detail}"
+
+
+def _limits(options: Options, *, again: bool, kept: bool) -> Iterator[str]:
+    """What was not asked for, or is not looked at by anybody."""
+    if not options.whole:
+        yield "the rest of the lake"
+    yield "raw tiles in the re-run, which computes from them" if again else "computing again (--rerun)"
+    if not kept:
+        yield "audit hashes kept elsewhere (--expect)"
 
 
 def _findings(partition: StoredPartition) -> list[Finding]:

@@ -152,7 +152,7 @@ def test_nothing_is_exported_into_another_programmes_lake(
     export: Export, deployment: Deployment, tmp_path: Path
 ) -> None:
     """A lake is known by its lake.json, whosever it is."""
-    (tmp_path / "lake.json").write_bytes(canonical({"format": "mrv-lake/1", "programme": "other"}))
+    (tmp_path / "lake.json").write_bytes(canonical({"format": "mrv-lake/2", "programme": "other"}))
 
     with pytest.raises(ExportError, match="it is in a lake"):
         export("csv")

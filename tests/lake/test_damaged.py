@@ -169,9 +169,9 @@ def test_a_lake_that_does_not_say_whose_it_is_is_damaged(garbage: bytes, lake: L
 
 def test_a_lake_of_another_format_is_refused_and_not_damaged(lake: Lake) -> None:
     """A later version's lake is whole; the error names both formats."""
-    (lake.root / "lake.json").write_bytes(canonical({"format": "mrv-lake/2", "programme": "p"}))
+    (lake.root / "lake.json").write_bytes(canonical({"format": "mrv-lake/3", "programme": "p"}))
 
-    with pytest.raises(LakeMismatch, match=r"mrv-lake/2.*mrv-lake/1"):
+    with pytest.raises(LakeMismatch, match=r"mrv-lake/3.*mrv-lake/2"):
         Lake.at(lake.root, "p")
 
 

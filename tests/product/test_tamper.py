@@ -169,7 +169,7 @@ def a_link_instead_of_a_record(lake: Path) -> list[Path]:
 
 def the_lakes_name_edited(lake: Path) -> list[Path]:
     """Give the lake to another programme."""
-    (lake / LAKE).write_text('{"format":"mrv-lake/1","programme":"another"}')
+    (lake / LAKE).write_text('{"format":"mrv-lake/2","programme":"another"}')
     return [lake / LAKE]
 
 

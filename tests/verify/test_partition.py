@@ -9,10 +9,12 @@ import data_edits as edits
 import pytest
 from demo_lake import TILE
 from tampering import (
+    ALIGNED,
     GATED,
     INDICES,
     MASKED,
     PASSED,
+    RAW,
     Json,
     data_of,
     findings,
@@ -157,3 +159,89 @@ def test_a_forged_month_that_fits_in_everything_is_not_found(lake: Path) -> None
     forge(lake, INDICES, PASSED, higher)
 
     assert findings(lake) == []
+
+
+def checks(found: list[Json]) -> set[str]:
+    """What was compared in each finding."""
+    return {finding["check"] for finding in found}
+
+
+def test_a_plan_unlike_its_neighbours_is_found(lake: Path) -> None:
+    """A stage's parameters are those of what it was made from, in all that both state."""
+
+    def another_mission(data: Path, document: Json) -> None:
+        document["plan"]["mission"]["title"] = "Sentinel-2 by somebody else"
+
+    forge(lake, MASKED, PASSED, another_mission)
+
+    found = findings(lake)
+
+    assert checks(found) == {
+        f"has the parameters of {ALIGNED}, which it was made from",
+        f"has the parameters of {MASKED}, which it was made from",
+    }
+    assert all("mission" in finding["expected"] for finding in found)
+
+
+def test_an_item_unlike_its_digest_is_found(lake: Path) -> None:
+    """The record names the item by what it says."""
+
+    def another_item(data: Path, document: Json) -> None:
+        document["inputs"]["items"][0]["item_sha256"] = "0" * 64
+
+    forge(lake, RAW, PASSED, another_item)
+
+    assert checks(findings(lake)) == {"is the item of the record"}
+
+
+def test_a_cog_tile_unlike_its_digest_is_found(lake: Path) -> None:
+    """The list of fetched tiles is compared with the file that holds them."""
+
+    def another_tile(data: Path, document: Json) -> None:
+        scenes = json.loads((data / "scenes.json").read_bytes())
+        scenes[0]["scenes"][0]["bands"]["red"]["sha256"][0] = "0" * 64
+        (data / "scenes.json").write_bytes(canonical(scenes))
+
+    forge(lake, RAW, PASSED, another_tile)
+
+    assert checks(findings(lake)) == {"COG tiles"}
+
+
+def a_second(lake: Path, asset: str) -> tuple[Path, Path]:
+    """A second record of an asset that a second head names; gives the first and the second."""
+    slot = partition(lake, asset, PASSED)
+    first = the_only(slot / "records")
+    second = put(slot / "records", {**json.loads(first.read_bytes()), "code": "0" * 64})
+    (slot / "heads" / "000002.json").write_bytes(canonical({"record": second.stem, "previous": first.stem}))
+    return first, second
+
+
+def test_a_head_that_repeats_the_one_before_is_found(lake: Path) -> None:
+    """No run makes current what is so already."""
+    slot = partition(lake, INDICES, PASSED)
+    first = the_only(slot / "records").stem
+    (slot / "heads" / "000002.json").write_bytes(canonical({"record": first, "previous": first}))
+
+    assert checks(findings(lake)) == {"names another record than the one before"}
+
+
+def test_heads_in_another_order_than_their_runs_are_found(lake: Path) -> None:
+    """The second head names a record that was computed long before the first one's."""
+    _, second = a_second(lake, INDICES)
+    runs = partition(lake, INDICES, PASSED) / "runs"
+    run = json.loads(the_only(runs).read_bytes())
+    run |= {"record": second.stem, "started": "2000-01-01T00:00:00+00:00", "finished": "2000-01-01T00:00:01+00:00"}
+    (runs / f"{run_id(run)}.json").write_bytes(canonical(run))
+
+    assert "comes after the heads of records that were computed before" in checks(findings(lake))
+
+
+def test_a_current_product_of_a_replaced_decision_is_found(lake: Path) -> None:
+    """The gate decided anew, and the month was not made again."""
+    _, second = a_second(lake, GATED)
+
+    found = findings(lake, asset=PRODUCT)
+
+    [stale] = [finding for finding in found if finding["check"] == f"was made from the current record of {GATED}"]
+    assert stale["expected"] == second.stem
+    assert f"mrv run --tile {TILE} --month {PASSED}" in stale["cure"]

@@ -77,7 +77,7 @@ def test_an_untouched_lake_comes_out_identical_and_is_left_as_it_was(lake: Path)
             "tile": TILE,
             "month": MONTH,
             "answer": "IDENTICAL",
-            "same_request": True,
+            "other": (),
             "largest_difference": 0.0,
             "values_that_differ": 0,
             "detail": "",
@@ -106,8 +106,8 @@ def test_a_lake_that_cannot_be_written_to_is_enough(deployment: Deployment, lake
     for path, mode in permissions.items():
         path.chmod(mode)
     assert done.returncode == 0, done.stderr
-    answers = [(one["answer"], one["same_request"]) for one in json.loads(done.stdout)["rerun"]]
-    assert answers == [("IDENTICAL", True)] * len(AGAIN)
+    answers = [(one["answer"], one["other"]) for one in json.loads(done.stdout)["rerun"]]
+    assert answers == [("IDENTICAL", [])] * len(AGAIN)
     assert snapshot(lake) == before
 
 
@@ -281,12 +281,12 @@ def test_another_parameter_than_it_was_made_with_shows(lake: Path) -> None:
 
 
 def test_without_monthly_proxies_nothing_is_computed(lake: Path) -> None:
-    """A month that was begun and not finished: it has no parcels to compute for, and that is no finding."""
+    """A month that was begun and not finished: it has no parcels to compute for, and that is not a finding."""
     shutil.rmtree(lake / PRODUCT)
 
     answer = again(lake)
 
-    assert answer["verified"]
+    assert (answer["findings"], answer["verdict"]) == ([], "INCOMPLETE")
     assert [(one["answer"], one["asset"]) for one in answer["rerun"]] == [("NOT_RERUN", min(ASSETS[:-1]))]
     assert "no monthly proxies" in answer["rerun"][0]["detail"]
 
@@ -300,6 +300,8 @@ def test_of_a_mission_that_nobody_knows_nothing_is_computed(lake: Path) -> None:
     assert answer["findings"] == []
     assert [one["answer"] for one in answer["rerun"]] == ["NOT_RERUN"]
     assert answer["rerun"][0]["detail"] == "this version knows no mission dove"
+    assert answer["verdict"] == "INCOMPLETE"
+    assert any("knows no mission dove" in reason for reason in answer["incomplete"])
 
 
 def test_of_a_month_with_findings_nothing_is_computed(lake: Path) -> None:
