@@ -1,5 +1,5 @@
 """The `mrv` command: options, exit codes and progress.
 
 Belongs here: click's commands, each file named by its verbs. Does not belong here: answers (``reports``), and the work
-itself. Imports everything below; nothing imports it.
+itself. No code digest covers it. Imports everything below; nothing imports it.
 """

@@ -292,6 +292,9 @@ def _require_verified(lake: Lake, record: Record) -> None:
         DamagedLake: With the first finding.
     """
     partition = partition_at(lake.slot(record.partition))
+    if record.data.name in partition.unsafe:
+        reason = "there is a link, a device or a folder too deep in it. Remove it"
+        raise DamagedLake(f"{path_of(record.partition)}/data/{record.data.name}", reason)
     for kind, name in (("heads", ""), ("records", record.audit_hash), ("data", record.data.name)):
         for finding in partition.check(kind, name):
             reason = f"{finding.check}: expected {finding.expected}, found: {finding.found}"

@@ -41,10 +41,11 @@ def opened_file(folder: Path, name: str, limit: int) -> Iterator[tuple[BufferedR
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise damaged(folder, name, reason or type(error).__name__) from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise damaged(folder, name, "it is not a file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise damaged(folder, name, "it is not a file")
         if status.st_size > limit:
             raise damaged(folder, name, f"it has {status.st_size} bytes, and at most {limit} are expected")
         yield file, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -111,6 +111,38 @@ def write_exactly(path: Path, data: bytes) -> None:
     if not write_once(path, data) and path.read_bytes() != data:
         set_aside(path)
         write_once(path, data)
+
+
+DEEPEST = 24
+"""Folders within one another that are looked into; a lake has a dozen."""
+
+
+def walk(root: Path, on_error: Callable[[OSError], object]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below a folder that is not a folder itself, by name; links, and folders too deep, included.
+
+    Args:
+        root: Where to look.
+        on_error: Called with each folder that cannot be listed.
+    """
+    left = [(root, 0)]
+    while left:
+        folder, depth = left.pop()
+        try:
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            on_error(error)
+            continue
+        below = []
+        for entry in entries:
+            path = Path(entry.path)
+            # A run may just have removed it.
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
+                    below.append((path, depth + 1))
+                else:
+                    yield path, entry.stat(follow_symlinks=False)
+        left += reversed(below)
 
 
 def make_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ import mrv_assets
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.lake.documents import RUN_SCHEMA, RunDocument, names_in, require
-from mrv_assets.lake.files import write_once
+from mrv_assets.lake.files import walk, write_once
 from mrv_assets.lake.layout import Slot
 
 _VERSIONS = ("dask", "numba", "numpy", "pyproj", "exactextract", "imagecodecs", "shapely", "xarray", "zarr")
@@ -94,12 +95,27 @@ def stored_files(folder: Path, *, remembered: bool = False) -> dict[str, Json]:
         remembered: Read a file that this process digested before only if the file system says that it has changed.
     """
     files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            size, sha = _digested(path, remembered=remembered)
-            files[path.relative_to(folder).as_posix()] = {"bytes": size, "sha256": sha}
+    for path, status in sorted(walk(folder, _raise)):
+        name = path.relative_to(folder).as_posix()
+        if not stat.S_ISREG(status.st_mode):
+            # A link, a pipe or a folder too deep is not a file of the data; the walk of a lake tells of it.
+            continue
+        if status.st_size > MAX_FILE_BYTES:
+            files[name] = {"bytes": status.st_size, "sha256": TOO_LARGE}
+            continue
+        size, sha = _digested(path, remembered=remembered)
+        files[name] = {"bytes": size, "sha256": sha}
     return files
 
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+MAX_FILE_BYTES = 4 << 30
+"""Size of the largest file that is digested: a whole band without compression. A sparse file may claim terabytes."""
+TOO_LARGE = "too large to be one of a lake"
+"""In place of the SHA-256 of a larger file."""
 
 _Identity = tuple[int, int, int, int, int]
 _known: OrderedDict[_Identity, str] = OrderedDict()

@@ -11,6 +11,7 @@ from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.errors import DamagedLake
 from mrv_assets.formats.artifacts import DECISION, PREVIEW
+from mrv_assets.lake.files import walk
 from mrv_assets.lake.runs import stored_files
 from mrv_assets.verify.finding import text_of
 
@@ -65,7 +66,7 @@ def differences(record: Record) -> Iterator[Difference]:
 def _listing(record: Record) -> _Compared:
     """Every file that is there has a place in what the record says."""
     expected = set(_expected_files(record))
-    found = {path.relative_to(record.data).as_posix() for path in record.data.rglob("*") if not path.is_dir()}
+    found = {path.relative_to(record.data).as_posix() for path, _ in walk(record.data, lambda _: None)}
     for path in sorted(expected | found):
         meant, there = ("a file" if path in names else "no file" for names in (expected, found))
         yield f"/{path}", "is there", meant, there

@@ -1,14 +1,13 @@
 """What a lake holds: a walk that gives every file its place, and finds those that have none."""
 
-import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.lake.documents import LakeDocument, read
+from mrv_assets.lake.files import walk
 from mrv_assets.lake.layout import FORMAT, LAKE, LakePath, Slot
 from mrv_assets.verify.finding import Finding, text_of
 from mrv_assets.verify.partition import StoredPartition
@@ -33,7 +32,7 @@ class Contents:
         stored: dict[Partition, list[_File]] = {}
         unexpected, hidden = [], []
         errors: list[OSError] = []
-        for path, status in _walk(root, errors.append):
+        for path, status in walk(root, errors.append):
             name = path.relative_to(root).as_posix()
             if _is_hidden(name):
                 hidden.append(name)
@@ -81,7 +80,7 @@ class Contents:
 def partition_at(slot: Slot) -> StoredPartition:
     """List one partition of a lake, and nothing else of it."""
     files: list[_File] = []
-    for path, status in _walk(slot.folder, lambda _: None):
+    for path, status in walk(slot.folder, lambda _: None):
         name = slot.name_of(path)
         lake_path = None if _is_hidden(name) else _file_path(name)
         if lake_path:
@@ -97,18 +96,6 @@ def _file_path(name: str) -> LakePath | None:
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in Path(name).parts)
-
-
-def _walk(root: Path, on_error: Callable[[OSError], object]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder that is not a folder itself, links to folders included, by name."""
-    for folder, folders, files in os.walk(root, onerror=on_error):
-        folders.sort()
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in sorted([*files, *links]):
-            path = Path(folder) / name
-            # A run may just have removed it.
-            with suppress(FileNotFoundError):
-                yield path, path.lstat()
 
 
 _File = tuple[LakePath, int | None]

@@ -93,7 +93,7 @@ def an_older_cpu() -> dict[str, str]:
     }
 
 
-WAYS = {"2 threads": 2, "4 threads": 4, "cluster of 1": 1, "cluster of 3": 3}
+WAYS = {"4 threads": 4, "cluster of 3": 3}
 """With how many threads or worker processes share the blocks."""
 
 
