@@ -39,7 +39,7 @@ def code_digest(entry: str, source: Source, folders: Sequence[str] = HASHED_FOLD
 
     Raises:
         ModuleNotFoundError: When a module that is imported has no source.
-        SyntaxError: When a source is no Python, with the module's name.
+        SyntaxError: When a source is not valid Python, with the module's name.
         ImportError: For a relative import: it does not say which module it means.
     """
     found: dict[str, str] = {}
@@ -53,7 +53,7 @@ def code_digest(entry: str, source: Source, folders: Sequence[str] = HASHED_FOLD
             raise ModuleNotFoundError(f"No source of {module}, which {entry} imports", name=module)
         read = _read(module, text)
         found[module] = read.digest
-        # Of a package it may be a module or a name that its __init__ has; of a module it is a name.
+        # After a package's name it may be a module or a name in its __init__; after a module's it is a name.
         maybe = {name for name in read.maybe if source(name) is not None}
         todo += _with_packages(read.modules | maybe)
     return digest(sorted(found.items()))
@@ -71,10 +71,10 @@ def _with_packages(modules: set[str] | frozenset[str]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """What a module's source says."""
+    """The imports and the digest of a module's source."""
 
     digest: str
-    """Of its syntax tree."""
+    """SHA-256 of its syntax tree."""
     modules: frozenset[str]
     """Modules it imports, and itself."""
     maybe: frozenset[str]

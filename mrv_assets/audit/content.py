@@ -30,7 +30,7 @@ def values_sha256(values: NDArray[np.generic]) -> str:
 
 
 def leaf_header(name: str, dtype: np.dtype[np.generic], row: int, col: int, shape: Sequence[int]) -> bytes:
-    """What stands before a leaf's values: which array, type and place they belong to.
+    """Bytes before a leaf's values: the array, type and place that they belong to.
 
     Args:
         name: The array.
@@ -90,7 +90,7 @@ def array_content(
     written: Mapping[str, merkle.Digest],
     attrs: Mapping[str, object],
 ) -> Json:
-    """What a record says of one stored array.
+    """The record's entry for one stored array.
 
     Args:
         dtype: NumPy dtype name.
@@ -121,7 +121,7 @@ def row_leaf(row: Json) -> merkle.Digest:
 
 
 def table_content(rows: Sequence[Json], key: Sequence[str]) -> Json:
-    """What a record says of one table: the root over its rows, sorted by key, each in canonical JSON."""
+    """The record's entry for one table: the root over its rows, sorted by key, each in canonical JSON."""
     return {
         "rows": len(rows),
         "key": list(key),

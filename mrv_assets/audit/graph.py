@@ -1,7 +1,7 @@
 """Graph digest: which function is applied to what, over which blocks and in which order, before anything is computed.
 
 A stage writes its work down as nodes. The digest of the nodes is part of the stage's request; only then are they turned
-into tasks of a scheduler, whose names, tokens and classes are no part of the digest.
+into tasks of a scheduler, whose names, tokens and classes are not part of the digest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ class StagingFolder:
     """The folder that a stage's data is put in; whoever computes a graph puts a path in its place."""
 
     def leaf(self) -> Json:
-        """What a graph says of it: where it lies decides nothing."""
+        """Its entry in a graph, without the place where it lies."""
         return {"folder": "staging"}
 
 

@@ -12,15 +12,15 @@ from mrv_assets.audit.canonical import Json, canonical, sha256
 
 SCHEMA = "mrv-qa/1"
 PAYLOAD_TYPE = "application/vnd.mrv-qa+json"
-"""What a signature says it is of, so that it can be taken for one of nothing else."""
+"""Media type that is signed along, so that a signature cannot be taken for that of another document."""
 APPROVE, REJECT = "approve", "reject"
 PERSONS = 2
-"""How many reviewers have to approve what the gate rejected."""
+"""Number of reviewers who have to approve a rejected month."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reviewer:
-    """Who may decide, as the programme states it."""
+    """A person who may decide, as the programme states it."""
 
     name: str
     role: str
@@ -32,14 +32,14 @@ class Reviewer:
         """SHA-256 of the public key's DER.
 
         Raises:
-            ValueError: When it is no Ed25519 public key.
+            ValueError: When it is not an Ed25519 public key.
         """
         return sha256(_der(public_key(self.public_key)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What a reviewer states on one rejected record."""
+    """A reviewer's statement on one rejected record."""
 
     programme: str
     asset: str
@@ -126,7 +126,7 @@ def public_key(pem: str) -> Ed25519PublicKey:
     """An Ed25519 public key from its PEM.
 
     Raises:
-        ValueError: When it is none.
+        ValueError: When it is not one.
     """
     try:
         key = serialization.load_pem_public_key(pem.encode())
@@ -147,6 +147,6 @@ def _der(key: Ed25519PublicKey) -> bytes:
 
 
 def _signed_bytes(statement: Json) -> bytes:
-    """What is signed: DSSE's pre-authentication encoding of the statement's canonical bytes."""
+    """The signed bytes: DSSE's pre-authentication encoding of the statement's canonical bytes."""
     payload = canonical(statement)
     return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)

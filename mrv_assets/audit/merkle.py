@@ -10,7 +10,7 @@ Digest = bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Sibling:
-    """One step of an inclusion proof: what stands beside the node on the way to the root."""
+    """One step of an inclusion proof: the neighbour of the node on the way to the root."""
 
     left: bool
     """True when it stands on the left."""

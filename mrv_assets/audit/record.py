@@ -12,7 +12,7 @@ SCHEMA = "mrv-record/1"
 
 @dataclass(frozen=True, order=True)
 class Partition:
-    """One asset's tile and month: what a record is of. Sorted by asset, tile and month."""
+    """Tile and month of one asset, which a record belongs to. Sorted by asset, tile and month."""
 
     asset: str
     """Asset path, such as ``sentinel2/raw_tiles`` or ``monthly_proxies``."""
@@ -51,7 +51,7 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Everything that decides an output, known before anything is computed."""
+    """All inputs that determine an output, known before anything is computed."""
 
     asset: str
     """Asset path, such as ``sentinel2/raw_tiles``."""
@@ -107,13 +107,13 @@ class Record:
 
     @property
     def output(self) -> Json:
-        """What the data says: digests, written blocks, measured numbers."""
+        """The record's entry for its data: digests, written blocks, measured numbers."""
         output: Json = self.document["output"]
         return output
 
     @property
     def inputs(self) -> Json:
-        """What it was made from: upstream audit hashes, or scenes."""
+        """The inputs: upstream audit hashes, or scenes."""
         inputs: Json = self.document["inputs"]
         return inputs
 

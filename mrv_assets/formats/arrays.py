@@ -18,7 +18,7 @@ from mrv_assets.science.blocks import BLOCK
 from mrv_assets.science.grid import Grid, Window
 
 RASTERS = "rasters.zarr"
-"""Of monthly_proxies: the group of the month's composites."""
+"""Group of monthly_proxies with the month's composites."""
 
 Leaves = Mapping[str, Digest]
 """Leaves of one array that hold anything but fill, by their name ``row.col``, with their digests."""
@@ -36,7 +36,7 @@ class ArraySpec:
     name: str
     dtype: str
     fill: float | int
-    """What an absent block reads as; float arrays use NaN."""
+    """Value of an absent block; float arrays use NaN."""
     timed: bool
     """True: dims (time, y, x); False: (y, x)."""
     attrs: Mapping[str, object] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Group:
             (folder / spec.name / LEAVES).write_bytes(leaves_document(written.get(spec.name, {})))
 
     def content(self, written: Mapping[str, Leaves]) -> Json:
-        """What a record says of the group: attributes, instants, coordinates, and each variable's tree of leaves.
+        """The record's entry for the group: attributes, instants, coordinates, and each variable's tree of leaves.
 
         Args:
             written: By variable, the leaves that :meth:`GroupWriter.write` gave.

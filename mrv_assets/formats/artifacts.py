@@ -9,11 +9,11 @@ from mrv_assets.audit.record import Record
 from mrv_assets.formats.files import damaged, file_bytes
 
 SCENES = "scenes.json"
-"""Of raw_tiles: which scenes form which observation, and which COG tiles of each file were fetched."""
+"""Document of raw_tiles: the scenes of each observation, and the COG tiles that were fetched of each file."""
 DECISION = "decision.json"
-"""Of gated_tiles: the decision and every number it rests on."""
+"""Document of gated_tiles: the decision, and every number it rests on."""
 PREVIEW = "preview.png"
-"""Of gated_tiles and monthly_proxies: a picture of them; the record digests its pixels, not its PNG bytes."""
+"""Picture of gated_tiles and of monthly_proxies; the record digests its pixels, not its PNG bytes."""
 
 MAX_DOCUMENT_BYTES = 1 << 28
 """Size of the largest document that a stage leaves: a month of 300 scenes with the COG tiles of all bands has 20 MB."""

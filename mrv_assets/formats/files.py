@@ -12,7 +12,7 @@ from threading import Lock
 from mrv_assets.errors import DamagedLake
 
 Identity = tuple[int, int, int, int, int]
-"""What the file system says of a file: any write sets its ctime, which nobody can set back."""
+"""Device, inode, size and times of a file: any write sets its ctime, which nobody can set back."""
 
 NAMED_BY = 6
 """Parts of a folder's path that name it in messages: asset, tile, month, data, digest, group."""
@@ -62,7 +62,7 @@ def file_bytes(folder: Path, name: str, limit: int) -> tuple[bytes, Identity]:
 
 
 class Compared:
-    """What this process has compared with a record, the newest: it is not compared again until its file changes.
+    """The newest of what this process compared with a record; nothing is compared again until its file changes.
 
     Safe in threads.
     """

@@ -42,7 +42,7 @@ def stored_picture(record: Record) -> NDArray[np.uint8]:
 
 
 def _not_as_written(data: bytes, height: int, width: int) -> str:
-    """Why bytes are not a PNG as the lake writes them; empty where they are. Nothing is decompressed."""
+    """The reason why bytes are not a PNG as the lake writes them; empty where they are. Nothing is decompressed."""
     try:
         chunks = list(_chunks(data))
     except (ValueError, struct.error) as error:

@@ -91,7 +91,7 @@ class StoredArrays:
         return Grid.stated(self.plan)
 
     def leaf(self) -> Json:
-        """What a graph that reads this group depends on: type and chunk shape of each variable."""
+        """Its entry in a graph that reads it: type and chunk shape of each variable."""
         return {
             "arrays": {
                 name: {"dtype": self.dtype(name), "chunks": list(chunk_shape(self.shape(name)))} for name in self.names
@@ -107,7 +107,7 @@ class StoredArrays:
         return tuple(self.stated["arrays"][name]["shape"])
 
     def fill(self, name: str) -> float | int:
-        """What a variable reads as where nothing is written."""
+        """Value of a variable where nothing is written."""
         fill: float | int | str = self.stated["arrays"][name]["fill"]
         return math.nan if isinstance(fill, str) else fill
 
@@ -149,7 +149,7 @@ class StoredArrays:
         return sorted({_block_of(leaf) for leaf in self.stated["arrays"][name]["written_blocks"]})
 
     def stored_windows(self, name: str) -> list[Window]:
-        """The same as windows."""
+        """The blocks of a variable that hold anything but fill, as windows."""
         return [self._block_window(name, block) for block in self.stored_blocks(name)]
 
     def leaf_window(self, name: str, leaf: str) -> Window:
@@ -189,7 +189,7 @@ class StoredArrays:
             yield from (self._chunk_name(name, block) for block in self.stored_blocks(name))
 
     def check(self) -> Iterator[DamagedLake]:
-        """Everything in the group that is not what the record says; reads all of it."""
+        """Differences between the group and its record; reads all of it."""
         axes = coordinates(self.grid, self.times_us)
         yield from _failures(lambda: self._checked_group)
         yield from _failures(self.reference)

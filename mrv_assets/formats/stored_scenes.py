@@ -90,7 +90,7 @@ def check_file(folder: Path, name: str, expected: str, limit: int) -> None:
 
 
 def _said(raw: Record, name: object) -> Json:
-    """What the record says of a file: its size and its SHA-256."""
+    """The record's entry for a file: its size and its SHA-256."""
     said = raw.output["files"].get(name) if isinstance(name, str) else None
     if not isinstance(said, dict):
         raise damaged(raw.data, str(name), "its record names no such file")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mrv_assets.audit.canonical import Json, canonical
 
 TABLE = "parcels.parquet"
-"""Of monthly_proxies: one row per parcel."""
+"""Table of monthly_proxies: one row per parcel."""
 ROW_KEY = ("parcel_id", "part")
 GEOMETRY = "geometry"
 GEO = b"geo"

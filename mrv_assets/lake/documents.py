@@ -66,7 +66,7 @@ class RecordDocument(BaseModel):
 
 
 class HeadDocument(BaseModel):
-    """Which record is current, and which was before."""
+    """A head: the record that is current, and the one before it."""
 
     model_config = _ONLY_THESE
     what: ClassVar[str] = "a head"
@@ -77,7 +77,7 @@ class HeadDocument(BaseModel):
 
 
 class RequestDocument(BaseModel):
-    """Which record answers a request."""
+    """A request's answer: the record."""
 
     model_config = _ONLY_THESE
     what: ClassVar[str] = "the answer of a request"
@@ -96,7 +96,7 @@ class StoredFile(BaseModel):
 
 
 class RunDocument(BaseModel):
-    """What is read of a run record; on which host and with which versions it ran is free."""
+    """The fields of a run record that are read; host and versions may be anything."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
     what: ClassVar[str] = "a run record"
@@ -134,7 +134,7 @@ class RunDocument(BaseModel):
 
 
 class StatementDocument(BaseModel):
-    """What a reviewer states on a rejected record."""
+    """A reviewer's statement on a rejected record."""
 
     model_config = _ONLY_THESE
 
@@ -191,7 +191,7 @@ class Read(Generic[Shape]):
     document: Any = None
     """The document as plain JSON."""
     reason: str = ""
-    """Why there is no document; empty where there is one."""
+    """The reason why there is no document; empty where there is one."""
 
 
 def read(path: Path, shape: type[Shape], digest: str | None = None) -> Read[Shape]:

@@ -118,7 +118,7 @@ DEEPEST = 24
 
 
 def walk(root: Path, on_error: Callable[[OSError], object]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder that is not a folder itself, by name; links, and folders too deep, included.
+    """All entries below a folder that are not folders, by name; links, and folders too deep, included.
 
     Args:
         root: Where to look.

@@ -10,7 +10,7 @@ from mrv_assets.lake.layout import Slot
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Which record of a partition is current."""
+    """The record of a partition that is current."""
 
     number: int
     record: str

@@ -1,4 +1,4 @@
-"""Where things lie in a lake: which names may become paths, and paths read back as names."""
+"""The layout of a lake: the names that may become paths, and paths read back as names."""
 
 import re
 from dataclasses import dataclass
@@ -105,23 +105,23 @@ class Slot:
         return self._path("data", output_digest)
 
     def record(self, audit_hash: str) -> Path:
-        """What a materialization is."""
+        """Path of a record."""
         return self._path("records", audit_hash)
 
     def request(self, request_digest: str) -> Path:
-        """Which record answers a request."""
+        """Path of a request's answer."""
         return self._path("requests", request_digest)
 
     def run(self, run_id: str) -> Path:
-        """How a materialization came to be."""
+        """Path of a run record."""
         return self._path("runs", run_id)
 
     def decision(self, decision: str) -> Path:
-        """What a reviewer states on a record of this partition, by the SHA-256 of the file."""
+        """Path of a manual decision on a record of this partition, by the SHA-256 of the file."""
         return self._path("decisions", decision)
 
     def head(self, number: int) -> Path:
-        """Which record is current; the highest number wins."""
+        """Path of a head, which names a current record; the highest number wins."""
         return self._path("heads", f"{number:06d}")
 
     def name_of(self, path: Path) -> str:

@@ -25,7 +25,7 @@ _CHECKOUT = Path(mrv_assets.__file__).parents[1]
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How one materialization came to be."""
+    """Circumstances of one materialization."""
 
     outcome: str
     """computed, reproduced or restored."""
@@ -162,7 +162,7 @@ def altered_files(
 
 @cache
 def environment() -> Json:
-    """What computed: versions of ours and of what computes, the lock they were installed from, the processor."""
+    """The environment that computed: our version and those of libraries, their lock file, the processor."""
     lock = _CHECKOUT / "requirements.lock"
     return {
         "python": platform.python_version(),

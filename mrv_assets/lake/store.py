@@ -77,7 +77,7 @@ class Lake:
         return self.root / ".unfinished" / path_of(partition)
 
     def head(self, partition: Partition) -> Head | None:
-        """Which record of a partition is current; None before the first materialization.
+        """The newest head of a partition; None before the first materialization.
 
         Raises:
             DamagedLake: When the current head cannot be read.
@@ -213,12 +213,12 @@ class Lake:
         return _answered(self.slot(request.partition).request(request.digest))
 
     def reproductions(self, record: Record) -> int:
-        """How often a record's request was computed again, with the same output."""
+        """Number of times that a record's request was computed again, with the same output."""
         computed = [run for run in self.runs(record.partition) if run.record == record.audit_hash and run.computed]
         return max(0, len(computed) - 1)
 
     def runs(self, partition: Partition) -> list[RunDocument]:
-        """How the partition's records came to be, oldest first.
+        """The partition's run records, oldest first.
 
         Raises:
             DamagedLake: With the first run record that is not whole.

@@ -27,7 +27,7 @@ from mrv_assets.science.mask import mask_unclear
 
 
 class Records(Protocol):
-    """What opening needs of a lake: its records, and whether they still hold."""
+    """The part of a lake that opening needs: its records, and whether they still hold."""
 
     def current(self, partition: Partition) -> Record:
         """The partition's current record."""

@@ -21,7 +21,7 @@ def resample_clipped(
     method: Resample,
     nodata: float,
 ) -> NDArray[Any]:
-    """The pixels of a window of the target, as ``resample`` gives them; a clipped pixel is no part of a mean.
+    """The pixels of a window of the target, as ``resample`` gives them; a clipped pixel is not part of any mean.
 
     Args:
         pixels: Source values, integer, dims (y, x); ``nodata`` where missing.

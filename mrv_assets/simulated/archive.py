@@ -1,4 +1,4 @@
-"""What a simulated archive holds, as a user states it: ground, months, missions, clouds and clearings."""
+"""The contents of a simulated archive, as a user states them: ground, months, missions, clouds and clearings."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ TILE_PX = TILE_SIZE_M // 10
 
 @dataclass(frozen=True, kw_only=True)
 class Sentinel2:
-    """What Sentinel-2 publishes of the ground."""
+    """Sentinel-2's scenes of the ground."""
 
     every_days: int = 5
     clouds: Shares = 0.0
@@ -31,7 +31,7 @@ class Sentinel2:
 
 @dataclass(frozen=True, kw_only=True)
 class Landsat:
-    """What Landsat 8 and 9 publish of the ground."""
+    """Scenes of Landsat 8 and 9 of the ground."""
 
     every_days: int = 8
     clouds: Shares = 0.0
@@ -43,7 +43,7 @@ class Landsat:
 
 @dataclass(frozen=True, kw_only=True)
 class Sentinel1:
-    """What Sentinel-1 publishes of the ground."""
+    """Sentinel-1's scenes of the ground."""
 
     every_days: int = 12
     looks: int = 4
@@ -138,12 +138,12 @@ def looks_of(observer: Observer, month: str) -> tuple[date, ...]:
 
 
 def pass_number(observer: Observer, day: date) -> int:
-    """Which pass a day's is, counted from the beginning of time; neighbours differ by one."""
+    """Number of a day's pass, counted from a fixed date; neighbours differ by one."""
     return day.toordinal() // observer.every_days
 
 
 def _problems(archive: Archive) -> Iterator[tuple[str, object, str]]:
-    """What makes no sense: the field, its value, and what to write instead."""
+    """Fields that make no sense: each with its value, and what to write instead."""
     tile, window = tile_grid(archive.tile), archive.window
     for month in archive.months:
         if not re.fullmatch(r"[12][0-9]{3}-(0[1-9]|1[0-2])", month):

@@ -17,12 +17,12 @@ MAX_POINTS = 1_000_000
 FINEST_M = 10.0
 
 THICK = 0.06
-"""How far the cloud field rises above a cloud's edge until the cloud is thick."""
+"""Rise of the cloud field from a cloud's edge to where the cloud is thick."""
 EDGE_OPACITY = 0.35
-"""Of the edge; a thick cloud's is 1."""
+"""Opacity of the edge; that of a thick cloud is 1."""
 CLOUD_REFLECTANCE = {"blue": 0.58, "red": 0.56, "nir": 0.60, "nir08": 0.60, "swir16": 0.42, "swir22": 0.34}
 SHADOW_LIGHT = 0.45
-"""Of the light on the ground, what is left in a shadow."""
+"""Share of the light on the ground that is left in a shadow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,27 +31,27 @@ class Sky:
 
     seed: int
     level: float
-    """Where the cloud field is above it, there is cloud; infinite in a clear sky."""
+    """Value of the cloud field above which there is cloud; infinite in a clear sky."""
     shadow_m: tuple[float, float]
     """From a cloud to its shadow, east and north."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clouds:
-    """What a sky puts over some places."""
+    """The cloud and shadow of a sky over some places."""
 
     opacity: Floats
-    """Of the cloud above, (0, 1]; 0 where there is none."""
+    """Opacity of the cloud above, (0, 1]; 0 where there is none."""
     shadow: NDArray[np.bool_]
     """True where there is no cloud above, but one between the ground and the sun."""
 
     def over(self, reflectance: Floats, band: str) -> Floats:
-        """What is seen from above instead of the ground; the same shape."""
+        """The view from above in place of the ground; the same shape."""
         lit = np.where(self.shadow, reflectance * SHADOW_LIGHT, reflectance)
         return lit + (CLOUD_REFLECTANCE[band] - lit) * self.opacity
 
     def doubled(self) -> "Clouds":
-        """The same for pixels of half the size."""
+        """The sky over pixels of half the size."""
         return Clouds(opacity=_doubled(self.opacity), shadow=_doubled(self.shadow))
 
 
@@ -76,7 +76,7 @@ def sky_over(seed: int, share: float, ground: Iterable[shapely.Polygon], *, sout
 
 
 def clouds_at(sky: Sky, places: Places) -> Clouds:
-    """What a sky puts over some places."""
+    """The cloud and shadow of a sky over some places."""
     own, between = _fields(sky.seed, sky.shadow_m, places)
     cloud = own > sky.level
     rise = np.ones(own.shape)

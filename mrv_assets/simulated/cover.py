@@ -1,4 +1,4 @@
-"""What covers the ground, and what each cover reflects and scatters: the numbers of the simulated world.
+"""Covers of the ground, and what each reflects and scatters: the numbers of the simulated world.
 
 They are made up, near what the literature gives for each cover, and no one's measurement. One band has one value in
 all missions: nothing is simulated of the differences between instruments, nor of the sun's and the sensor's angles.
@@ -14,7 +14,7 @@ from mrv_assets.simulated.noise import Floats
 
 
 class Cover(IntEnum):
-    """What is on the ground."""
+    """Kinds of cover."""
 
     WATER = 0
     BARE = 1
@@ -24,12 +24,12 @@ class Cover(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """What a cover gives in one band: reflectance, or gamma naught in linear power; unitless."""
+    """Signal of a cover in one band: reflectance, or gamma naught in linear power; unitless."""
 
     winter: float
     summer: float
     texture: float
-    """How much of it the texture of the ground adds or takes away, at most."""
+    """Largest share of it that the texture of the ground adds or takes away."""
 
     def level(self, greenness: float) -> float:
         """Between winter, 0, and summer, 1."""
@@ -86,7 +86,7 @@ _GREENNESS = (0.00, 0.05, 0.20, 0.45, 0.75, 0.95, 1.00, 0.95, 0.80, 0.50, 0.20, 
 
 
 def greenness(month: int, *, southern: bool) -> float:
-    """How far the season is from winter, 0, to summer, 1; the same all month.
+    """Season between winter, 0, and summer, 1; the same all month.
 
     Args:
         month: Of the calendar, 1 to 12.
@@ -96,7 +96,7 @@ def greenness(month: int, *, southern: bool) -> float:
 
 
 def signal(shares: Floats, textures: Floats, band: str, green: float) -> Floats:
-    """What pixels of mixed cover give in a band: the mean over their area.
+    """Signal of pixels of mixed cover in a band: the mean over their area.
 
     Args:
         shares: Share of each cover in a pixel, [0, 1], dims (cover, y, x).

@@ -97,7 +97,7 @@ def _within(edges: Places | None, grid: Grid, window: Window, part: tuple[int, i
 
 
 def _edges(origin: float, step: float, first: int, count: int) -> Floats:
-    """Where rows or columns begin."""
+    """Positions at which rows or columns begin."""
     return np.asarray(origin + np.arange(first, first + count) * step, np.float64)
 
 

@@ -18,7 +18,7 @@ LICENSE = "CC0-1.0"
 _EXTENSIONS = ("eo/v1.1.0", "file/v2.1.0", "projection/v1.1.0", "raster/v1.1.0")
 _CHUNK = 1 << 20
 _POINTS = 8
-"""Of each side of an outline."""
+"""Number of points of each side of an outline."""
 
 
 def item_of(scene: SimulatedScene, folder: Path) -> Json:

@@ -27,7 +27,7 @@ CLEAR, CLEAR_WATER, CLOUD, SHADOW, FILL = 21824, 21952, 22280, 23888, 1
 MARGIN_PX = 8
 """Beyond the ground on every side."""
 SLANT_PX = 4
-"""How far the edges of a pass, which is flown aslant, move from top to bottom; outside is fill."""
+"""Shift of the edges of a pass, which is flown aslant, from top to bottom; outside is fill."""
 AT, ROW_APART = timedelta(hours=9, minutes=10, seconds=15), timedelta(seconds=24)
 # Share of a scene's height that it has in common with the next one of its pass.
 _OVERLAP = 0.2

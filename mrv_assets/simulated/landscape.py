@@ -21,7 +21,7 @@ CROP_SHARE = 0.75
 """The other fields lie bare."""
 TEXTURE_M = 90.0
 FIELD_TEXTURE = 0.5
-"""How much of a field's texture is the field's own and the same all over it."""
+"""Share of a field's texture that is the same all over the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Landscape:
 
 
 def cover_at(landscape: Landscape, places: Places, cleared: tuple[bool, ...]) -> NDArray[np.uint8]:
-    """What covers each place: values of :class:`Cover`, uint8, the places' shape.
+    """Cover of each place: values of :class:`Cover`, uint8, the places' shape.
 
     Args:
         landscape: The ground.
@@ -67,7 +67,7 @@ def cover_at(landscape: Landscape, places: Places, cleared: tuple[bool, ...]) ->
 
 
 def texture_at(landscape: Landscape, places: Places) -> Floats:
-    """How dense the ground's cover is beside the mean of its kind: [-1, 1], float64, the places' shape."""
+    """Density of the ground's cover relative to the mean of its kind: [-1, 1], float64, the places' shape."""
     own = 2 * smooth(seed_of(landscape.seed, "texture"), places, TEXTURE_M) - 1
     field = 2 * _field(landscape.seed, "vigour", places) - 1
     return (1 - FIELD_TEXTURE) * own + FIELD_TEXTURE * field

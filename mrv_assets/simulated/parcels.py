@@ -23,9 +23,9 @@ _OCTAGON = np.array(
     [(1.0, 0.4), (0.4, 1.0), (-0.4, 1.0), (-1.0, 0.4), (-1.0, -0.4), (-0.4, -1.0), (0.4, -1.0), (1.0, -0.4)]
 )
 _UNEVEN = 0.2
-"""How far a corner may lie inside."""
+"""Distance by which a corner may lie inside."""
 _DECIMALS = 8
-"""Of degrees: a millimetre."""
+"""Decimals of degrees: a millimetre."""
 
 
 def parcels_of(archive: Archive, count: int, *, side_m: float = 400, cover: Cover = Cover.FOREST) -> Json:

@@ -21,12 +21,12 @@ class Simulated:
 
     archive: Archive
     folder: Path
-    """Of the catalogue; what a programme names as a mission's ``catalog``."""
+    """Folder of the catalogue, which a programme names as a mission's ``catalog``."""
     items: tuple[Json, ...]
-    """Of all missions, as written."""
+    """STAC items of all missions, as written."""
 
     def folder_of(self, item: Json) -> Path:
-        """Where an item and its files lie."""
+        """Folder of an item and its files."""
         return self.folder / str(item["collection"]) / str(item["id"])
 
     def items_of(self, collection: str) -> tuple[Json, ...]:

@@ -30,7 +30,7 @@ class BandFile:
     quality: bool
     """Whether its values are classes, bits or percent, of which no mean may be taken for an overview."""
     fields: Json
-    """What the STAC asset says of it besides what every file says."""
+    """Fields of its STAC asset besides those of every file."""
     fine: int = 1
     """Its pixels along the side of one of the scene's pixels."""
 
@@ -44,7 +44,7 @@ class SimulatedScene:
     title: str
     when: datetime
     grid: Grid
-    """Of its coarsest band."""
+    """Grid of its coarsest band."""
     files: tuple[BandFile, ...]
     extensions: tuple[str, ...]
     """STAC extensions its mission's fields come from."""
@@ -67,7 +67,7 @@ def finer(grid: Grid, times: int) -> Grid:
 
 
 def finer_window(window: Window, times: int) -> Window:
-    """The same place in a finer grid."""
+    """The same place on a finer grid."""
     return Window(*(edge * times for edge in (window.row, window.col, window.height, window.width)))
 
 

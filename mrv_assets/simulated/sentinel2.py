@@ -38,7 +38,7 @@ _HIGH_FROM = 0.75
 _LIKELY = (40, 100)
 """Cloud probability, percent: at a cloud's edge, and of a thick cloud."""
 _UNLIKELY = 5
-"""Where there is no cloud, probability is below this, percent."""
+"""Upper limit of the cloud probability where there is no cloud, percent."""
 
 
 def sentinel2_scenes(archive: Archive, observer: Sentinel2, month: str) -> list[SimulatedScene]:

@@ -1,4 +1,4 @@
-"""What is true of parcels on a simulated ground: the numbers a mission should come near.
+"""The truth about parcels on a simulated ground: the numbers that a mission should come near.
 
 Worked out from the ground and never from a scene. Each index is the mean over a parcel of what pixels of 10 m without
 noise, cloud or speckle have, weighted by how much of each lies in the parcel, over all days of the month.

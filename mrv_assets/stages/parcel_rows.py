@@ -132,7 +132,7 @@ def _row(job: MonthJob, p: int, seen: _Exposure, stats: _Statistics) -> Json:
         "max_gap_days": seen.max_gap_days,
         "mission": chosen.name if chosen else None,
         "substituted": chosen is not None and chosen.name != first.name,
-        # What reviewers let in although it was hardly seen is no measurement like the others.
+        # What reviewers let in although it was hardly seen is not a measurement like the others.
         "comparable": chosen.name == first.name and not fused and status != APPROVED_BELOW if chosen else None,
         "resolution_m": float(coarsest) if chosen else None,
         "uncertainty_factor": _uncertainty_factor(coarsest, first) if chosen else None,

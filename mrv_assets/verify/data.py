@@ -26,7 +26,7 @@ _Compared = Iterator[tuple[str, str, object, object]]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One thing that data does not say as its record has it."""
+    """One difference between data and its record."""
 
     path: str
     """Path below the data, with a leading slash; empty for all of it."""
@@ -111,7 +111,7 @@ def _files(record: Record) -> _Compared:
 
 
 def _arrays(arrays: "StoredArrays", below: str) -> _Compared:
-    """Everything of a group, compared as every reader compares it."""
+    """The arrays of a group, compared as every reader compares them."""
     for damaged in arrays.check():
         path = damaged.object_name.removeprefix("/".join(arrays.folder.parts[-6:]))
         yield f"{below}{path}", "content", AS_SAID, damaged.reason
@@ -129,7 +129,7 @@ def _means(wkt: str, crs: str) -> bool:
 
 
 def _table(record: Record) -> _Compared:
-    """Everything of the table, compared as every reader compares it."""
+    """The table, compared as every reader compares it."""
     from mrv_assets.formats.stored_table import StoredTable
     from mrv_assets.formats.table import TABLE
 

@@ -22,7 +22,7 @@ Offer = Mapping[str, Json]
 
 @dataclass(frozen=True, kw_only=True)
 class SceneDrift:
-    """How the scenes a catalogue offers for a mission's tile and month differ from those in the lake."""
+    """Differences between the scenes of a catalogue for a mission's tile and month and those in the lake."""
 
     tile: str
     month: str
@@ -138,7 +138,7 @@ def stale_partition(deployment: Deployment, tile: str, month: str) -> Stale | No
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """One value of a parcel's month that is another than before."""
+    """One value of a parcel's month that has changed."""
 
     parcel_id: str
     part: str | None
@@ -185,7 +185,7 @@ def _rows(record: Record) -> dict[tuple[str, str | None], Json]:
 
 
 def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Moved]:
-    """What moved when the current record of a month's proxies replaced the one before it."""
+    """Values that changed when the current record of a month's proxies replaced the one before it."""
     product = Partition(PRODUCT, tile, month)
     head = deployment.lake.head(product)
     if head is None or head.previous is None:
@@ -195,7 +195,7 @@ def superseded_values(deployment: Deployment, tile: str, month: str) -> list[Mov
 
 
 def values_to_come(deployment: Deployment, tile: str, month: str) -> list[Moved]:
-    """What would move if a month were run now: it is computed in a temporary lake, and the lake stays as it is.
+    """Values that would change if a month were run now: it is computed in a temporary lake, and nothing is changed.
 
     Raises:
         MrvError: As the stages raise them.

@@ -9,7 +9,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is not as it must be."""
+    """One fault of a lake."""
 
     object: str
     """Path in the lake."""

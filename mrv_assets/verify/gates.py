@@ -50,7 +50,7 @@ def admitted_findings(slot: Slot, record: Record) -> Iterator[Finding]:
 
 
 def _decided(slot: Slot, record: Record) -> Iterator[tuple[str, str | None]]:
-    """What each gate decided, by mission, in the records that the month names; None where there is no such record."""
+    """Decisions of the gates by mission, in the records that the month names; None where there is no such record."""
     for asset, audit_hash in record.upstream.items():
         partition = slot.partition.of(asset)
         if partition.stage == "gated_tiles":

@@ -34,7 +34,7 @@ class Heads:
     def findings(
         self, records: Collection[str], answers: Collection[str], told: Mapping[int, str]
     ) -> Iterator[Finding]:
-        """What is wrong with them, and which are missing.
+        """Findings on single heads, and on missing ones.
 
         Args:
             records: The partition's sound records.

@@ -44,7 +44,7 @@ class Decided:
         return reviewers
 
     def findings(self, name: str) -> Iterator[Finding]:
-        """What is wrong with one decision."""
+        """Findings on one decision."""
         path = self.slot.name_of(self.slot.decision(name))
         decision = self._read(name)
         if decision.shape is None:
@@ -103,7 +103,7 @@ class Decided:
             )
 
     def approval_findings(self, record: Record) -> Iterator[Finding]:
-        """That a record which approves a rejected one rests on enough decisions that are there and signed."""
+        """Findings on a record that approves a rejected one without enough decisions that are there and signed."""
         if record.decided_on is None:
             if record.output.get("status") == "APPROVED_MANUAL":
                 yield self._unfounded(record, "manual decisions", "none")

@@ -105,7 +105,7 @@ class StoredPartition:
         return {audit_hash for audit_hash, answer in named.items() if answer and answer.record == audit_hash}
 
     def findings(self) -> Iterator[Finding]:
-        """Everything that is wrong with the partition."""
+        """All findings on the partition."""
         for kind in KINDS:
             names = set(self.names.get(kind, ()))
             if kind == "data":
@@ -270,7 +270,7 @@ class StoredPartition:
         yield from self.heads.order_findings(self.runs.first())
 
     def _request_findings(self, request: str) -> Iterator[Finding]:
-        """That its name is the digest of its record without the output."""
+        """A request whose name is not the digest of its record without the output."""
         name = self._path(self.slot.request(request))
         answer = self.requests.get(request)
         if answer is None:

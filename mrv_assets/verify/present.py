@@ -38,7 +38,7 @@ class Stale:
 
 
 def stale(deployment: Deployment, record: Record) -> Stale | None:
-    """What has changed of a tile's parcels since a month was made; None where nothing has.
+    """Changes of a tile's parcels since a month was made; None where nothing has.
 
     The month counts as a whole: the tile's gate, and with it every row, depends on all of the tile's parcels.
 

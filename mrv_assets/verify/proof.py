@@ -62,7 +62,7 @@ def write_proofs(lake: Lake, explained: Json, path: Path) -> list[tuple[Path, st
 
 
 def proof_of(lake: Lake, parcel_id: str, tile: str, month: str) -> Json:
-    """Everything needed to check a parcel's row of a month, and the pixels under it, against one audit hash.
+    """The evidence needed to check a parcel's row of a month, and the pixels under it, against one audit hash.
 
     Returns:
         The record and all it was made from, back to the raw tiles; the row, with its inclusion proof; and each leaf

@@ -41,7 +41,7 @@ CLOSE = 1e-4
 RAW_TILES = "raw_tiles"
 """The stage that everything else is computed from."""
 LOCATIONS = 12
-"""How many locations in which outputs differ are named."""
+"""Number of differing locations that are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Compared:
     """In stored units, over everything that is a measured number."""
     values_that_differ: int
     detail: str
-    """What differs, or why nothing was compared; empty when identical."""
+    """The differences, or the reason why nothing was compared; empty when identical."""
 
 
 def rerun(root: Path, tile: str, month: str, assets: Sequence[str]) -> list[Compared]:
@@ -177,7 +177,7 @@ def _plan(monthly: Record, chains: Mapping[str, Sequence[Record]]) -> MonthPlan:
 
 
 def _treatment(chains: Iterable[Sequence[Record]]) -> Treatment:
-    """What the programme had done to pixels, from the records alone; each mission's say its own part."""
+    """The programme's treatment of pixels, from the records alone; each mission's records state their part."""
     treatment = Treatment()
     for record in (record for chain in chains for record in chain):
         stated = record.document["plan"]
@@ -238,7 +238,7 @@ def _listed(locations: Sequence[str]) -> str:
 
 
 class _Differences:
-    """What two outputs differ in."""
+    """Differences of two outputs."""
 
     def __init__(self) -> None:
         self.largest = 0.0
@@ -323,7 +323,7 @@ class _Differences:
 
 
 def _like(arrays: StoredArrays, name: str) -> tuple[object, ...]:
-    """What two variables must share for their stored values to be compared: type, shape, fill, scale."""
+    """Properties that two variables must share for their stored values to be compared: type, shape, fill, scale."""
     attrs = arrays.attrs_of(name)
     scale = (attrs.get("scale_factor"), attrs.get("add_offset"))
     return arrays.dtype(name), arrays.shape(name), str(arrays.fill(name)), *scale

@@ -21,7 +21,7 @@ class Runs:
 
     slot: Slot
     names: Sequence[str]
-    """When each run started, and the SHA-256 of its record."""
+    """Names of the run records: the start of each run, and the SHA-256 of its record."""
 
     @cached_property
     def sound(self) -> dict[str, RunDocument]:
@@ -37,7 +37,7 @@ class Runs:
         return {run.head: run.record for run in self.sound.values() if run.head is not None}
 
     def first(self) -> dict[str, datetime]:
-        """When the first run of each record started."""
+        """Start of the first run of each record, UTC."""
         first: dict[str, datetime] = {}
         for run in self.sound.values():
             started = datetime.fromisoformat(run.started)

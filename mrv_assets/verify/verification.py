@@ -32,7 +32,7 @@ class NotALake(BadInputError):
 
 
 class Verdict(Enum):
-    """What verifying came to."""
+    """Results of verifying."""
 
     VERIFIED = "VERIFIED"
     """Everything that was asked for is what its record says."""
@@ -75,7 +75,7 @@ class Verification:
     compared: tuple[Compared, ...] | None
     """Outputs computed again; None where this was not asked for."""
     incomplete: tuple[str, ...]
-    """What was asked for and could not be looked at, and why."""
+    """Things that were asked for and could not be looked at, each with the reason."""
     limits: tuple[str, ...]
     """What was not asked for, or is not looked at by anybody."""
 
@@ -135,7 +135,7 @@ def verify(
 
 
 def _incomplete(chosen: Sequence[StoredPartition], compared: Sequence[Compared]) -> Iterator[str]:
-    """What was asked for and could not be looked at."""
+    """Reasons why something that was asked for could not be looked at."""
     if not chosen:
         yield "there is no partition in this lake"
     unknown = sorted({stored.partition.mission for stored in chosen} - {"", *MISSIONS})

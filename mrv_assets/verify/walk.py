@@ -1,4 +1,4 @@
-"""What a lake holds: a walk that gives every file its place, and finds those that have none."""
+"""The contents of a lake: a walk that gives every file its place, and finds those that have none."""
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ class Contents:
         )
 
     def findings(self, programmes: Mapping[str, str]) -> Iterator[Finding]:
-        """What is wrong with the lake itself: its identity, and files it has no place for.
+        """Findings on the lake itself: its identity, and files it has no place for.
 
         Args:
             programmes: Programmes that run records speak of, each with one of these run records' paths.
@@ -99,7 +99,7 @@ def _is_hidden(name: str) -> bool:
 
 
 _File = tuple[LakePath, int | None]
-"""Where a file lies, and its size; None for a link or a device."""
+"""Place and size of a file; None for a link or a device."""
 
 
 def _partition(slot: Slot, files: Sequence[_File]) -> StoredPartition:
