@@ -101,7 +101,9 @@ def _files(record: Record) -> _Compared:
         return
     scenes = [scene for observation in observations_of(record) for scene in observation["scenes"]]
     said = {item["id"]: item["item_sha256"] for item in record.inputs["items"]}
-    yield "", "scenes", sorted(said), sorted(scene["id"] for scene in scenes)
+    used = {scene["id"] for scene in scenes}
+    refused = {entry["id"] for entry in record.output["refused"]}
+    yield "", "scenes", sorted(said), sorted(used | refused)
     for scene in scenes:
         path, found = scene_item_sha256(record, scene)
         yield f"/{path}", "is the item of the record", said.get(scene["id"]), found

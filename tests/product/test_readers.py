@@ -36,7 +36,7 @@ from mrv_assets.verify.walk import Contents, partition_at
 
 Json = dict[str, Any]
 
-MUTATIONS = {"fuzz": 40, "nightly": 3_000}
+MUTATIONS = {"fuzz": 29, "nightly": 3_000}
 """Random changes by Hypothesis profile, beside one of every kind on every file."""
 SEED = 20261201
 MONTH = "2018-07"
