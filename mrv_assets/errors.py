@@ -229,7 +229,12 @@ class DamagedLake(MrvError):
         self.object_name, self.reason = object_name, reason
 
     def __str__(self) -> str:
-        return f"{self.object_name}: {self.reason}. Restore this object from a backup, or derive it again with --force."
+        # The order of heads, the circumstances of runs and what reviewers signed follow from nothing else.
+        parts = ("heads", "runs", "decisions", "lake.json")
+        only_kept = any(part in parts for part in self.object_name.split("/"))
+        cure = "it cannot be derived again" if only_kept else "or derive it again with --force"
+        between = ":" if only_kept else ","
+        return f"{self.object_name}: {self.reason}. Restore this object from a backup{between} {cure}."
 
 
 class LinkRefused(BadInputError):

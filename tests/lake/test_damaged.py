@@ -185,3 +185,18 @@ def test_computing_again_repairs_what_blocks_a_name(lake: Lake) -> None:
 
     assert again.audit_hash == record.audit_hash
     assert lake.current(PARTITION) == lake.answer(a_request()) == record
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("monthly_proxies/34TER/2018-07/records/a.json", "Restore this object from a backup, or derive it again"),
+        ("monthly_proxies/34TER/2018-07/heads/000001.json", "Restore this object from a backup: it cannot be derived"),
+        ("monthly_proxies/34TER/2018-07/runs/a.json", "Restore this object from a backup: it cannot be derived"),
+        ("sentinel2/gated_tiles/34TER/2018-07/decisions/a.json", "Restore this object from a backup: it cannot be"),
+        ("lake.json", "Restore this object from a backup: it cannot be derived again"),
+    ],
+)
+def test_the_cure_is_one_that_exists(name: str, cure: str) -> None:
+    """Data and records are derived again; the order of heads, runs and signed decisions are not."""
+    assert cure in str(DamagedLake(name, "it is not whole"))
