@@ -43,8 +43,7 @@ def main() -> None:
         # Without standalone mode click returns the exit code that a verb, --help or --version asks for.
         sys.exit(verbs(standalone_mode=False) or DONE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. What was finished is kept; run the same command again to go on.", err=True)
-        sys.exit(130)
+        _stopped()
     except click.ClickException as misuse:
         misuse.show()
         sys.exit(MISUSE)
@@ -59,6 +58,16 @@ def main() -> None:
     except MrvError as finding:
         click.echo(escape_lines(str(finding)), err=True)
         sys.exit(FINDING)
+    except BaseException as interrupted:
+        # Within a run Dagster turns Ctrl-C into an exception of its own; most verbs never import Dagster.
+        if type(interrupted).__name__ != "DagsterExecutionInterruptedError":
+            raise
+        _stopped()
+
+
+def _stopped() -> None:
+    click.echo("Stopped. What was finished is kept; run the same command again to go on.", err=True)
+    sys.exit(130)
 
 
 for verb in (tiles, plan, run, demo, ui, explain, verify, hashes, drift, export, keys, qa):
