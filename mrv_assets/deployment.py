@@ -162,10 +162,7 @@ class Deployment:
             raise UnknownPartition("tile", tile, self.tiles)
         if month not in self.months:
             raise UnknownPartition("month", month, self.months)
-        grid = tile_grid(tile, self.program.grid.resolution_m)
-        parcels = self._parcels(tile, grid.crs)
-        active = active_blocks(grid, parcels.projected)
-        at = TileMonth(tile=tile, month=month, grid=grid, parcels=parcels, active=active)
+        at = replace(self._at(tile), month=month)
         options = replace(options, workers=self.workers, dask_address=self.dask_address)
         if mission is not None:
             return self._mission_plan(at, mission, options)
@@ -208,6 +205,19 @@ class Deployment:
             reviewers=program.the_reviewers,
             options=options,
         )
+
+    def _at(self, tile: str) -> TileMonth:
+        """A tile with its first month: everything of it but the month is worked out once."""
+        if tile not in self._tiles:
+            grid = tile_grid(tile, self.program.grid.resolution_m)
+            parcels = self._parcels(tile, grid.crs)
+            active = active_blocks(grid, parcels.projected)
+            self._tiles[tile] = TileMonth(tile=tile, month=self.months[0], grid=grid, parcels=parcels, active=active)
+        return self._tiles[tile]
+
+    @cached_property
+    def _tiles(self) -> dict[str, TileMonth]:
+        return {}
 
     def _parcels(self, tile: str, crs: str) -> TileParcels:
         owned = [i for i, owner in enumerate(self.assigned.tile) if owner == tile]

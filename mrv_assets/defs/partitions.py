@@ -34,9 +34,16 @@ def partition_key(tile: str, month: str) -> dg.MultiPartitionKey:
 
 
 def register_tiles(instance: dg.DagsterInstance, program: Program, tiles: tuple[str, ...]) -> tuple[str, ...]:
-    """Register the programme's tiles as partitions. Returns the tiles that were not registered before."""
+    """Register the programme's tiles as partitions, and no others. Returns the tiles that were not registered before.
+
+    A tile that has left the programme is no partition any more: a backfill of all would fail on it. What was
+    materialized of it stays, in the lake and among Dagster's events.
+    """
     name = tile_partitions_name(program)
-    new = tuple(tile for tile in tiles if not instance.has_dynamic_partition(name, tile))
+    registered = set(instance.get_dynamic_partitions(name))
+    for tile in sorted(registered - set(tiles)):
+        instance.delete_dynamic_partition(name, tile)
+    new = tuple(tile for tile in tiles if tile not in registered)
     if new:
         instance.add_dynamic_partitions(name, list(new))
     return new

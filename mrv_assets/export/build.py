@@ -72,7 +72,7 @@ def export(deployment: Deployment, options: Options, folder: Path, progress: Pro
     old = {(each.tile, each.month): each for each in stale_months(deployment, sorted(tiles), sorted(named))}
     stored = [partition for partition in stored if partition not in old]
     if not stored:
-        raise StaleUpstream(PRODUCT, *min(old), str(old[min(old)]))
+        raise StaleUpstream(PRODUCT, *min(old), old[min(old)].reason)
     steps = _Steps(progress=progress, total=len(stored) * (2 if options.format.has_rasters else 1))
     months = []
     for partition in stored:
@@ -153,7 +153,7 @@ def _month(month: Month) -> Json:
 
 
 def _outdated(deployment: Deployment, options: Options, old: Mapping[tuple[str, str], Stale]) -> list[Json]:
-    """Months that are of other parcels than the programme's, and those of tiles that have left it."""
+    """Months that are not what the programme would make of them now, and those of tiles that have left it."""
     found: list[Json] = [
         {"tile": tile, "month": month, "index": None, "because": "stale", "detail": str(change)}
         for (tile, month), change in old.items()

@@ -183,16 +183,18 @@ class Lake:
             raise DamagedLake(f"{name}/{path}", f"its SHA-256 is {actual} and must be {expected}")
 
     def require_current_upstream(self, record: Record) -> None:
-        """Refuse what was made from records of which another has become current since: a gate that closed, say.
+        """Refuse what rests on a record that another has replaced since: a gate that closed, or other indices.
 
         Raises:
-            StaleUpstream: With the first of them.
+            StaleUpstream: With the first of them, however far up.
+            DamagedLake: When a record on the way cannot be read.
         """
-        for asset, audit_hash in record.upstream.items():
-            head = self.head(record.partition.of(asset))
-            if head is None or head.record != audit_hash:
-                reason = f"it was made from a record of {asset} that has since been replaced"
-                raise StaleUpstream(*record.partition.names, reason)
+        for made in with_lineage(record, self._made_from):
+            for asset, audit_hash in made.upstream.items():
+                head = self.head(made.partition.of(asset))
+                if head is None or head.record != audit_hash:
+                    reason = f"it was made from a record of {asset} that has since been replaced"
+                    raise StaleUpstream(*made.partition.names, reason)
 
     def answer(self, request: Request) -> Record | None:
         """The record that answered this very request before, if its data is still there.

@@ -9,6 +9,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from mrv_assets.errors import Problem, ProgramError
 from mrv_assets.programme.parcels_file import Row, read_rows
@@ -18,8 +19,12 @@ SOUTH, NORTH = -80.0, 84.0
 """Latitudes where UTM, and with it the tile grid, ends."""
 MIN_WIDTH_M = 0.1
 """Least width of a parcel, metres: what is thinner is a fault of digitizing."""
+LONG_KM = 10.0
+"""Width of an outline from which vertices far from most of the others are held to be slips."""
+SHRINKS = 20.0
+"""A correction that makes an outline this many times less wide is the right one."""
 WIDE_KM = 300.0
-"""Width of an outline from which vertices that another sign or exchanged axes would bring near are slips."""
+"""Width of an outline from which half of its vertices may be the wrong ones."""
 ANTIMERIDIAN_DEG = 170.0
 """Longitude beyond which two signs are those of the antimeridian's two sides."""
 LISTED = 10
@@ -156,32 +161,62 @@ def _width_m(geometry: shapely.Polygon | shapely.MultiPolygon) -> float:
 
 
 def _slip(geometry: shapely.Geometry) -> str:
-    """What looks like a lost sign, or exchanged coordinates, of some vertices; empty where nothing does."""
+    """What looks like a lost sign, exchanged coordinates or a wrong digit of some vertices; empty where none does."""
     for part in shapely.get_parts(geometry):
         points = shapely.get_coordinates(part.exterior)[:-1]
         if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > 360:
             continue
-        across = np.cos(np.radians(min(np.abs(points[:, 1]).max(), 90)))
-        for axis, name in ((0, "longitude"), (1, "latitude")):
-            if axis == 0 and np.abs(points[:, 0]).min() > ANTIMERIDIAN_DEG:
-                # It wants to be split there, which the next check says.
-                continue
-            values, scale = points[:, axis], _M_PER_DEG / 1000 * (across if axis == 0 else 1.0)
-            width = float(np.ptp(values)) * scale
-            # With one sign for all of them the outline would be small.
-            if width > WIDE_KM and values.min() < 0 < values.max() and np.ptp(np.abs(values)) * scale < width / 10:
-                few = min((values[values > 0], values[values < 0]), key=len)
-                return (
-                    f"it is {width:,.0f} km wide, because {len(few)} of its {len(values)} vertices have the {name} "
-                    f"{few[0]:g}, and the others the other sign"
-                )
-        middle = np.median(points, axis=0)
-        far = np.abs(points - middle).max(axis=1) * _M_PER_DEG / 1000 > WIDE_KM
-        if 0 < far.sum() <= len(points) / 2:
-            exchanged = np.where(far[:, None], points[:, ::-1], points)
-            if np.abs(exchanged - middle).max() * _M_PER_DEG / 1000 < WIDE_KM / 3:
-                wide = float(np.ptp(points, axis=0).max()) * _M_PER_DEG / 1000
-                return (
-                    f"it is {wide:,.0f} km wide, because longitude and latitude of {far.sum()} vertices are exchanged"
-                )
+        wide = _extent_km(points)
+        # A parcel may lie on both sides of Greenwich or the equator, and half of its vertices be mirrored there.
+        most = len(points) / 2 if wide > WIDE_KM else (len(points) - 1) / 2
+        if wide > LONG_KM and (told := _lost_sign(points, most) or _exchanged(points, most) or _far_off(points)):
+            return f"it is {wide:,.0f} km wide, because {told}"
+    return ""
+
+
+def _extent_km(points: NDArray[np.float64]) -> float:
+    """The longer side of the box around some points, kilometres."""
+    across = np.cos(np.radians(min(np.abs(points[:, 1]).max(), 90)))
+    return float((np.ptp(points, axis=0) * (across, 1) * _M_PER_DEG / 1000).max())
+
+
+def _explains(points: NDArray[np.float64], corrected: NDArray[np.float64]) -> bool:
+    """Whether a correction of some vertices leaves an outline a small part as wide, with an inside."""
+    outline = shapely.Polygon(corrected)
+    return _extent_km(corrected) < _extent_km(points) / SHRINKS and outline.area > 0
+
+
+def _lost_sign(points: NDArray[np.float64], most: float) -> str:
+    for axis, name in ((0, "longitude"), (1, "latitude")):
+        values = points[:, axis]
+        # Near the antimeridian it wants to be split there, which the next check says.
+        if (axis == 0 and np.abs(values).min() > ANTIMERIDIAN_DEG) or not values.min() < 0 < values.max():
+            continue
+        few = min((values > 0, values < 0), key=np.count_nonzero)
+        mirrored = points.copy()
+        mirrored[few, axis] *= -1
+        if few.sum() <= most and _explains(points, mirrored):
+            return (
+                f"{few.sum()} of its {len(points)} vertices have the {name} {values[few][0]:g}, "
+                "and the others the other sign"
+            )
+    return ""
+
+
+def _exchanged(points: NDArray[np.float64], most: float) -> str:
+    middle = np.median(points, axis=0)
+    nearer = np.abs(points[:, ::-1] - middle).max(axis=1) < np.abs(points - middle).max(axis=1) / SHRINKS
+    if 0 < nearer.sum() <= most and _explains(points, np.where(nearer[:, None], points[:, ::-1], points)):
+        return f"longitude and latitude of {nearer.sum()} vertices are exchanged"
+    return ""
+
+
+def _far_off(points: NDArray[np.float64]) -> str:
+    """A single vertex far from all others, such as one with a wrong digit."""
+    if len(points) < 4:
+        return ""
+    lon, lat = points[np.abs(points - np.median(points, axis=0)).max(axis=1).argmax()]
+    others = points[(points != (lon, lat)).any(axis=1)]
+    if len(others) == len(points) - 1 and _explains(points, others):
+        return f"all of its vertices but one, at {lon:g}, {lat:g}, are within {_extent_km(others):.2g} km"
     return ""

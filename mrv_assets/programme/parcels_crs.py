@@ -1,8 +1,8 @@
 """The coordinate system of a parcels file: WGS84 in every spelling, or one whose shift to WGS84 is known."""
 
-import math
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 
 import geopandas as gpd
 import numpy as np
@@ -16,8 +16,6 @@ from mrv_assets.science.tiles import LONLAT_STEP, WGS84
 
 ACCURACY_M = 10.0
 """Most metres by which a transformation to WGS84 may be off: a pixel."""
-CELL_DEG = 2.0
-"""Side of the cells in which one transformation is chosen, degrees."""
 EARTH_M = 6.3e6, 6.4e6
 """Range of an ellipsoid's semi-major axis on Earth, metres."""
 
@@ -71,31 +69,72 @@ def lonlat_of(frame: gpd.GeoDataFrame) -> NDArray[np.object_]:
     if crs.equals(WGS84, ignore_axis_order=True):
         return geometry
     lonlat = geometry.copy()
-    for near in _neighbours(crs, geometry):
-        transformer = _transformer(crs, geometry[near])
+    for alike, bounds in _alike(crs, geometry):
+        transformer = _transformer(crs, bounds)
 
         def moved(points: NDArray[np.float64], by: Transformer = transformer) -> NDArray[np.float64]:
             return np.column_stack(by.transform(points[:, 0], points[:, 1]))
 
-        lonlat[near] = shapely.transform(geometry[near], moved)
+        lonlat[alike] = shapely.transform(geometry[alike], moved)
     # Rounding would repair invalid polygons, which are reported instead.
     whole = shapely.is_valid(lonlat) & np.isfinite(shapely.bounds(lonlat)).all(axis=1)
     lonlat[whole] = shapely.set_precision(lonlat[whole], LONLAT_STEP)
     return lonlat
 
 
-def _neighbours(crs: CRS, geometry: NDArray[np.object_]) -> Iterator[NDArray[np.int64]]:
-    """Positions of the parcels of each cell of some degrees: the best transformation differs between regions."""
+def _alike(crs: CRS, geometry: NDArray[np.object_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64] | None]]:
+    """Parcels that have their best transformation in common, whichever others are in the file.
+
+    PROJ chooses by the areas for which transformations are made. Parcels in the same of these areas, and at the edge of
+    none, have the same; a parcel at an edge is chosen for alone.
+
+    Yields:
+        Positions, with west, south, east, north of one of the parcels in degrees; None where that is not known.
+    """
     bounds = shapely.bounds(geometry)
     known = np.flatnonzero(np.isfinite(bounds).all(axis=1))
     if not known.size:
         return
-    x, y = (bounds[known, :2] + bounds[known, 2:]).T / 2
-    rough = TransformerGroup(crs, WGS84, always_xy=True).transformers
-    lon, lat = rough[0].transform(x, y) if rough else (x, y)
-    cells = np.floor(np.nan_to_num(np.column_stack([lon, lat]), posinf=0, neginf=0) / CELL_DEG)
-    for cell in np.unique(cells, axis=0):
-        yield known[(cells == cell).all(axis=1)]
+    every = _transformers(crs)
+    rough = _rough_bounds(every, bounds[known])
+    placed = np.isfinite(rough).all(axis=1)
+    if not placed.all():
+        yield known[~placed], None
+    known, rough = known[placed], rough[placed]
+    areas = [one.area_of_use.bounds for one in every if one.area_of_use is not None]
+    relations = np.column_stack([np.zeros(len(known), int), *(_relation(rough, area) for area in areas)])
+    at_an_edge = (relations == _AT_EDGE).any(axis=1)
+    for position in np.flatnonzero(at_an_edge):
+        yield known[[position]], rough[position]
+    inside = np.flatnonzero(~at_an_edge)
+    patterns, pattern_of = np.unique(relations[inside], axis=0, return_inverse=True)
+    for number in range(len(patterns)):
+        alike = inside[pattern_of.reshape(-1) == number]
+        yield known[alike], rough[alike[0]]
+
+
+_WITHIN, _AT_EDGE, _OUTSIDE = 0, 1, 2
+
+
+def _rough_bounds(transformers: Sequence[Transformer], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """West, south, east, north of parcels, degrees, good enough to find their areas; infinite where unknown."""
+    if not transformers:
+        return np.full(bounds.shape, np.inf)
+    west, south, east, north = bounds.T
+    xs, ys = np.stack([west, east, west, east]), np.stack([south, north, north, south])
+    lon, lat = (np.asarray(part) for part in transformers[0].transform(xs, ys))
+    return np.column_stack([lon.min(axis=0), lat.min(axis=0), lon.max(axis=0), lat.max(axis=0)])
+
+
+def _relation(boxes: NDArray[np.float64], area: tuple[float, float, float, float]) -> NDArray[np.int64]:
+    """Whether boxes are within an area of use, at its edge or outside; west may exceed an area's east."""
+    west, south, east, north = boxes.T
+    spans = [(area[0], area[2])] if area[0] <= area[2] else [(area[0], 180.0), (-180.0, area[2])]
+    within, touched = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
+    for start, end in spans:
+        within |= (west > start) & (east < end) & (south > area[1]) & (north < area[3])
+        touched |= (west <= end) & (east >= start) & (south <= area[3]) & (north >= area[1])
+    return np.where(within, _WITHIN, np.where(touched, _AT_EDGE, _OUTSIDE))
 
 
 def _check_earth(crs: CRS) -> None:
@@ -109,18 +148,17 @@ def _check_earth(crs: CRS) -> None:
         raise CrsError(f"its CRS {crs.name!r} is not of the Earth: its radius is {axis / 1000:.0f} km", cure)
 
 
-def _transformer(crs: CRS, geometry: NDArray[np.object_]) -> Transformer:
-    """The best transformation to WGS84 at the parcels' place.
+def _transformer(crs: CRS, bounds: NDArray[np.float64] | None) -> Transformer:
+    """The best transformation to WGS84 at a place.
+
+    Args:
+        crs: The CRS of the parcels.
+        bounds: West, south, east, north of the place, degrees; None where it is not known.
 
     Raises:
         CrsError: When its accuracy is not known, or too low: PROJ would shift some datums not at all, without a word.
     """
-    west, south, east, north = shapely.total_bounds(geometry)
-    rough = TransformerGroup(crs, WGS84, always_xy=True).transformers
-    corners = rough[0].transform([west, east, west, east], [south, north, north, south]) if rough else ([], [])
-    known = all(map(math.isfinite, (*corners[0], *corners[1]))) and len(corners[0]) > 0
-    area = AreaOfInterest(min(corners[0]), min(corners[1]), max(corners[0]), max(corners[1])) if known else None
-    found = TransformerGroup(crs, WGS84, always_xy=True, area_of_interest=area).transformers  # type: ignore[arg-type]  # two classes of one name
+    found = _transformers(crs, None if bounds is None else AreaOfInterest(*(float(edge) for edge in bounds)))
     best = next((one for one in found if 0 <= one.accuracy <= ACCURACY_M and "allpark" not in one.description), None)
     if best is None:
         accuracy = f"{found[0].accuracy:g} m" if found and found[0].accuracy >= 0 else "unknown"
@@ -130,3 +168,11 @@ def _transformer(crs: CRS, geometry: NDArray[np.object_]) -> Transformer:
             "Reproject the parcels to WGS84 with software that has the grids of your country, and check them on a map",
         )
     return best
+
+
+def _transformers(crs: CRS, area: AreaOfInterest | None = None) -> Sequence[Transformer]:
+    """The transformations to WGS84 that are installed, the best first: in some area, or all."""
+    with warnings.catch_warnings():
+        # It warns of better ones that lack their grids; the accuracy of those that there are decides.
+        warnings.simplefilter("ignore", UserWarning)
+        return TransformerGroup(crs, WGS84, always_xy=True, area_of_interest=area).transformers  # type: ignore[arg-type]  # two classes of one name

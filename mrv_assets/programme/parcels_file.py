@@ -50,6 +50,10 @@ def _unreadable(path: Path, reason: str, cure: str) -> ProgramError:
     return ProgramError(str(path), (Problem(field=path.name, reason=reason, cure=cure),))
 
 
+class _NoNumber(ValueError):
+    """A coordinate is no number: shapely reads some texts and truth values as one."""
+
+
 class _StandsTwice(ValueError):
     """A member of a JSON object stands twice: readers take one value or the other."""
 
@@ -103,6 +107,8 @@ def _feature(field: str, feature: Any) -> Row:
         try:
             flat, heights = _flattened(outline)
             geometry = shape(flat)
+        except _NoNumber as error:
+            unreadable = str(error)
         except Exception:
             # Shapely raises many kinds of errors for a malformed geometry; none of them tells more than this.
             unreadable = "it is not a GeoJSON geometry"
@@ -123,12 +129,15 @@ def _flattened(geometry: Any) -> tuple[Any, bool]:
 
     def flat(part: Any) -> Any:
         nonlocal dropped
-        if isinstance(part, list):
-            if len(part) > 2 and all(isinstance(value, int | float) for value in part[:2]):
-                dropped = True
-                return part[:2]
-            return [flat(inner) for inner in part]
-        return part
+        if not isinstance(part, list):
+            raise ValueError("coordinates are lists")
+        if part and not isinstance(part[0], list | dict):
+            for value in part[:2]:
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise _NoNumber(f"its coordinate {json.dumps(value)[:80]} is not a number")
+            dropped |= len(part) > 2
+            return part[:2]
+        return [flat(inner) for inner in part]
 
     return {**geometry, "coordinates": flat(geometry["coordinates"])}, dropped
 

@@ -98,6 +98,9 @@ def _misread(node: yaml.Node, field: str, seen: set[int]) -> Iterator[Problem]:
                 reason = f"{text} is {meant} to YAML, which reads a number with a leading 0 to the base 8"
                 cure = f"Write {text.lstrip('+-0')}, or '{text}' where a text is meant"
                 yield Problem(field=field, reason=reason, cure=cure)
+            elif re.search("_|0[xb]", text):
+                reason = f"{text} is {meant} to YAML"
+                yield Problem(field=field, reason=reason, cure=f"Write {meant}, or '{text}' where a text is meant")
             elif ":" in text:
                 reason = f"{text} is {meant} to YAML, which reads it to the base 60"
                 yield Problem(field=field, reason=reason, cure=f"Write the number, or '{text}' where a text is meant")

@@ -41,7 +41,8 @@ def answer(deployment: Deployment, parcel_id: str, month: str) -> Json:
         UnknownParcel: When the programme has no such parcel.
         UnknownPartition: When the programme has no such month.
         NotMaterialized: When the month is not in the lake.
-        StaleUpstream: When the month was made before the parcel was added.
+        StaleUpstream: When the parcel was another or none when the month was made, or when a decision or a record that
+            the month rests on does not hold any more.
     """
     assigned = deployment.assigned
     # One Unicode form of an id may be written where the parcels file has the other.
@@ -64,14 +65,15 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
     lineage = _lineage(deployment.lake, tile, month)
     monthly = lineage.monthly
     change = stale(deployment, monthly)
-    if change is not None and parcel_id in (*change.redrawn, *change.missing):
-        raise StaleUpstream(*monthly.partition.names, str(change))
+    if change is not None and (change.overtaken or parcel_id in (*change.redrawn, *change.missing)):
+        raise StaleUpstream(*monthly.partition.names, change.reason)
     row = _row(monthly, parcel_id)
     # The order in which the month was made, which may not be the programme's any more.
     order = monthly.document["plan"]["substitution"]
     name = monthly.output["mission"] or order[0]
-    used = monthly.missions_used or (name,)
     decisions = {mission: decision_of(chain[0]) for mission, chain in lineage.chains.items()}
+    # Where every gate is closed, all missions that looked show how far they fell short.
+    used = monthly.missions_used or tuple(mission for mission in order if lineage.chains[mission][0].evaluated)
     return {
         "tile": tile,
         "stale": None if change is None else str(change),
@@ -178,7 +180,7 @@ def text(answer: Json) -> str:
 def _part_text(answer: Json, part: Json) -> str:
     row, gate, missions = part["row"], part["gate"], part["missions"]
     used = [mission for mission in missions if mission["used"]] or [
-        mission for mission in missions if mission["mission"] == gate["mission"]
+        mission for mission in missions if mission["coverage"] is not None
     ]
     return "\n\n".join(
         [
@@ -226,7 +228,7 @@ def _approval_text(manual: Json) -> str:
 def _shares_text(used: Sequence[Json]) -> str:
     """The share of pixels from each mission, where there are several."""
     given = [f"{mission['mission']} {mission['share']:.4f}" for mission in used if mission["share"] is not None]
-    return f"Pixels of the parcel's area from {', '.join(given)}\n" if len(used) > 1 else ""
+    return f"Pixels of the parcel's area from {', '.join(given)}\n" if given and len(used) > 1 else ""
 
 
 def _records_text(part: Json) -> str:

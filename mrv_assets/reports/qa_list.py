@@ -4,6 +4,7 @@ from mrv_assets.audit.canonical import Json
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.terminal import escape
 from mrv_assets.review.queue import ClosedMission, StoredDecision, WaitingMonth, queue
+from mrv_assets.verify.present import stale_months
 
 
 def answer(deployment: Deployment) -> Json:
@@ -18,17 +19,21 @@ def answer(deployment: Deployment) -> Json:
             {"name": reviewer.name, "role": reviewer.role, "key_id": reviewer.key_id}
             for reviewer in deployment.program.the_reviewers
         ],
-        "waiting": [_waiting(item) for item in queue(deployment)],
+        "waiting": [_waiting(deployment, item) for item in queue(deployment)],
     }
 
 
-def _waiting(item: WaitingMonth) -> Json:
+def _waiting(deployment: Deployment, item: WaitingMonth) -> Json:
+    old = stale_months(deployment, [item.tile], [item.month])
+    # Nobody can decide on what the programme would not make any more.
+    again = [f"materialize it again: mrv run --tile {item.tile} --month {item.month}"]
     return {
         "tile": item.tile,
         "month": item.month,
         "age_days": item.age_days,
         "missions": [_mission(mission) for mission in item.missions],
-        "would_pass": item.would_pass,
+        "stale": old[0].reason if old else None,
+        "would_pass": again if old else item.would_pass,
     }
 
 
@@ -76,7 +81,8 @@ def _item_text(item: Json) -> str:
         if mission["quick_look"]:
             lines.append(f"    quick-look {mission['quick_look']}")
         lines += [f"    {escape(_decision_text(decision))}" for decision in mission["decisions"]]
-    return "\n".join([*lines, *(f"  would pass: {way}" for way in item["would_pass"])])
+    outdated = [f"  stale: it {escape(item['stale'])}"] if item["stale"] else []
+    return "\n".join([*lines, *outdated, *(f"  would pass: {way}" for way in item["would_pass"])])
 
 
 def _decision_text(decision: Json) -> str:

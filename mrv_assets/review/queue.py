@@ -91,7 +91,9 @@ class WaitingMonth:
 
 
 def queue(deployment: Deployment) -> list[WaitingMonth]:
-    """Tile-months of a lake that wait for a manual decision or for better data, oldest month first.
+    """The programme's tile-months that wait for a manual decision or for better data, oldest month first.
+
+    What the lake has of other tiles and months is history, which waits for nothing.
 
     Raises:
         DamagedLake: When a record or a decision cannot be read.
@@ -100,6 +102,8 @@ def queue(deployment: Deployment) -> list[WaitingMonth]:
     today = datetime.now(UTC).date()
     waiting = []
     for partition in lake.partitions(PRODUCT):
+        if partition.tile not in deployment.tiles or partition.month not in deployment.months:
+            continue
         monthly = lake.current(partition)
         if monthly.output["mission"] is None:
             waiting.append(_waiting_month(lake, monthly, reviewers, today))

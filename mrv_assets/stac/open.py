@@ -18,6 +18,20 @@ from mrv_assets.transport.store import DiskTransport, SplitTransport, is_remote
 ON_DISK = "static STAC catalogue on disk"
 
 
+def name_of(catalogue: str) -> str:
+    """The name that records have of a catalogue: that of its kind or preset, or an API's address.
+
+    Args:
+        catalogue: As :func:`opened` takes it.
+
+    Raises:
+        CatalogueError: When it is neither a preset, an address nor an absolute path.
+    """
+    from mrv_assets.stac.presets import preset_of
+
+    return ON_DISK if Path(catalogue).is_absolute() else preset_of(catalogue).name
+
+
 def opened(
     catalogue: str, *, hosts: tuple[str, ...] = (), buckets: tuple[str, ...] = (), loopback: bool = False
 ) -> Published:

@@ -113,6 +113,17 @@ class MissionPlan:
         return stands_in and self.mission.radar and not self.substitution.allow_sar
 
     @property
+    def source_rules(self) -> Json:
+        """The programme's rules for scenes, which raw_tiles record; None for a rule that manifests leave out."""
+        source = self.source
+        return {
+            "collection": None if source is None else source.collection,
+            "integrity": None if source is None else source.integrity,
+            "offset": None if source is None else source.offset,
+            "orbit_direction": self.treatment.orbit_direction if self.mission.one_orbit_direction else None,
+        }
+
+    @property
     def mask_rules(self) -> Json:
         """The programme's rules for masks: masked_tiles record them, and readers of masks require them."""
         return {

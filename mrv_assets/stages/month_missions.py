@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
@@ -60,6 +59,8 @@ class MonthMissions:
     """Status of the gate's decision, by mission name."""
     decision: Json
     """The decision on the month's mission; where there is none, on the first mission, to show how far it fell short."""
+    looks: tuple[Json, ...]
+    """The decisions that say what was seen of each parcel: the month's mission's; without it, all that measured it."""
     sources: tuple[Opened, ...]
     """The month's mission, then the missions that fill its gaps; empty where no gate is open."""
     beside: Opened | None
@@ -88,11 +89,7 @@ def month_missions(lake: Lake, plan: MonthPlan) -> tuple[MonthMissions, list[Rec
         )
         for mission_plan in plan.missions
     }
-    decisions = {name: decision_of(record) for name, record in gated.items()}
-    for mission_plan in plan.missions:
-        name = mission_plan.mission.name
-        _require_still_holds(mission_plan, decisions[name], gated)
-        _require_standing(lake, mission_plan, gated[name], GateStatus(decisions[name]["status"]))
+    decisions = require_standing(lake, plan, gated)
     order = tuple(mission_plan.mission for mission_plan in plan.missions)
     choice = choose(
         order,
@@ -110,15 +107,42 @@ def month_missions(lake: Lake, plan: MonthPlan) -> tuple[MonthMissions, list[Rec
         for number, name in enumerate(plan.substitution.order, 1)
         if name in read
     }
+    decision = decisions[(choice.chosen or order[0]).name]
     missions = MonthMissions(
         order=order,
         statuses={name: decision["status"] for name, decision in decisions.items()},
-        decision=decisions[(choice.chosen or order[0]).name],
+        decision=decision,
+        looks=(decision,) if choice.chosen else tuple(each for each in decisions.values() if each["parcels"]),
         sources=tuple(opened[mission.name] for mission in choice.sources),
         beside=None if choice.beside is None else opened[choice.beside.name],
     )
     arrays = [record for records in read.values() for record in records]
     return missions, list(gated.values()), [*gated.values(), *arrays]
+
+
+def require_standing(lake: Lake, plan: MonthPlan, gated: Mapping[str, Record]) -> dict[str, Json]:
+    """The decisions on all missions of a month, each of which still holds.
+
+    Indices computed after a decision may show another sky: a decision on earlier indices does not admit them, and the
+    earlier indices are no longer the month's.
+
+    Args:
+        lake: The lake that holds the records.
+        plan: The tile and month, with a plan for each mission.
+        gated: The record of each mission's decision, by mission name.
+
+    Raises:
+        StaleUpstream: With the first decision that does not hold any more, and the reason.
+        DamagedLake: When a record on the way cannot be read.
+    """
+    decisions = {name: decision_of(record) for name, record in gated.items()}
+    for mission_plan in plan.missions:
+        name = mission_plan.mission.name
+        _require_still_holds(mission_plan, decisions[name], gated)
+        lake.require_current_upstream(gated[name])
+        if GateStatus(decisions[name]["status"]) is GateStatus.APPROVED_MANUAL or gated[name].decided_on is not None:
+            _require_approved(lake, mission_plan, gated[name])
+    return decisions
 
 
 def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, Record]) -> None:
@@ -142,29 +166,6 @@ def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, 
         reason = f"it was approved by {', '.join(gone)}, no longer among the programme's reviewers"
     if reason is not None:
         raise StaleUpstream(*record.partition.names, reason)
-
-
-def _require_standing(lake: Lake, plan: MissionPlan, gated: Record, status: GateStatus) -> None:
-    """Refuse a decision on records that have since been replaced, and an approval without signed decisions behind it.
-
-    Indices computed after a decision may show another sky: a decision on earlier indices does not admit them, and the
-    earlier indices are no longer the month's.
-
-    Args:
-        lake: The lake that holds the records.
-        plan: The tile and month, with the programme's reviewers.
-        gated: The decision's current record.
-        status: Status that the record states.
-
-    Raises:
-        StaleUpstream: With the record that has been replaced, or the approval that is missing.
-        DamagedLake: When a record on the way cannot be read.
-    """
-    # Raw tiles of a mission that was not needed follow another mission's decision, which is checked with that mission.
-    for record in chain([gated], lake.lineage(gated, mission=plan.mission.name)):
-        lake.require_current_upstream(record)
-    if status is GateStatus.APPROVED_MANUAL or gated.decided_on is not None:
-        _require_approved(lake, plan, gated)
 
 
 def _require_approved(lake: Lake, plan: MissionPlan, gated: Record) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.manual_decisions import Reviewer
 from mrv_assets.stages.mission_plan import MissionPlan, Substitution
 from mrv_assets.stages.options import DEFAULT, RunOptions
@@ -46,6 +47,16 @@ class MonthPlan:
     def substitution(self) -> Substitution:
         """Rules by which missions stand in for one another."""
         return self.missions[0].substitution
+
+    @property
+    def product_rules(self) -> Json:
+        """The programme's rules for a month's products: monthly_proxies record them."""
+        return {
+            "composite": self.composite,
+            **self.substitution.rules,
+            "min_native_pixels": self.min_native_pixels,
+            "optical": list(self.optical),
+        }
 
     @property
     def reviewers(self) -> tuple[Reviewer, ...]:

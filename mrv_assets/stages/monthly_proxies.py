@@ -54,11 +54,8 @@ def monthly_proxies(lake: Lake, plan: MonthPlan) -> Materialized:
         __name__,
         graph=_graph(job),
         manifest=at.manifest(
-            composite=plan.composite,
-            **plan.substitution.rules,
-            min_native_pixels=plan.min_native_pixels,
+            **plan.product_rules,
             missions={m.name: {"resolution_m": m.resolution_m, "indices": list(m.indices)} for m in missions.order},
-            optical=list(plan.optical),
             method_version=METHOD_VERSION,
             parcels=at.parcels.identity,
         ),

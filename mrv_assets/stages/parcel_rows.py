@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import add
+from operator import add, itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,8 @@ def _given(job: MonthJob, fused: Fused, geometry: int) -> NDArray[np.float64]:
 def _exposure(job: MonthJob, p: int, fused: Fused | None) -> _Exposure:
     sources, decision = job.missions.sources, job.missions.decision
     if fused is None:
-        # The gate measured it on the same pixels.
-        gate = decision["parcels"][p]
+        # The gate measured it on the same pixels. Without an open gate the mission that saw most of the parcel tells.
+        gate = max((look["parcels"][p] for look in job.missions.looks), key=itemgetter("valid_fraction"))
         return _Exposure(
             valid_fraction=gate["valid_fraction"],
             passed=gate["passed"],

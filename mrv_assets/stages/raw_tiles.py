@@ -67,7 +67,6 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
         CatalogueError: When the catalogue cannot be used.
         SceneReadError: When a published file cannot be read.
     """
-    mission, source = plan.mission, _source(plan)
     selection = _searched(plan, published, [plan.at.month])[plan.at.month]
     if not plan.options.known_only and _came_back(lake, plan, selection, published):
         plan = replace(plan, options=replace(plan.options, force=True))
@@ -78,12 +77,9 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
         stage=__name__,
         manifest=plan.at.manifest(
             catalogue=published.name,
-            collection=source.collection,
-            integrity=source.integrity,
             halo_px=HALO_PX,
-            mission=described(mission),
-            **({} if source.offset is None else {"offset": source.offset}),
-            **({"orbit_direction": plan.treatment.orbit_direction} if mission.one_orbit_direction else {}),
+            mission=described(plan.mission),
+            **{name: rule for name, rule in plan.source_rules.items() if rule is not None},
         ),
         graph=_graph(),
         inputs=_inputs(plan, selection, published),

@@ -253,7 +253,8 @@ def path_beneath(root: Path, folder: Path, href: str) -> Path:
         raise HrefRefused(link, "it is empty or holds a NUL")
     if href.startswith("/vsi"):
         raise HrefRefused(link, "it names one of GDAL's virtual file systems")
-    candidates = [folder / href]
+    # Links are URI references, though most writers put the unencoded file name.
+    candidates = [folder / href, folder / unquote(href)]
     try:
         parts = urlsplit(href)
     except ValueError:
@@ -261,22 +262,22 @@ def path_beneath(root: Path, folder: Path, href: str) -> Path:
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
             raise HrefRefused(link, f"it names another machine, {parts.netloc[:80]}")
-        candidates = [Path(unquote(parts.path))]
+        candidates = [Path(unquote(parts.path)), Path(parts.path)]
     elif parts.scheme:
         raise HrefRefused(link, f"{parts.scheme[:20]}: is not a file on disk")
-    elif "%" in href:
-        # Links are URI references, though most writers put the unencoded file name.
-        candidates.append(folder / unquote(href))
+    # Judged before a file is looked up, so that nothing is learnt about files elsewhere. The names of folders above
+    # the catalogue may have a %20 of their own, and then one of the two ways to read a link leads nowhere in it.
     resolved = [_resolved(link, path) for path in candidates]
-    # Judged before a file is looked up, so that nothing is learnt about files elsewhere.
-    for path in resolved:
-        if not path.is_relative_to(root):
-            raise HrefRefused(link, "it leads out of the catalogue's folder")
+    within = [path for path in resolved if path.is_relative_to(root)]
+    for path in within:
         if len(os.fsencode(path)) > MAX_PATH_BYTES or any(
             len(os.fsencode(part)) > MAX_NAME_BYTES for part in path.parts
         ):
             raise HrefRefused(link, "it is longer than any disk allows")
-    return next((path for path in resolved if path.exists()), resolved[0])
+    found = next((path for path in within if path.exists()), None)
+    if found is None and len(within) < len(resolved):
+        raise HrefRefused(link, "it leads out of the catalogue's folder")
+    return found or within[0]
 
 
 def _resolved(link: str, path: Path) -> Path:

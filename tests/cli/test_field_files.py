@@ -78,6 +78,10 @@ def test_other_folders_work(name: str, tmp_path: Path) -> None:
         ("gate: {dilation_px: 010}", ("010 is 8 to YAML", "Write 10")),
         ("tiles: {NO: 34TER}", ("NO is false to YAML", "'NO' in quotes")),
         ("gate: {dilation_px: 1:30}", ("1:30 is 90 to YAML", "base 60")),
+        ("gate: {dilation_px: 0x10}", ("0x10 is 16 to YAML", "Write 16, or '0x10'")),
+        ("gate: {dilation_px: 0b11}", ("0b11 is 3 to YAML", "Write 3")),
+        ("gate: {min_coverage: 0_.65}", ("0_.65 is 0.65 to YAML", "Write 0.65")),
+        ("gate: {dilation_px: 1_0}", ("1_0 is 10 to YAML", "Write 10, or '1_0'")),
     ],
 )
 def test_what_yaml_reads_otherwise_than_people_do_is_explained(

@@ -67,7 +67,7 @@ def hashes(deployment: Deployment, month: str) -> dict[str, str]:
             "APPROVED_MANUAL",
             "approved_below_coverage, ok",
         ),
-        (REFUSED.month, "REJECTED", "REJECTED", None, "REJECTED", "no_data"),
+        (REFUSED.month, "REJECTED", "REJECTED", None, "REJECTED", "gate_closed, no_data"),
     ],
 )
 def test_each_month_is_decided_another_way(

@@ -94,6 +94,111 @@ def test_nothing_old_is_exported_explained_or_planned_as_current(changed: Deploy
     assert stale_months(after, [tile], [MAY]) == []
 
 
+@pytest.fixture(scope="module")
+def a_month(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """May of the demo's ground, as it was run first."""
+    deployment = a_parcels_case("parcels-changed-after-run", tmp_path_factory.mktemp("month"))
+    folder = deployment.program_path.parent
+    shutil.copy(folder / "parcels-before.geojson", folder / deployment.program.parcels)
+    return run(again(deployment))
+
+
+def edited(a_month: Deployment, folder: Path, **fields: object) -> Deployment:
+    """A copy of a programme and its lake, with other fields."""
+    copied = shutil.copytree(a_month.program_path.parent, folder / "programme")
+    lake = copied / a_month.lake_path.relative_to(a_month.program_path.parent)
+    program = copied / a_month.program_path.name
+    program.write_text(yaml.safe_dump({**yaml.safe_load(program.read_text()), **fields}))
+    return Deployment(program_path=program, lake_path=lake)
+
+
+SENTINEL2 = {"catalog": str(CATALOGUE), "collection": COLLECTION}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"gate": {"min_coverage": 0.99}}, "gate"),
+        ({"gate": {"dilation_px": 4}}, "gate, dilation_px"),
+        ({"composite": "median"}, "composite"),
+        ({"grid": {"resolution_m": 20}}, "resolution_m"),
+        ({"min_native_pixels": 40}, "min_native_pixels"),
+        ({"snow_is_clear": True}, "snow_is_clear"),
+        ({"bandpass": "hls-s2a"}, "bandpass"),
+        ({"missions": {"sentinel2": {**SENTINEL2, "offset": -0.1}}}, "offset"),
+        ({"missions": {"sentinel2": {**SENTINEL2, "integrity": "full"}}}, "integrity"),
+        ({"missions": {"sentinel2": {**SENTINEL2, "collection": "another"}}}, "collection"),
+        ({"missions": {"sentinel2": {**SENTINEL2, "catalog": "earth-search"}}}, "catalogue"),
+        (
+            {"missions": {"sentinel2": SENTINEL2, "landsat": SENTINEL2}, "substitution": ["sentinel2", "landsat"]},
+            "substitution",
+        ),
+    ],
+)
+def test_a_month_made_by_other_rules_is_not_the_present(
+    fields: dict[str, object], named: str, a_month: Deployment, tmp_path: Path
+) -> None:
+    """It is neither exported nor counted as done, and what is explained says it; the rules are named."""
+    changed = edited(a_month, tmp_path, **fields)
+    [tile] = changed.tiles
+
+    planned = stale_months(changed, [tile], [MAY])
+
+    assert [change.rules for change in planned] == [tuple(named.split(", "))]
+    with pytest.raises(StaleUpstream, match=rf"was made with another {named} than the programme has now\. Bring") as no:
+        exported(changed, tmp_path / "exported")
+    assert str(no.value).count("mrv run") == 1
+    [part] = explain(changed, "A-101", MAY)["parts"]
+    assert part["stale"] == str(planned[0])
+
+
+def test_an_item_left_out_since_or_no_more_makes_a_month_stale(a_month: Deployment, tmp_path: Path) -> None:
+    """An exclusion of what never counted changes nothing; another reason is another exclusion."""
+    [tile] = a_month.tiles
+    raw = a_month.lake.current(Partition("sentinel2/raw_tiles", tile, MAY))
+    counted = raw.inputs["items"][0]["id"]
+
+    def of(folder: str, *left_out: tuple[str, str]) -> tuple[Deployment, list[tuple[str, ...]]]:
+        exclude = [{"item": item, "reason": reason} for item, reason in left_out]
+        changed = edited(a_month, tmp_path / folder, exclude=exclude)
+        return changed, [change.rules for change in stale_months(changed, [tile], [MAY])]
+
+    assert of("none", ("no such item", "haze"))[1] == []
+    changed, named = of("counted", (counted, "haze"))
+    assert named == [("exclude",)]
+    changed = run(changed)
+    assert stale_months(changed, [tile], [MAY]) == []
+    for number, exclude in enumerate(([], [{"item": counted, "reason": "smoke"}])):
+        back = edited(changed, tmp_path / f"back{number}", exclude=exclude)
+        assert [change.rules for change in stale_months(back, [tile], [MAY])] == [("exclude",)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "fields"), [("gated_tiles", {"gate": {"min_coverage": 0.99}}), ("indices", {"bandpass": "hls-s2a"})]
+)
+def test_a_month_whose_decision_or_indices_were_replaced_is_not_the_present(
+    stage: str, fields: dict[str, object], a_month: Deployment, tmp_path: Path
+) -> None:
+    """Somebody materializes one asset of it with other rules, and goes back to the first ones."""
+    changed = edited(a_month, tmp_path, **fields)
+    [tile] = changed.tiles
+    changed.materialize(stage, changed.plan(tile, MAY, changed.missions[0]))
+    back = Deployment(program_path=a_month.program_path, lake_path=changed.lake_path)
+
+    [change] = stale_months(back, [tile], [MAY])
+
+    assert change.rules == ()
+    assert f"a record of sentinel2/{stage} that has since been replaced" in str(change)
+    assert plan(back, [tile], [MAY])["totals"]["materialized"] == 0
+    for refused in (
+        lambda: explain(back, "A-101", MAY),
+        lambda: exported(back, tmp_path / "exported"),
+        lambda: back.lake.open(PRODUCT, tile, MAY),
+    ):
+        with pytest.raises(StaleUpstream, match="has since been replaced"):
+            refused()
+
+
 def test_a_parcel_that_moved_to_another_tile_counts_once(tmp_path: Path) -> None:
     """The month of its old tile is history or stale; the table has one row of it."""
     deployment = a_parcels_case("tile-override-counts-twice", tmp_path)

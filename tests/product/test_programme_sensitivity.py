@@ -18,6 +18,7 @@ from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.programme.model import Program
 from mrv_assets.review.keys import new_key, programme_lines
+from mrv_assets.verify.present import stale_months
 
 CLEAR, DARK = "2018-07", "2018-08"
 CHOSEN = {CLEAR: "sentinel2", DARK: "sentinel1"}
@@ -111,10 +112,15 @@ def test_a_field_moves_what_rests_on_it_and_nothing_else(
     program = yaml.safe_load((folder / "program.yaml").read_text())
     (folder / "program.yaml").write_text(yaml.safe_dump({**program, **fields}))
 
-    after = hashes(a_deployment(folder / "program.yaml"))
+    changed = a_deployment(folder / "program.yaml")
+    named = {each.month for each in stale_months(changed, [TILE], list(CHOSEN))}
+    after = hashes(changed)
 
     moved = {month: {asset for asset in ASSETS if after[month][asset] != before[month][asset]} for month in CHOSEN}
     assert moved == {CLEAR: set(change.clear), DARK: set(change.dark)}
+    # Before it is run, the old month is named as what the programme would not make any more; afterwards it is not.
+    assert named == {month for month in CHOSEN if moved[month]}
+    assert stale_months(changed, [TILE], list(CHOSEN)) == []
 
 
 def test_every_field_has_its_row() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from field_cases import a_parcels_case
 from mrv_assets.errors import ProgramError
 from mrv_assets.programme.file import check_program
 from mrv_assets.programme.parcels import read_parcels
+from mrv_assets.programme.parcels_crs import CrsError, lonlat_of
 from mrv_assets.science.tiles import assign_parcels
 
 Json = dict[str, Any]
@@ -184,6 +186,51 @@ def test_slips_of_some_vertices_are_named(vertices: tuple[int, ...], sign: tuple
         read_parcels(written(tmp_path, a_feature("a", [[*ring, ring[0]]])))
 
 
+@pytest.mark.parametrize(
+    ("ring", "told"),
+    [
+        ([[0.9, 8], [0.91, 8], [0.91, 8.01], [-0.9, 8.01]], "1 of its 4 vertices have the longitude -0.9"),
+        ([[9, 0.4], [9.01, 0.4], [9.01, -0.41], [9, 0.41]], "1 of its 4 vertices have the latitude -0.41"),
+        ([[36, 35], [36.01, 35], [36.01, 35.01], [35.01, 36]], "latitude of 1 vertices are exchanged"),
+        ([[22.1, 45.2], [22.11, 45.2], [22.11, 45.21], [21.1, 45.21]], "all of its vertices but one, at 21.1, 45.21"),
+        ([[22.1, 45.2], [22.11, 45.2], [22.11, 54.21], [22.1, 45.21]], "all of its vertices but one, at 22.11, 54.21"),
+        ([[0.1, 8], [0.104, 8], [0.104, 8.004], [-0.1, 8.004], [0.1, 8.002]], "the longitude -0.1"),
+    ],
+)
+def test_slips_of_less_than_a_country_are_named(ring: list[list[float]], told: str, tmp_path: Path) -> None:
+    """Near Greenwich, the equator and the diagonal a slip is not hundreds of kilometres wide, and no less wrong."""
+    with pytest.raises(ProgramError, match=rf"km wide, because .*{told}"):
+        read_parcels(written(tmp_path, a_feature("a", [[*ring, ring[0]]])))
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        [[-0.1, 8], [0.1, 8], [0.1, 8.05], [-0.1, 8.05]],
+        [[-0.1, 8], [0.1, 8], [0.102, 8.01], [-0.1, 8.01]],
+        [[-0.05, -0.05], [0.05, -0.05], [0, 0.05]],
+        [[35, 35], [35.3, 35], [35.3, 35.3], [35, 35.3]],
+        [[22, 45], [22.0001, 45], [22.0001, 45.08], [22, 45.08]],
+        [[22, 45], [22.001, 45], [22.0005, 45.08]],
+        [[22, 45], [22.4, 45.01], [22.8, 45.05], [23.2, 45.2], [22.8, 45.052], [22.4, 45.012]],
+    ],
+)
+def test_parcels_of_some_kilometres_are_not_slips(ring: list[list[float]], tmp_path: Path) -> None:
+    """On both sides of Greenwich and the equator, on the diagonal, strips, needles and winding ones."""
+    assert len(read_parcels(written(tmp_path, a_feature("a", [[*ring, ring[0]]])))) == 1
+
+
+@pytest.mark.parametrize("coordinate", [True, "22.15", None, [22.15], {}], ids=str)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_coordinate_that_is_no_number_is_named(coordinate: object, axis: int, tmp_path: Path) -> None:
+    """Programs take some texts and truth values for numbers."""
+    ring: list[list[object]] = [list(position) for position in SQUARE[0]]
+    ring[1][axis] = coordinate
+
+    with pytest.raises(ProgramError, match=r"features\[0\]\.geometry.*(is not a number|is not a GeoJSON)"):
+        read_parcels(written(tmp_path, a_feature("a", [ring])))
+
+
 @pytest.mark.parametrize("vertex", range(4))
 def test_exchanged_axes_of_a_vertex_are_named(vertex: int, tmp_path: Path) -> None:
     """Latitude first, at one vertex of four."""
@@ -286,6 +333,44 @@ def test_a_crs_whose_shift_is_not_known_is_refused_by_name(crs: str, tmp_path: P
 
     with pytest.raises(ProgramError, match=r"is not known to 10 m|is not of the Earth|counts from the Earth's centre"):
         read_parcels(path)
+
+
+@pytest.mark.parametrize(
+    ("crs", "around"),
+    [
+        ("EPSG:4267", (-140, 25, -60, 70)),
+        ("EPSG:4230", (-9, 35, 30, 65)),
+        ("EPSG:4301", (124, 25, 146, 46)),
+        ("EPSG:5514", (12, 47.7, 22.6, 51)),
+        ("EPSG:4272", (166, -47, 178, -34)),
+    ],
+)
+def test_no_parcel_is_moved_by_the_others_in_its_file(crs: str, around: tuple[float, float, float, float]) -> None:
+    """What PROJ holds best for all together is metres off for some: each is transformed as it is alone."""
+    random = np.random.default_rng(5)
+    west, south, east, north = around
+    places = zip(random.uniform(west, east, 80), random.uniform(south, north, 80), strict=True)
+    drawn = gpd.GeoSeries([shapely.box(x, y, x + 0.003, y + 0.003) for x, y in places], crs=4326)
+    frame = gpd.GeoDataFrame(geometry=drawn.to_crs(crs))
+    alone = {}
+    for position in range(len(frame)):
+        with suppress(CrsError):
+            alone[position] = lonlat_of(frame.iloc[[position]])[0]
+
+    together = lonlat_of(frame.iloc[list(alone)])
+
+    assert len(alone) > 40
+    assert [outline.wkb for outline in together] == [outline.wkb for outline in alone.values()]
+
+
+def test_a_neighbour_over_the_border_does_not_move_a_parcel(tmp_path: Path) -> None:
+    """In NAD27 beside the 49th parallel Canada's shift differs from that of the United States by 15 m."""
+    parcel, neighbour = shapely.box(-101, 49.1, -100.99, 49.11), shapely.box(-101, 48.5, -100.99, 48.51)
+
+    [alone] = lonlat_of(gpd.GeoDataFrame(geometry=[parcel], crs="EPSG:4267"))
+    beside = lonlat_of(gpd.GeoDataFrame(geometry=[parcel, neighbour], crs="EPSG:4267"))
+
+    assert beside[0].equals_exact(alone, 0)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3035", "EPSG:32634", "EPSG:4258", "EPSG:3857", "OGC:CRS84", "EPSG:3844"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from block_scenes import MONTH, TILE
 from demo_lake import rows
 from once import Once
@@ -17,7 +18,7 @@ from mrv_assets.audit.canonical import canonical, sha256
 from mrv_assets.audit.manual_decisions import Statement, asserted, signed
 from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import main
-from mrv_assets.deployment import UnknownPartition
+from mrv_assets.deployment import Deployment, UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.reports.explain import answer as explain_answer
@@ -534,6 +535,24 @@ def test_the_queue_is_what_the_records_say(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
     assert [one["month"] for one in queue(rejected.deployment)["waiting"]] == [NEXT]
+
+
+def test_nothing_waits_that_nobody_can_decide_on(rejected: Rejected) -> None:
+    """Under other rules the queue says to run the month, as the decision would; other tiles and months are history."""
+    path = rejected.deployment.program_path
+    program = yaml.safe_load(path.read_text())
+
+    def waiting(**fields: object) -> list[Any]:
+        path.write_text(yaml.safe_dump({**program, **fields}))
+        return list(queue(Deployment(program_path=path, lake_path=rejected.deployment.lake_path))["waiting"])
+
+    old = waiting(snow_is_clear=True)
+    assert [one["would_pass"] for one in old] == [
+        [f"materialize it again: mrv run --tile {TILE} --month {month}"] for month in (MONTH, NEXT)
+    ]
+    assert {one["stale"] for one in old} == {"was made with another snow_is_clear than the programme has now"}
+    assert [one["month"] for one in waiting(months={"start": NEXT, "end": NEXT})] == [NEXT]
+    assert [one["stale"] for one in waiting()] == [None, None]
 
 
 def test_the_command_from_keys_to_values(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 import yaml
 from demo_lake import REPOSITORY, a_deployment, a_program, python, rows, run_months
 from shut_months import a_copy
@@ -321,3 +322,36 @@ def test_an_edited_not_evaluated_decision_decides_nothing(ran: Deployment, tmp_p
     found = verify(deployment.lake_path, Options(), again=False, progress=lambda *_: None)
 
     assert any("landsat/gated_tiles" in one["object"] and "decision.json" in one["object"] for one in found["findings"])
+
+
+def test_what_a_later_mission_saw_is_told_where_every_gate_is_closed(
+    archive: tuple[Path, Archive, Json], tmp_path: Path
+) -> None:
+    """A parcel that Landsat saw whole is not one without data: larger ones that nobody saw close both gates."""
+    *_, parcels = archive
+    [seen, *_] = parcels["features"]
+    west, south, east, north = shapely.from_geojson(json.dumps(seen["geometry"])).bounds
+    unseen = shapely.geometry.mapping(shapely.box(west + 0.2, south, east + 0.25, north + 0.05))
+    both = {**parcels, "features": [seen, {**seen, "properties": {"parcel_id": "unseen"}, "geometry": unseen}]}
+    name, order = seen["properties"]["parcel_id"], ("sentinel2", "landsat")
+    deployment = a_programme(tmp_path, archive, order, parcels=both, tiles={name: TILE, "unseen": TILE})
+    run_months(deployment, [CLOUDED])
+    shares = {
+        mission: {
+            parcel["parcel_id"]: parcel["valid_fraction"]
+            for parcel in decision_of(deployment.lake.current(Partition(f"{mission}/gated_tiles", TILE, CLOUDED)))[
+                "parcels"
+            ]
+        }
+        for mission in order
+    }
+    assert shares["sentinel2"][name] < 0.3 < shares["landsat"][name]
+
+    found = rows(deployment, CLOUDED, TILE)
+
+    assert {parcel: row["value_status"] for parcel, row in found.items()} == {name: "gate_closed", "unseen": "no_data"}
+    assert found[name]["valid_fraction"] == shares["landsat"][name]
+    assert found[name]["mission"] is None
+    page = explained(explain_answer(deployment, name, CLOUDED))
+    for mission in order:
+        assert f"Tile gate: REJECTED on {mission}" in page

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -94,6 +96,25 @@ def test_a_percent_sign_may_be_a_name_or_an_escape(root: Path) -> None:
     read = [DiskTransport(root).read(href, [ByteRange(0, 5)])[0] for href in ("10%25.tif", "a%20b.tif")]
 
     assert read == [b"plain", b"escap"]
+
+
+@pytest.mark.parametrize("name", ["a%20b", "10%25", "a b", "a%2fb"])
+@pytest.mark.parametrize("write", [str, quote], ids=["plain", "escaped"])
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_percent_sign_may_be_part_of_a_folder(
+    name: str, write: Callable[[str], str], prefix: str, tmp_path: Path
+) -> None:
+    """Above the catalogue or its own, in absolute links as they are or escaped; outside of it nothing is read."""
+    root = tmp_path / name / "catalogue"
+    (root / name).mkdir(parents=True)
+    (root / name / "red.tif").write_bytes(b"bytes")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"outside")
+    disk = DiskTransport(root)
+
+    assert disk.stat(prefix + write(str(root / name / "red.tif"))).size == 5
+    with pytest.raises(HrefRefused, match="leads out"):
+        disk.stat(prefix + write(str(tmp_path / "a" / "b")))
 
 
 def test_queries_are_not_shown_in_errors(root: Path) -> None:
