@@ -150,7 +150,7 @@ class SparseTiff:
         return SparseTiff, (self.source, self.fetched, self.cache, self.before_pixels)
 
     def with_cache(self, cache: TileCache) -> "SparseTiff":
-        """The same file with a cache of decoded tiles."""
+        """This file, which keeps the tiles that it decodes in a cache."""
         return SparseTiff(self.source, self.fetched, cache, self.before_pixels)
 
     def compare(self) -> None:

@@ -1,5 +1,6 @@
 """Reading of files in a folder of data: regular files of a limited size, inside the folder, and nothing else."""
 
+import hashlib
 import os
 import stat
 from collections import OrderedDict
@@ -8,11 +9,18 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from threading import Lock
+from typing import Generic, TypeVar
 
 from mrv_assets.errors import DamagedLake
 
+Found = TypeVar("Found")
+
 Identity = tuple[int, int, int, int, int]
-"""Device, inode, size and times of a file: any write sets its ctime, which nobody can set back."""
+"""Device, inode, size and times of a file. Any write sets its ctime, which nobody can set back; a new name in the lake
+leaves it and the inode as they are."""
+
+MAX_FILE_BYTES = 4 << 30
+"""Size of the largest file that is digested: a whole band without compression. A sparse file may claim terabytes."""
 
 NAMED_BY = 6
 """Parts of a folder's path that name it in messages: asset, tile, month, data, digest, group."""
@@ -48,7 +56,12 @@ def opened_file(folder: Path, name: str, limit: int) -> Iterator[tuple[BufferedR
     with os.fdopen(handle, "rb") as file:
         if status.st_size > limit:
             raise damaged(folder, name, f"it has {status.st_size} bytes, and at most {limit} are expected")
-        yield file, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        yield file, identity_of(status)
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """The identity of a file of some status."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def file_bytes(folder: Path, name: str, limit: int) -> tuple[bytes, Identity]:
@@ -61,32 +74,48 @@ def file_bytes(folder: Path, name: str, limit: int) -> tuple[bytes, Identity]:
         return file.read(limit), identity
 
 
-class Compared:
-    """The newest of what this process compared with a record; nothing is compared again until its file changes.
+def digest_of(file: BufferedReader, identity: Identity, *, remembered: bool = True) -> str:
+    """SHA-256 of an open file.
 
-    Safe in threads.
+    Args:
+        file: The file, at its beginning.
+        identity: Its identity.
+        remembered: Give the digest that this process found before, where the file has not changed since.
     """
+    known = _digests.get(identity) if remembered else None
+    if known is None:
+        known = hashlib.file_digest(file, "sha256").hexdigest()
+        _digests.set(identity, known)
+    return known
+
+
+class Newest(Generic[Found]):
+    """The newest of what this process found out about files, which holds until they change. Safe in threads."""
 
     def __init__(self, kept: int) -> None:
-        """Nothing compared yet.
+        """Nothing found out yet.
 
         Args:
             kept: How many are remembered.
         """
         self._kept = kept
-        self._seen: OrderedDict[object, None] = OrderedDict()
+        self._known: OrderedDict[object, Found] = OrderedDict()
         self._lock = Lock()
 
-    def __contains__(self, compared: object) -> bool:
+    def get(self, key: object) -> Found | None:
+        """What was found out; None where nothing is remembered."""
         with self._lock:
-            return compared in self._seen
+            return self._known.get(key)
 
-    def add(self, compared: object) -> None:
-        """Remember what was compared: a file's identity, and what it was compared with."""
+    def set(self, key: object, found: Found) -> None:
+        """Remember it, and forget the oldest where there is too much."""
         with self._lock:
-            self._seen[compared] = None
-            while len(self._seen) > self._kept:
-                self._seen.popitem(last=False)
+            self._known[key] = found
+            while len(self._known) > self._kept:
+                self._known.popitem(last=False)
+
+
+_digests: Newest[str] = Newest(100_000)
 
 
 def damaged(folder: Path, name: str, reason: str) -> DamagedLake:

@@ -29,7 +29,7 @@ from mrv_assets.formats.arrays import (
     variable_document,
 )
 from mrv_assets.formats.blosc import HEADER_BYTES, decoded
-from mrv_assets.formats.files import Compared, Identity, damaged, file_bytes
+from mrv_assets.formats.files import Identity, Newest, damaged, file_bytes
 from mrv_assets.formats.zarr_documents import ZARR_JSON, group_document
 from mrv_assets.science.blocks import BLOCK, Block
 from mrv_assets.science.grid import Grid, Window
@@ -271,10 +271,10 @@ class StoredArrays:
         values = flat.reshape(chunks)
         values = values[(*(slice(size) for size in shape[:-2]), slice(held.height), slice(held.width))]
         compared = (*identity, name, tuple(sorted(meant.items())))
-        if compared not in _compared:
+        if _compared.get(compared) is None:
             if dict(leaves(name, values, held.row, held.col, self.fill(name))) != meant:
                 raise self._damaged(path, "its values are not those of the record")
-            _compared.add(compared)
+            _compared.set(compared, True)
         return values
 
     def _values(self, path: str, dtype: str, count: int) -> tuple[NDArray[Any], Identity]:
@@ -309,7 +309,8 @@ def _failures(compare: Callable[[], object]) -> Iterator[DamagedLake]:
         yield failure
 
 
-_compared = Compared(20_000)
+_compared: Newest[bool] = Newest(20_000)
+"""Blocks that were compared with their leaves."""
 
 
 def _json(data: bytes) -> Json:

@@ -1,6 +1,5 @@
 """The files of raw tiles as they are stored, read by everyone through here: only those that their record names."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -10,13 +9,13 @@ from typing import Any
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.cog.sparse_tiff import SparseTiff, TileCache
-from mrv_assets.formats.files import Compared, damaged, file_bytes, opened_file
-from mrv_assets.scenes.item import item_digest
+from mrv_assets.formats.files import MAX_FILE_BYTES, damaged, digest_of, file_bytes, opened_file
 
-MAX_FILE_BYTES = 4 << 30
-"""Size of the largest file of a scene: a whole band without compression."""
 
-_compared = Compared(100_000)
+def item_name(scene: Json) -> str:
+    """Path of a scene's stored item in the data: beside the files of its bands."""
+    first = next(iter(scene["bands"].values()))
+    return f"{first['file'].partition('/')[0]}/item.json"
 
 
 def scene_item(raw: Record, scene: Json) -> Json:
@@ -25,24 +24,13 @@ def scene_item(raw: Record, scene: Json) -> Json:
     Raises:
         DamagedLake: When its bytes are not those of the record.
     """
-    folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
-    name = f"{folders[0]}/item.json"
+    name = item_name(scene)
     said = _said(raw, name)
     data, _ = file_bytes(raw.data, name, _limit(said))
     if sha256(data) != said["sha256"]:
         raise damaged(raw.data, name, "its bytes are not the ones its record speaks of")
     item: Json = json.loads(data)
     return item
-
-
-def scene_item_sha256(raw: Record, scene: Json) -> tuple[str, str]:
-    """Path of a scene's stored item in the data, and the SHA-256 of what the item says.
-
-    Raises:
-        DamagedLake: When its bytes are not those of the record.
-    """
-    folders = [band["file"].partition("/")[0] for band in scene["bands"].values()]
-    return f"{folders[0]}/item.json", item_digest(scene_item(raw, scene))
 
 
 def tile_digests(raw: Record, band: Mapping[str, Any]) -> dict[str, str]:
@@ -77,16 +65,14 @@ def scene_tiff(raw: Record, band: Mapping[str, Any], cache: TileCache | None = N
 
 
 def check_file(folder: Path, name: str, expected: str, limit: int) -> None:
-    """Compare a file of a folder of data with its SHA-256; once, until it changes.
+    """Compare a file of a folder of data with its SHA-256; it is read once, until it changes.
 
     Raises:
         DamagedLake: When its bytes are others.
     """
     with opened_file(folder, name, limit) as (file, identity):
-        if (identity, expected) not in _compared:
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                raise damaged(folder, name, "its bytes are not the ones its record speaks of")
-            _compared.add((identity, expected))
+        if digest_of(file, identity) != expected:
+            raise damaged(folder, name, "its bytes are not the ones its record speaks of")
 
 
 def _said(raw: Record, name: object) -> Json:

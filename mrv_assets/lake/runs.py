@@ -1,10 +1,8 @@
 """Run records: when, where and with which versions a record came to be. None of it is part of any identity."""
 
-import hashlib
 import os
 import platform
 import stat
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,6 +13,7 @@ from pathlib import Path
 import mrv_assets
 from mrv_assets.audit.canonical import Json, canonical, digest, sha256
 from mrv_assets.audit.record import Record
+from mrv_assets.formats.files import MAX_FILE_BYTES, digest_of, identity_of
 from mrv_assets.lake.documents import RUN_SCHEMA, RunDocument, names_in, require
 from mrv_assets.lake.files import walk, write_once
 from mrv_assets.lake.layout import Slot
@@ -103,8 +102,9 @@ def stored_files(folder: Path, *, remembered: bool = False) -> dict[str, Json]:
         if status.st_size > MAX_FILE_BYTES:
             files[name] = {"bytes": status.st_size, "sha256": TOO_LARGE}
             continue
-        size, sha = _digested(path, remembered=remembered)
-        files[name] = {"bytes": size, "sha256": sha}
+        with path.open("rb") as file:
+            identity = identity_of(os.fstat(file.fileno()))
+            files[name] = {"bytes": status.st_size, "sha256": digest_of(file, identity, remembered=remembered)}
     return files
 
 
@@ -112,30 +112,8 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-MAX_FILE_BYTES = 4 << 30
-"""Size of the largest file that is digested: a whole band without compression. A sparse file may claim terabytes."""
 TOO_LARGE = "too large to be one of a lake"
 """In place of the SHA-256 of a larger file."""
-
-_Identity = tuple[int, int, int, int, int]
-_known: OrderedDict[_Identity, str] = OrderedDict()
-_KNOWN = 100_000
-"""Files whose digest is remembered, the newest; 30 MB."""
-
-
-def _digested(path: Path, *, remembered: bool) -> tuple[int, str]:
-    """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        stat = os.fstat(file.fileno())
-        # Any write sets ctime, which nobody can set back; a new name in the lake leaves it and the inode as they are.
-        identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        sha = _known.get(identity) if remembered else None
-        if sha is None:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-            _known[identity] = sha
-            while len(_known) > _KNOWN:
-                _known.popitem(last=False)
-    return stat.st_size, sha
 
 
 def altered_files(

@@ -129,7 +129,7 @@ def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) 
     stored = decisions_on(lake, gated)
     picture = gated.data / PREVIEW if PREVIEW in gated.output else None
     if picture is not None:
-        # Whoever decides looks at it.
+        # A reviewer decides by what it shows, so it has to be the one of the record.
         stored_picture(gated)
     return ClosedMission(
         mission=gated.partition.mission,

@@ -1,4 +1,4 @@
-"""What catalogues and files say of the unit of radar power, which may be decibels."""
+"""The unit of radar power, by the statements of catalogues and files: linear, or decibels."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -67,7 +67,7 @@ def finer(grid: Grid, times: int) -> Grid:
 
 
 def finer_window(window: Window, times: int) -> Window:
-    """The same place on a finer grid."""
+    """A window on a finer grid, at the place of one on a coarser grid."""
     return Window(*(edge * times for edge in (window.row, window.col, window.height, window.width)))
 
 

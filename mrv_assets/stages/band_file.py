@@ -1,29 +1,25 @@
 """One band's file of one scene: its header is read past the gate, then its needed COG tiles are read and stored."""
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mrv_assets.audit.canonical import Json, sha256
 from mrv_assets.cog.header import Header, check_header, read_header, tiles_for
-from mrv_assets.cog.sparse_tiff import decode_tile, sparse_tiff
+from mrv_assets.cog.sparse_tiff import sparse_tiff
 from mrv_assets.errors import HeaderRefused, HostRefused, ObjectReadError, SceneReadError
-from mrv_assets.missions.mission import ClassQuality, Mission, Power
+from mrv_assets.missions.mission import ClassQuality, Mission
 from mrv_assets.scenes.item import published_digest
 from mrv_assets.scenes.offset import FileRadiometry
-from mrv_assets.scenes.offset_check import Counts, dn_counts
-from mrv_assets.scenes.power import POWER_CURE, in_decibels
+from mrv_assets.scenes.offset_check import Counts
 from mrv_assets.scenes.select import Scene, SceneBand
 from mrv_assets.science.blocks import HALO_PX, block_window
 from mrv_assets.science.resample import source_window
 from mrv_assets.stac.source import Published
+from mrv_assets.stages.band_numbers import check_meaning, check_power, counts_of
 from mrv_assets.stages.mission_plan import MissionPlan
 from mrv_assets.stages.parallel import Budget
 from mrv_assets.transport.cores import computing
@@ -34,8 +30,6 @@ T = TypeVar("T")
 FILE_GONE = "file_gone"
 """Code of a scene one of whose files its publisher does not have."""
 _AGAIN = "Once it is right, `mrv run --force` reads it again"
-LOOKED_AT, LOOK_STEP = 4, 4
-"""COG tiles of a band whose numbers are looked at to check its offset or its unit, and the step between pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +156,7 @@ def _checked(file: BandFile, href: str, published: Published, mission: Mission) 
     findings = check_header(
         header, size, _as_published(mission, scene, band.name), band.name, scene.item["assets"][band.key], scene.item
     )
-    _check_meaning(header, scene, band.name, mission)
+    check_meaning(header, scene, band.name, mission)
     return _Checked(header=header, findings=findings, size=size, read=parts)
 
 
@@ -202,7 +196,7 @@ def _store(
         tiles = dict(zip(filled, pieces, strict=True))
         etag = transport.stat(href).etag
         with computing:
-            _check_power(header, tiles, band.name, mission)
+            check_power(header, tiles, band.name, mission)
             data = sparse_tiff(header, tiles)
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +221,7 @@ def _store(
                 size=len(data),
                 sha256=sha256(data),
                 stated=FileRadiometry(scale=header.scale, offset=header.offset),
-                counts=_counts(header, tiles, band.name, mission),
+                counts=counts_of(header, tiles, band.name, mission),
             )
 
 
@@ -279,106 +273,3 @@ def _needed_tiles(plan: MissionPlan, band_name: str, header: Header) -> tuple[in
         if source is not None:
             needed.update(tiles_for(header, source))
     return tuple(sorted(needed))
-
-
-def _check_power(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> None:
-    """Check by a few tiles that a radar's numbers are power, which land returns within narrow limits.
-
-    Raises:
-        HeaderRefused: When they are decibels, when too many are too bright, or when a tile does not decode.
-    """
-    power = mission.radiometry
-    if not isinstance(power, Power) or band_name not in mission.bands:
-        return
-    low, high = power.decibels
-    fills = np.array([*power.fills_in_decibels, *([] if header.nodata is None else [header.nodata])], np.float32)
-    power_like = decibels = bright = 0
-    fullest = sorted(tiles, key=lambda i: (-len(tiles[i]), i))
-    # A tile of one number, which is the fill value, has the fewest bytes.
-    for pixels in _decoded(header, tiles, sorted({*fullest[:LOOKED_AT], *fullest[-1:]})):
-        values = pixels[np.isfinite(pixels) & ~np.isin(pixels, fills)]
-        power_like += int(((values >= power.floor) & (values <= power.bright)).sum())
-        decibels += int(((values > low) & (values <= high)).sum())
-        bright += int(((values > power.bright) & (values <= power.ceiling)).sum())
-    if decibels and decibels >= power.implausible_share * (power_like + decibels):
-        raise HeaderRefused(
-            "decibels",
-            f"{decibels / (power_like + decibels):.0%} of its numbers lie between {low:g} and {high:g}, as decibels do "
-            f"and power does not. {POWER_CURE}",
-        )
-    if bright and bright >= power.implausible_share * (power_like + bright):
-        raise HeaderRefused(
-            "power_unexpected",
-            f"{bright / (power_like + bright):.0%} of its numbers are above {power.bright:g}, more than land returns: "
-            "a fill value that the file does not state, or another quantity. State the fill value as the file's nodata "
-            f"value, or else: {POWER_CURE}",
-        )
-
-
-def _check_meaning(header: Header, scene: Scene, band_name: str, mission: Mission) -> None:
-    """Check that a header does not contradict what is known of the meaning of the band's numbers.
-
-    Raises:
-        HeaderRefused: When power is in decibels by its file, or a class that was seen is the file's nodata value.
-    """
-    if band_name in mission.bands:
-        if isinstance(mission.radiometry, Power):
-            _check_statements(header)
-        return
-    quality, classes = mission.quality[band_name], scene.classes.get(band_name, {})
-    if isinstance(quality, ClassQuality) and header.nodata is not None and header.nodata in classes:
-        meaning = classes[int(header.nodata)]
-        if meaning in quality.clear and meaning != quality.nodata:
-            raise HeaderRefused(
-                "nodata_conflict",
-                f"its nodata value {header.nodata:g} is a class in which the ground was seen, by its catalogue or its "
-                "known publisher. Correct one of them",
-            )
-
-
-def _check_statements(header: Header) -> None:
-    """Check what a radar's file states of its numbers.
-
-    Raises:
-        HeaderRefused: When they are decibels, or scaled.
-    """
-    if told := in_decibels(header.units, header.texts):
-        raise HeaderRefused("decibels", f"it is in decibels by its file's {told}. {POWER_CURE}")
-    if (header.scale, header.offset) not in itertools.product((None, 1.0), (None, 0.0)):
-        raise HeaderRefused(
-            "scale_unexpected",
-            f"its file states a scale of {header.scale} and an offset of {header.offset}, and power has neither. "
-            f"{POWER_CURE}",
-        )
-
-
-def _looked_at(header: Header, tiles: Mapping[int, bytes]) -> Iterator[NDArray[Any]]:
-    """A few decoded tiles of a band, thinned out: those with the most compressed bytes, which show the most ground.
-
-    Raises:
-        HeaderRefused: When a tile does not decode.
-    """
-    return _decoded(header, tiles, sorted(tiles, key=lambda i: (-len(tiles[i]), i))[:LOOKED_AT])
-
-
-def _decoded(header: Header, tiles: Mapping[int, bytes], indices: Sequence[int]) -> Iterator[NDArray[Any]]:
-    for index in indices:
-        try:
-            yield decode_tile(header, index, tiles[index])[::LOOK_STEP, ::LOOK_STEP]
-        except (ValueError, RuntimeError) as error:
-            raise HeaderRefused("undecodable", f"COG tile {index} does not decode ({error})") from None
-
-
-def _counts(header: Header, tiles: Mapping[int, bytes], band_name: str, mission: Mission) -> Counts | None:
-    """Occurrences of each digital number in a few tiles; None for bands that tell nothing of an offset.
-
-    Raises:
-        HeaderRefused: When a tile does not decode.
-    """
-    evidence = mission.offset_evidence
-    if evidence is None or band_name not in evidence.bands or header.dtype != "uint16":
-        return None
-    total = np.zeros(1 << 16, np.int64)
-    for pixels in _looked_at(header, tiles):
-        total += dn_counts(pixels)
-    return total

@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrv_assets.audit.canonical import Json, sha256
+from mrv_assets.audit.canonical import sha256
 from mrv_assets.audit.record import Record
 from mrv_assets.errors import DamagedLake
-from mrv_assets.formats.artifacts import DECISION, PREVIEW
+from mrv_assets.formats.artifacts import DECISION, MAX_DOCUMENT_BYTES, PREVIEW
+from mrv_assets.formats.files import NAMED_BY, file_bytes
 from mrv_assets.lake.files import walk
 from mrv_assets.lake.runs import stored_files
+from mrv_assets.scenes.item import item_digest
 from mrv_assets.verify.finding import text_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def differences(record: Record) -> Iterator[Difference]:
         "arrays": lambda: _arrays(StoredArrays.of(record), ""),
         "rasters": lambda: _arrays(StoredArrays.rasters_of(record), f"/{RASTERS}"),
         "table": lambda: _table(record),
-        "decision_sha256": lambda: _decision(record.data, output),
+        "decision_sha256": lambda: _decision(record),
         PREVIEW: lambda: _picture(record),
     }
     said = [compare for part, compare in compared.items() if part in output]
@@ -91,10 +92,11 @@ def _expected_files(record: Record) -> Iterator[str]:
 def _files(record: Record) -> _Compared:
     """Files of raw tiles: their bytes, the items that the record names, and each COG tile that was fetched."""
     from mrv_assets.formats.artifacts import observations_of
-    from mrv_assets.formats.stored_scenes import scene_item_sha256, tile_digests
+    from mrv_assets.formats.stored_scenes import item_name, scene_item, tile_digests
 
     files = record.output["files"]
-    stored = stored_files(record.data)
+    # Compared with the run record just before, byte for byte.
+    stored = stored_files(record.data, remembered=True)
     for path in sorted({*files, *stored}):
         yield f"/{path}", "bytes", files.get(path), stored.get(path)
     if not record.evaluated or files != stored:
@@ -105,8 +107,8 @@ def _files(record: Record) -> _Compared:
     refused = {entry["id"] for entry in record.output["refused"]}
     yield "", "scenes", sorted(said), sorted(used | refused)
     for scene in scenes:
-        path, found = scene_item_sha256(record, scene)
-        yield f"/{path}", "is the item of the record", said.get(scene["id"]), found
+        found = item_digest(scene_item(record, scene))
+        yield f"/{item_name(scene)}", "is the item of the record", said.get(scene["id"]), found
         for band in scene["bands"].values():
             meant = dict(zip(map(str, band["fetched"]), band["sha256"], strict=True))
             yield f"/{band['file']}", "COG tiles", meant, tile_digests(record, band)
@@ -115,7 +117,7 @@ def _files(record: Record) -> _Compared:
 def _arrays(arrays: "StoredArrays", below: str) -> _Compared:
     """The arrays of a group, compared as every reader compares them."""
     for damaged in arrays.check():
-        path = damaged.object_name.removeprefix("/".join(arrays.folder.parts[-6:]))
+        path = damaged.object_name.removeprefix("/".join(arrays.folder.parts[-NAMED_BY:]))
         yield f"{below}{path}", "content", AS_SAID, damaged.reason
     wkt = arrays.reference()
     crs = arrays.grid.crs
@@ -141,8 +143,9 @@ def _table(record: Record) -> _Compared:
         yield f"/{TABLE}", "content", AS_SAID, damaged.reason
 
 
-def _decision(data: Path, output: Json) -> _Compared:
-    stored = (data / DECISION).read_bytes()
+def _decision(record: Record) -> _Compared:
+    output = record.output
+    stored, _ = file_bytes(record.data, DECISION, MAX_DOCUMENT_BYTES)
     yield f"/{DECISION}", "bytes", output["decision_sha256"], sha256(stored)
     if sha256(stored) == output["decision_sha256"]:
         decision = json.loads(stored)

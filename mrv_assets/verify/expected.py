@@ -94,8 +94,8 @@ def expected_findings(
     Args:
         expected: Audit hashes, as :func:`read_expected` gives them.
         partitions: The partitions that were verified.
-        whole: Whether these are all of the lake; otherwise hashes that name no partition are looked for in these alone,
-            and those of other partitions are passed over.
+        whole: Whether these are all of the lake; otherwise hashes of other partitions, and those that name none and are
+            not of these, are passed over: see :func:`passed_over`.
     """
     there: dict[str, StoredPartition] = {}
     current: dict[str, str] = {}
@@ -106,9 +106,9 @@ def expected_findings(
         there |= dict.fromkeys(stored.records, stored)
     for entry in expected:
         named = tuple(entry[part] for part in ("asset", "tile", "month") if part in entry)
-        if len(named) == 3 and named not in names and not whole:
-            continue
         audit_hash = entry["audit_hash"]
+        if not whole and (named not in names if len(named) == 3 else audit_hash not in there):
+            continue
         stored_at = there.get(audit_hash)
         if stored_at is None:
             yield Finding(
@@ -141,8 +141,14 @@ def expected_findings(
             )
 
 
+def passed_over(expected: Sequence[dict[str, str]], partitions: Sequence[StoredPartition]) -> int:
+    """Number of kept audit hashes that name no partition and are not of these: they may be missing."""
+    there = {audit_hash for stored in partitions for audit_hash in stored.records}
+    return sum(entry["audit_hash"] not in there for entry in expected if "asset" not in entry)
+
+
 def _succeeded(stored: StoredPartition, audit_hash: str) -> bool:
-    """Whether a head after the first that names a record names another one that was not current before it."""
+    """Whether a head comes after the first one that names a record."""
     heads = [stored.heads.sound[number].record for number in sorted(stored.heads.sound)]
     if audit_hash not in heads:
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 from mrv_assets.errors import BadInputError, DamagedLake, MrvError
 from mrv_assets.lake.layout import LAKE
 from mrv_assets.missions.registry import MISSIONS
-from mrv_assets.verify.expected import expected_findings
+from mrv_assets.verify.expected import expected_findings, passed_over
 from mrv_assets.verify.finding import Finding, text_of
 from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.rerun import RAW_TILES, Compared, not_rerun, rerun
@@ -77,7 +77,7 @@ class Verification:
     incomplete: tuple[str, ...]
     """Things that were asked for and could not be looked at, each with the reason."""
     limits: tuple[str, ...]
-    """What was not asked for, or is not looked at by anybody."""
+    """Things that it does not look at, because nobody asked for it or because it cannot."""
 
     @property
     def verdict(self) -> Verdict:
@@ -129,7 +129,7 @@ def verify(
         findings=(*findings, *failed),
         hidden=contents.hidden,
         compared=tuple(compared) if again else None,
-        incomplete=tuple(_incomplete(chosen, compared)),
+        incomplete=(*_incomplete(chosen, compared), *_not_found(chosen, options, expected or ())),
         limits=tuple(_limits(options, again=again, kept=expected is not None)),
     )
 
@@ -146,8 +146,19 @@ def _incomplete(chosen: Sequence[StoredPartition], compared: Sequence[Compared])
             yield f"{output.tile} {output.month} was not computed again: {output.detail}"
 
 
+def _not_found(
+    chosen: Sequence[StoredPartition], options: Options, expected: Sequence[dict[str, str]]
+) -> Iterator[str]:
+    """The kept hashes of which a part of the lake cannot say whether they were removed."""
+    if not options.whole and (count := passed_over(expected, chosen)):
+        yield (
+            f"{count} of the kept audit hashes say no partition and are not of this part of the lake: "
+            "verify all of it, or keep what `mrv hashes` prints"
+        )
+
+
 def _limits(options: Options, *, again: bool, kept: bool) -> Iterator[str]:
-    """What was not asked for, or is not looked at by anybody."""
+    """Things that this verification does not look at, because nobody asked for it or because it cannot."""
     if not options.whole:
         yield "the rest of the lake"
     yield "raw tiles in the re-run, which computes from them" if again else "computing again (--rerun)"

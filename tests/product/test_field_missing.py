@@ -64,7 +64,7 @@ def test_decibels_are_refused_by_name(case: str, tmp_path: Path) -> None:
 
 
 def as_written(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The same pixels."""
+    """Pixels unchanged."""
     return pixels
 
 
@@ -93,7 +93,7 @@ def test_a_fill_value_that_is_not_stated_is_missing(number: float, tmp_path: Pat
 def test_a_positive_fill_value_is_refused_until_it_is_stated(
     stated: float | None, code: str | None, tmp_path: Path
 ) -> None:
-    """255 is no power of land, and could be one of a ship: the cure is to state it, and works."""
+    """Land never returns 255, and a ship may: the cure is to state it as nodata, which works."""
 
     def edit(items: list[Json], catalogue: Path) -> None:
         for path in catalogue.glob("*/v?.tif"):
