@@ -144,6 +144,18 @@ class StaleUpstream(PartitionError):
         )
 
 
+class ReviewerRemoved(StaleUpstream):
+    """A month was approved by somebody who is not among the programme's reviewers any more."""
+
+    def __init__(self, asset: str, tile: str, month: str, names: tuple[str, ...]) -> None:
+        super().__init__(
+            asset, tile, month, f"it was approved by {', '.join(names)}, no longer among the programme's reviewers"
+        )
+        # Errors cross processes, and pickle rebuilds them from their arguments.
+        self.args = (asset, tile, month, names)
+        self.names = names
+
+
 class NotReproducible(PartitionError):
     """The same request gave another output; both are kept for inspection."""
 

@@ -9,6 +9,8 @@ from typing import Any
 from mrv_assets.cog.georeference import grid_of, pixel_side_m
 from mrv_assets.cog.item_checks import MAX_QUOTED, check_place, item_findings
 from mrv_assets.cog.tiff import (
+    GDAL_METADATA,
+    IMAGE_DESCRIPTION,
     ROWS_PER_STRIP,
     TABLES,
     TILE_LENGTH,
@@ -36,7 +38,6 @@ MAX_WINDOW_PX = 1 << 27
 # centimetre are not the product.
 FINEST, COARSEST = 1 / 4, 16
 
-IMAGE_DESCRIPTION, GDAL_METADATA = 270, 42112
 UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD = 1, 5, 8, 32946, 50000
 COMPRESSIONS = frozenset({UNCOMPRESSED, LZW, DEFLATE, DEFLATE_OLD, ZSTD})
 NO_PREDICTOR, DIFFERENCE, FLOATING_POINT = 1, 2, 3

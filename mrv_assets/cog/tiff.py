@@ -37,6 +37,9 @@ KEPT_TAGS = frozenset(
     | {GDAL_METADATA, 42113}  # GDAL metadata and nodata
 )
 
+IMAGE_DESCRIPTION = 270
+"""Read for what it says of the numbers, and not kept."""
+
 SHORT, LONG, DOUBLE, LONG8 = 3, 4, 12, 16
 _SIZES = {
     1: 1,
@@ -92,7 +95,7 @@ class TiffHeader:
     big: bool
     """BigTIFF: 64-bit offsets."""
     tags: Mapping[int, Tag]
-    """The ``KEPT_TAGS`` of the first directory, by code."""
+    """The ``KEPT_TAGS`` of the first directory, and its description, by code."""
     subfile_types: tuple[int, ...]
     """NewSubfileType of each further directory."""
 
@@ -165,7 +168,7 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
             raise _malformed(f"it has a directory of {count} tags")
         body = source.get(at + count_bytes, count * entry_bytes + pointer_bytes)
         # The first directory is the full-resolution image; only the subfile type of the others matters.
-        codes = KEPT_TAGS if not visited else frozenset({NEW_SUBFILE_TYPE})
+        codes = KEPT_TAGS | {IMAGE_DESCRIPTION} if not visited else frozenset({NEW_SUBFILE_TYPE})
         directory_tags: dict[int, Tag] = {}
         for entry in range(0, count * entry_bytes, entry_bytes):
             code, kind = struct.unpack(f"{order}HH", body[entry : entry + 4])
@@ -175,6 +178,9 @@ def read_tiff_header(read: Read, size: int) -> TiffHeader:
                 continue
             inline = body[entry + 4 + pointer_bytes : entry + entry_bytes]
             length = values * _SIZES[kind]
+            if code == IMAGE_DESCRIPTION and length > MAX_TAG_BYTES:
+                # Text of any length may stand there, and nothing depends on it.
+                continue
             if length > (MAX_HEADER_BYTES if code in TABLES else MAX_TAG_BYTES):
                 raise _oversize(f"its tag {code} has {values} values")
             if length <= pointer_bytes:

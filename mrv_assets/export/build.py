@@ -155,7 +155,7 @@ def _month(month: Month) -> Json:
 def _outdated(deployment: Deployment, options: Options, old: Mapping[tuple[str, str], Stale]) -> list[Json]:
     """Months that are not what the programme would make of them now, and those of tiles that have left it."""
     found: list[Json] = [
-        {"tile": tile, "month": month, "index": None, "because": "stale", "detail": str(change)}
+        {"tile": tile, "month": month, "index": None, "because": change.because, "detail": str(change)}
         for (tile, month), change in old.items()
     ]
     for tile, months in history(deployment).items() if options.tile is None else ():

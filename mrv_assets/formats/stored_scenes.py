@@ -14,7 +14,7 @@ from mrv_assets.formats.files import MAX_FILE_BYTES, damaged, digest_of, file_by
 
 def item_name(scene: Json) -> str:
     """Path of a scene's stored item in the data: beside the files of its bands."""
-    first = next(iter(scene["bands"].values()))
+    first, *_ = scene["bands"].values()
     return f"{first['file'].partition('/')[0]}/item.json"
 
 

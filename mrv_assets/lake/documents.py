@@ -149,7 +149,9 @@ class StatementDocument(BaseModel):
     role: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
     evidence: list[str]
-    decided_at: str
+    decided_at: Moment
+    before: list[Digest]
+    reviewers: list["NamedReviewer"]
 
     @property
     def partition(self) -> Partition:
@@ -157,12 +159,23 @@ class StatementDocument(BaseModel):
         return Partition(self.asset, self.tile, self.month)
 
 
+class NamedReviewer(BaseModel):
+    """A reviewer whom the programme named when a statement was made."""
+
+    model_config = _ONLY_THESE
+
+    name: str
+    role: str
+    key_id: Digest
+
+
 class SignatureDocument(BaseModel):
-    """Whose key signed it, and the signature in base64."""
+    """The key that signed it, and the signature in base64."""
 
     model_config = _ONLY_THESE
 
     key_id: Digest
+    public_key: str
     sig: str
 
 
@@ -209,6 +222,11 @@ def read(path: Path, shape: type[Shape], digest: str | None = None) -> Read[Shap
         return Read(sha256=actual, reason=f"bytes whose SHA-256 is {actual}")
     try:
         document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        return Read(sha256=actual, reason=f"not JSON ({error})" if data else "it is empty")
+    if not isinstance(document, dict):
+        return Read(sha256=actual, reason="JSON, but not an object")
+    try:
         shaped = shape.model_validate(document)
         if canonical(document) != data:
             return Read(sha256=actual, reason="JSON in another spelling")

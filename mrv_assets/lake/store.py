@@ -240,10 +240,14 @@ class Lake:
         Raises:
             LakeMismatch: When another programme has begun this lake in the meantime.
             NotReproducible: When the same request was answered by another record before; both are kept.
+            ValueError: When no reader would take the record; nothing is written then.
         """
+        document = json.loads(record)
+        RecordDocument.model_validate(document)
+        if len(record) > RecordDocument.largest:
+            raise ValueError(f"a record of {len(record)} bytes is more than any reader takes")
         write_once(self.root / LAKE, canonical({"format": FORMAT, "programme": self.programme}))
         self._check_identity()
-        document = json.loads(record)
         slot = self.slot(Partition.stated(document))
         audit_hash = sha256(record)
         stored = stored_files(staged)

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
+LARGEST = 3.2767
+"""Largest magnitude of an index of reflectance that can be stored: an int16 of ten thousandths."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralIndex:
-    """An index of reflectance: ``gain (first - second) / (sum of weight x band + constant)``, unitless."""
+    """An index of reflectance: ``gain (first - second) / (sum of weight x band + constant)``, unitless.
+
+    Raises:
+        ValueError: When bands and weights do not fit together, or values up to the limit cannot be stored.
+    """
 
     name: str
     long_name: str
@@ -19,6 +26,14 @@ class SpectralIndex:
     limit: float = 1.0
     """Largest valid magnitude. A value beyond it is noise, not vegetation: it is invalid and counted, never clipped."""
     source: str
+
+    def __post_init__(self) -> None:
+        if not len(self.weights) == len(self.bands) in (2, 3):
+            raise ValueError(
+                f"{self.name}: {len(self.weights)} weights for {len(self.bands)} bands, not 2 or 3 of each"
+            )
+        if not 0 < self.limit <= LARGEST:
+            raise ValueError(f"{self.name}: its limit {self.limit:g} is not between 0 and {LARGEST:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,8 +65,11 @@ def _part(deployment: Deployment, parcel_id: str, tile: str, month: str) -> Json
     lineage = _lineage(deployment.lake, tile, month)
     monthly = lineage.monthly
     change = stale(deployment, monthly)
-    if change is not None and (change.overtaken or parcel_id in (*change.redrawn, *change.missing)):
-        raise StaleUpstream(*monthly.partition.names, change.reason)
+    if change is not None:
+        # What was approved stays approved in its record, and is shown with the word that its reviewer has left.
+        replaced = change.overtaken is not None and not change.reviewer_removed
+        if replaced or parcel_id in (*change.redrawn, *change.missing):
+            raise StaleUpstream(*monthly.partition.names, change.reason)
     row = _row(monthly, parcel_id)
     # The order in which the month was made, which may not be the programme's any more.
     order = monthly.document["plan"]["substitution"]

@@ -11,7 +11,9 @@ from mrv_assets.audit.manual_decisions import (
     PERSONS,
     Reviewer,
     Statement,
+    approving,
     asserted,
+    in_the_way,
     is_signed_by,
     public_pem,
     signed,
@@ -20,7 +22,7 @@ from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import DecisionRefused, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
-from mrv_assets.lake.manual_decisions import decisions_on, keep_decision
+from mrv_assets.lake.manual_decisions import decision_id, decisions_on, keep_decision
 from mrv_assets.missions.registry import MISSIONS
 from mrv_assets.review.keys import read_key
 from mrv_assets.science.gate import GateStatus
@@ -65,7 +67,7 @@ class Recorded:
     approved: bool
     """Whether the tile-month is approved with this decision."""
     approvals_missing: int | None
-    """Number of reviewers who still have to approve; None where one has rejected."""
+    """Number of reviewers who still have to approve; None where something is in the way of it."""
 
 
 def decide_signed(deployment: Deployment, verdict: Verdict, key_file: Path) -> Recorded:
@@ -229,6 +231,8 @@ def _statement(deployment: Deployment, verdict: Verdict, record: Record, reviewe
         reason=verdict.reason,
         evidence=verdict.evidence,
         decided_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        before=tuple(decision_id(decision) for decision in decisions_on(deployment.lake, record)),
+        reviewers=deployment.program.the_reviewers,
     )
 
 
@@ -247,10 +251,7 @@ def _recorded(
 
 
 def approvals_missing(decisions: list[Json], reviewers: tuple[Reviewer, ...]) -> int | None:
-    """Number of reviewers who still have to approve a record; None where one has rejected it."""
-    counted = [
-        (decision, reviewer) for decision in decisions for reviewer in reviewers if is_signed_by(decision, reviewer)
-    ]
-    if any(decision["statement"]["verdict"] != APPROVE for decision, _ in counted):
+    """Number of reviewers who still have to approve a record; None where something is in the way of it."""
+    if in_the_way(decisions):
         return None
-    return max(0, PERSONS - len({reviewer.name for _, reviewer in counted}))
+    return max(0, PERSONS - len({reviewer.name for _, reviewer in approving(decisions, reviewers)}))

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.manual_decisions import Reviewer, is_signed_by
+from mrv_assets.audit.manual_decisions import Reviewer, in_the_way, is_signed
 from mrv_assets.audit.record import Record
 from mrv_assets.deployment import Deployment
 from mrv_assets.formats.artifacts import PREVIEW, decision_of
@@ -26,7 +26,7 @@ class StoredDecision:
     statement: Json
     """The reviewer's statement, as the decision has it."""
     authenticated: bool
-    """Whether the key of one of the programme's reviewers signed it."""
+    """Whether a key that its statement names as a reviewer's signed it; else anyone may have written it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ class ClosedMission:
     coverage_missing_points: float | None
     """Percentage points of coverage below the threshold; None unless the gate rejected the month."""
     approvals_missing: int | None
-    """Reviewers who still have to approve; None where nobody can, or one has rejected it."""
+    """Reviewers who still have to approve; None where nobody can, or something is in the way of it."""
+    in_the_way: str
+    """The reason why no approval opens it: a rejection, or a decision that is missing; empty where there is none."""
 
     @property
     def would_pass(self) -> list[str]:
@@ -63,7 +65,7 @@ class ClosedMission:
         ways = [f"{self.mission}: {self.coverage_missing_points:.1f} points more of the parcels' area seen clear"]
         match self.approvals_missing:
             case None if self.coverage:
-                ways.append(f"{self.mission}: no approval any more, a reviewer has rejected it")
+                ways.append(f"{self.mission}: no approval any more, {self.in_the_way}")
             case int(count) if count:
                 ways.append(f"{self.mission}: {count} more reviewer{'' if count == 1 else 's'} who approve")
             case 0:
@@ -105,9 +107,20 @@ def queue(deployment: Deployment) -> list[WaitingMonth]:
         if partition.tile not in deployment.tiles or partition.month not in deployment.months:
             continue
         monthly = lake.current(partition)
-        if monthly.output["mission"] is None:
+        if monthly.output["mission"] is None or _was_approved_by_others(lake, monthly, reviewers):
             waiting.append(_waiting_month(lake, monthly, reviewers, today))
     return sorted(waiting, key=lambda item: (item.month, item.tile))
+
+
+def _was_approved_by_others(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...]) -> bool:
+    """Whether a month rests on the approval of somebody who is not among the reviewers any more."""
+    known = {reviewer.key_id for reviewer in reviewers}
+    signed = (
+        who["key_id"]
+        for mission in monthly.missions_used
+        for who in lake.upstream(monthly, f"{mission}/gated_tiles").document["plan"].get("reviewers", ())
+    )
+    return any(key_id not in known for key_id in signed)
 
 
 def _waiting_month(lake: Lake, monthly: Record, reviewers: tuple[Reviewer, ...], today: date) -> WaitingMonth:
@@ -144,10 +157,11 @@ def _closed_mission(lake: Lake, gated: Record, reviewers: tuple[Reviewer, ...]) 
             StoredDecision(
                 id=decision_id(manual),
                 statement=manual["statement"],
-                authenticated=any(is_signed_by(manual, reviewer) for reviewer in reviewers),
+                authenticated=is_signed(manual),
             )
             for manual in stored
         ),
         coverage_missing_points=max(0.0, decision["min_coverage"] - decision["coverage"]) * 100 if rejected else None,
+        in_the_way=in_the_way(stored),
         approvals_missing=approvals_missing(stored, reviewers) if rejected and decision["coverage"] else None,
     )

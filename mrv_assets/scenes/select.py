@@ -1,5 +1,6 @@
 """Selection of the scenes that count: their bands, offsets and duplicates, and their grouping into observations."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -145,8 +146,8 @@ def select(
     start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     end = (start + timedelta(days=31)).replace(day=1)
     usable: dict[tuple[str, str], tuple[Scene, Candidate]] = {}
-    # A set, because a search may return a page twice.
-    excluded: set[Excluded] = set()
+    # By what the item is, because a search may return a page twice.
+    unusable: dict[tuple[str, Excluded], None] = {}
     returned = 0
     for item in items:
         returned += 1
@@ -165,16 +166,17 @@ def select(
                 candidate = Candidate(id=scene.id, item=item, digest=digest, product=product, sensed=sensed)
                 usable[item["id"], digest] = scene, candidate
         except UnusableError as reason:
-            excluded.add(Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail)))
+            left_out = Excluded(id=quoted(item_id(item)), code=reason.code, detail=quoted(reason.detail))
+            unusable[_written(item), left_out] = None
     counting, superseded = newest([candidate for _, candidate in usable.values()])
-    excluded.update(
+    excluded = [left_out for _, left_out in unusable] + [
         Excluded(
             id=one.copy.id,
             code="duplicate_id" if one.by.id == one.copy.id else f"superseded_by:{one.by.id}",
             detail=one.detail,
         )
         for one in superseded
-    )
+    ]
     kept = [(_counting(usable[one.item["id"], one.digest][0], one), one) for one in counting]
     return Selection(
         observations=_observations(kept),
@@ -182,6 +184,14 @@ def select(
         matched=len(kept) + len(excluded),
         returned=returned,
     )
+
+
+def _written(item: Item) -> str:
+    """An item as text, the same for the same item; empty where it cannot be written."""
+    try:
+        return json.dumps(item, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return ""
 
 
 def _counting(scene: Scene, candidate: Candidate) -> Scene:

@@ -199,14 +199,19 @@ def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[
         One variable an index, unitless, float32, same dims; NaN where missing or invalid.
 
     Raises:
-        ValueError: For a radar mission, whose indices come from filtered power.
-        KeyError: When the stack lacks a band of an index in ``names``.
+        ValueError: For a radar mission, whose indices come from filtered power; and, when it is computed, for numbers
+            that are no reflectance, such as digital numbers.
+        KeyError: When there is no index of a name, or the stack lacks a band of an index in ``names``.
     """
     radiometry = mission.radiometry
     if not isinstance(radiometry, Reflectance):
         raise ValueError(f"{mission.name} measures power, not reflectance; open its indices in the lake")
+    for name in names or ():
+        if name not in INDICES:
+            raise KeyError(f"{name} is no index; there are {', '.join(INDICES)}")
     bands = {
-        name: [mission.stand_ins.get(band, band) for band in INDICES[name].bands] for name in names or mission.indices
+        name: [mission.stand_ins.get(band, band) for band in INDICES[name].bands]
+        for name in (mission.indices if names is None else names)
     }
     return xr.Dataset(
         {
@@ -216,9 +221,11 @@ def spectral_indices(reflectance: xr.Dataset, mission: Mission, names: Sequence[
                 kwargs={"name": name, "radiometry": radiometry},
                 dask="parallelized",
                 output_dtypes=[np.float32],
-            ).assign_attrs(long_name=INDICES[name].long_name, units="1")
+                # An index is not the reflectance of its first band.
+                keep_attrs=False,
+            ).assign_attrs(long_name=INDICES[name].long_name, units="1", references=INDICES[name].source)
             for name, of_index in bands.items()
-            if names or all(band in reflectance for band in of_index)
+            if names is not None or all(band in reflectance for band in of_index)
         }
     )
 
@@ -227,7 +234,9 @@ def _index_values(*reflectances: NDArray[np.float32], name: str, radiometry: Ref
     """One index of decoded reflectance, float32, unitless, NaN where missing."""
     # Clipped pixels are NaN too.
     unseen = np.any([np.isnan(values) for values in reflectances], axis=0)
-    numbers = (np.rint((values - radiometry.offset) / radiometry.scale) for values in reflectances)
+    numbers = [np.rint((values - radiometry.offset) / radiometry.scale) for values in reflectances]
+    if any(((dn < 0) | (dn > np.iinfo(np.uint16).max)).any() for dn in numbers):
+        raise ValueError("a band holds numbers that are no reflectance; give what lake.open gives for masked_tiles")
     bands = [np.where(unseen, radiometry.fill, dn).astype(np.uint16) for dn in numbers]
     stored, _ = index_block(
         name, dict(zip(INDICES[name].bands, bands, strict=True)), unseen.astype(np.uint16), radiometry

@@ -23,6 +23,7 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
 
     The approval is a record of its own, made from the rejected record and the decisions on it; both stay. A decision
     is on one record: where the indices, and with them the measured coverage, have changed since, it approves nothing.
+    The approval names every decision that there was, counted or not.
 
     Args:
         lake: The lake that holds the decisions.
@@ -34,6 +35,8 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
     if not counted:
         return settle(lake, plan, measured)
     reviewers = {reviewer.key_id: reviewer for _, reviewer in counted}
+    names = [decision_id(decision) for decision, _ in counted]
+    others = [name for decision in decisions_on(lake, record) if (name := decision_id(decision)) not in names]
     document = {
         **decision_of(record),
         "status": GateStatus.APPROVED_MANUAL.value,
@@ -57,7 +60,7 @@ def with_manual_decisions(lake: Lake, plan: MissionPlan, measured: Materialized)
         graph=steps_digest((Step(name="manual decision", function=_produced, reads=("decision", "qa")),), source_of),
         inputs={
             **record.upstream,
-            "qa": {"rejected": record.audit_hash, "decisions": [decision_id(decision) for decision, _ in counted]},
+            "qa": {"rejected": record.audit_hash, "decisions": names, "others": others},
         },
         reads=[record],
         produce=partial(_produced, document, record),

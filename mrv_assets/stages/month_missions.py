@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Record
-from mrv_assets.errors import StaleUpstream
+from mrv_assets.errors import ReviewerRemoved, StaleUpstream
 from mrv_assets.formats.artifacts import decision_of
 from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.lake.store import Lake
@@ -155,17 +155,17 @@ def _require_still_holds(plan: MissionPlan, decision: Json, gated: Mapping[str, 
     if not record.evaluated:
         require(record, **plan.substitution.rules)
     earlier = decision.get("earlier")
-    signers = {reviewer["key_id"]: reviewer["name"] for reviewer in record.document["plan"].get("reviewers", ())}
-    gone = [name for key_id, name in signers.items() if key_id not in {reviewer.key_id for reviewer in plan.reviewers}]
     reason = None
     if earlier is not None and gated[earlier["mission"]].audit_hash != earlier["audit_hash"]:
         reason = f"it was not evaluated because of a decision on {earlier['mission']} that has since been replaced"
     elif record.evaluated and plan.forbidden:
         reason = "it is a decision on a radar, and the programme no longer allows a radar to stand in"
-    elif gone:
-        reason = f"it was approved by {', '.join(gone)}, no longer among the programme's reviewers"
     if reason is not None:
         raise StaleUpstream(*record.partition.names, reason)
+    signers = {reviewer["key_id"]: reviewer["name"] for reviewer in record.document["plan"].get("reviewers", ())}
+    known = {reviewer.key_id for reviewer in plan.reviewers}
+    if gone := tuple(name for key_id, name in signers.items() if key_id not in known):
+        raise ReviewerRemoved(*record.partition.names, gone)
 
 
 def _require_approved(lake: Lake, plan: MissionPlan, gated: Record) -> None:

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from mrv_assets.audit.canonical import Json
-from mrv_assets.audit.manual_decisions import SCHEMA, Reviewer, approvals, is_signed_by
-from mrv_assets.audit.record import Record
+from mrv_assets.audit.manual_decisions import SCHEMA, Reviewer, approvals, is_signed
+from mrv_assets.audit.record import Partition, Record
 from mrv_assets.lake.documents import DecisionDocument, Read, read
 from mrv_assets.lake.layout import Slot
+from mrv_assets.lake.manual_decisions import decision_id
 from mrv_assets.verify.finding import Finding, text_of
 
-_FORGED = "It counts for nothing. Find out who put it there."
 _UNFOUNDED = "No version makes such a record. Find out who put it there, and materialize the month again."
 
 
@@ -33,15 +33,6 @@ class Decided:
     def _sound(self) -> dict[str, Json]:
         decisions = {name: self._read(name) for name in self.names}
         return {name: decision.document for name, decision in decisions.items() if decision.shape is not None}
-
-    @cached_property
-    def _reviewers(self) -> dict[str, dict[str, Reviewer]]:
-        """Per rejected record, the reviewers that its approvals state, by the key id that they state."""
-        reviewers: dict[str, dict[str, Reviewer]] = {}
-        for record in self.records.values():
-            if record.decided_on is not None:
-                reviewers.setdefault(record.decided_on, {}).update(_stated(record))
-        return reviewers
 
     def findings(self, name: str) -> Iterator[Finding]:
         """Findings on one decision."""
@@ -73,34 +64,25 @@ class Decided:
                 check="is on a rejected record",
                 expected="a sound record of this partition that the gate rejected",
                 found=text_of(statement.record),
-                cure=_FORGED,
+                cure="It counts for nothing. Restore the record that it is on, or take the decision away.",
             )
-        if decision.shape.signature is not None:
-            yield from self._signature_findings(path, decision.document)
-
-    def _signature_findings(self, path: str, decision: Json) -> Iterator[Finding]:
-        """Compare a signature with the keys that approvals of its record state; before there is one, nobody can."""
-        known = self._reviewers.get(decision["statement"]["record"])
-        if known is None:
-            return
-        key_id = decision["signature"]["key_id"]
-        who = known.get(key_id)
-        if who is None:
+        if decision.shape.signature is not None and not is_signed(decision.document):
             yield Finding(
                 object=path,
                 check="is signed by a reviewer",
-                expected=f"a key that the approval states: {', '.join(sorted(known))}",
-                found=text_of(key_id),
-                cure=_FORGED,
+                expected="a signature of the key that it states, by one of the reviewers that it names",
+                found=f"one of the key {decision.shape.signature.key_id[:12]}, which does not verify or is not named",
+                cure="It counts for nothing. Restore it from a backup: what a reviewer signed cannot be made again.",
             )
-        elif not is_signed_by(decision, who):
-            yield Finding(
-                object=path,
-                check="signature",
-                expected=f"one by {who.name}, {who.role}, that verifies with the key the approval states",
-                found="one that does not, or is of another name or role",
-                cure=_FORGED,
-            )
+        for before in statement.before:
+            if before not in self._sound:
+                yield Finding(
+                    object=path,
+                    check="follows decisions that are there",
+                    expected=before,
+                    found="no sound decision of this name",
+                    cure="It was taken away. Restore it from a backup; until then no approval counts.",
+                )
 
     def approval_findings(self, record: Record) -> Iterator[Finding]:
         """Findings on a record that approves a rejected one without enough decisions that are there and signed."""
@@ -112,19 +94,46 @@ class Decided:
         if rejected is None or rejected.output.get("status") != "REJECTED":
             yield self._unfounded(record, "a sound record that the gate rejected", record.decided_on)
             return
-        named = record.inputs["qa"].get("decisions")
-        names = [str(name) for name in named] if isinstance(named, list) else []
-        missing = [name for name in names if name not in self._sound]
+        names, others = (self._named(record, part) for part in ("decisions", "others"))
+        missing = [name for name in (*names, *others) if name not in self._sound]
         if missing:
             yield self._unfounded(record, "each decision that it names", f"no sound decision {', '.join(missing)}")
             return
-        counted = approvals(
-            [decision for name in names if (decision := self._sound[name])["statement"]["record"] == record.decided_on],
-            list(_stated(record).values()),
-        )
-        if len(counted) < max(1, len(names)):
+        on_it = [
+            decision
+            for name in (*names, *others)
+            if (decision := self._sound[name])["statement"]["record"] == record.decided_on
+        ]
+        counted = approvals(on_it, list(_stated(record).values()))
+        if not counted or sorted(decision_id(decision) for decision, _ in counted) != sorted(names):
             count = f"{len(counted)} of {len(names)} that it names"
             yield self._unfounded(record, "approvals of two reviewers, signed with the keys that it states", count)
+
+    def unnamed_findings(self, record: Record) -> Iterator[Finding]:
+        """Findings on decisions on a rejected record that its current approval does not name."""
+        named = {*self._named(record, "decisions"), *self._named(record, "others")}
+        for name, decision in self._sound.items():
+            if record.decided_on is not None and name not in named:
+                stated = decision["statement"]
+                if (stated["record"], Partition(*(stated[part] for part in ("asset", "tile", "month")))) == (
+                    record.decided_on,
+                    self.slot.partition,
+                ):
+                    yield Finding(
+                        object=self.slot.name_of(self.slot.decision(name)),
+                        check="is named by the approval",
+                        expected=f"one of those that record {record.audit_hash} names",
+                        found=f"{stated['verdict']} by {text_of(stated['reviewer'])}, {text_of(stated['decided_at'])}",
+                        cure="Materialize the month again: every decision that is there is named then, and a rejection "
+                        "counts.",
+                    )
+
+    @staticmethod
+    def _named(record: Record, part: str) -> list[str]:
+        """Ids that an approval states; a forged one may state anything."""
+        qa = record.inputs.get("qa")
+        named = qa.get(part) if isinstance(qa, dict) else None
+        return [str(name) for name in named] if isinstance(named, list) else []
 
     def _unfounded(self, record: Record, expected: str, found: str) -> Finding:
         return Finding(

@@ -155,6 +155,8 @@ class StoredPartition:
         yield from self._plan_findings(name, record)
         yield from self._currency_findings(name, record)
         yield from self.decided.approval_findings(record)
+        if self._is_current(record):
+            yield from self.decided.unnamed_findings(record)
         yield from admitted_findings(self.slot, record)
         yield from self._named_by(name, record)
 
@@ -213,10 +215,13 @@ class StoredPartition:
                     cure="Materialize the whole month again. If that does not help, no run made this record.",
                 )
 
+    def _is_current(self, record: Record) -> bool:
+        newest = self.heads.sound.get(max(self.heads.sound, default=0))
+        return newest is not None and newest.record == record.audit_hash
+
     def _currency_findings(self, name: str, record: Record) -> Iterator[Finding]:
         """A current product that was made from a record which has been replaced since."""
-        newest = self.heads.sound.get(max(self.heads.sound, default=0))
-        if self.partition.asset != _PRODUCT or newest is None or newest.record != record.audit_hash:
+        if self.partition.asset != _PRODUCT or not self._is_current(record):
             return
         for asset, upstream in record.upstream.items():
             with suppress(ValueError, DamagedLake):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
-from mrv_assets.errors import StaleUpstream
+from mrv_assets.errors import ReviewerRemoved, StaleUpstream
 from mrv_assets.scenes.item import quoted
 from mrv_assets.scenes.select import EXCLUDED
 from mrv_assets.stac.open import name_of
@@ -36,6 +36,15 @@ class Stale:
     """Names of the programme's rules that were others when the month was made, as its records have them."""
     overtaken: str | None
     """The reason why a decision or a record that the month rests on does not hold any more; None where all do."""
+    reviewer_removed: bool
+    """Whether that is because somebody who approved it is not among the programme's reviewers any more."""
+
+    @property
+    def because(self) -> str:
+        """Code of the kind of change: ``history``, ``reviewer_removed`` or ``stale``."""
+        if self.left:
+            return "history"
+        return "reviewer_removed" if self.reviewer_removed else "stale"
 
     @property
     def reason(self) -> str:
@@ -48,7 +57,7 @@ class Stale:
         if self.rules:
             reasons.append(f"was made with another {', '.join(self.rules)} than the programme has now")
         if self.overtaken is not None:
-            reasons.append(f"is overtaken: {self.overtaken}")
+            reasons.append(f"{'reviewer_removed' if self.reviewer_removed else 'is overtaken'}: {self.overtaken}")
         return ", and ".join(reasons)
 
     def __str__(self) -> str:
@@ -73,7 +82,7 @@ def stale(deployment: Deployment, record: Record) -> Stale | None:
     then = {(name, part): digest for name, part, digest in record.document["plan"]["parcels"]}
     now = {(name, part): digest for name, part, digest in deployment.parcels_of.get(tile, ())}
     rules: tuple[str, ...] = ()
-    overtaken = None
+    overtaken: StaleUpstream | None = None
     if now:
         plan = deployment.plan(tile, month)
         rules = tuple(dict.fromkeys(_other_rules(deployment, record, plan)))
@@ -89,7 +98,8 @@ def stale(deployment: Deployment, record: Record) -> Stale | None:
         missing=_ids(key for key in now if key not in then),
         left=not now,
         rules=rules,
-        overtaken=overtaken,
+        overtaken=None if overtaken is None else f"{overtaken.asset}: {overtaken.reason}",
+        reviewer_removed=isinstance(overtaken, ReviewerRemoved),
     )
 
 
@@ -148,8 +158,8 @@ def _other_exclusions(raw: Record, plan: MissionPlan) -> bool:
     return counted or any(named.get(item) != detail for item, detail in left_out.items())
 
 
-def _overtaken(deployment: Deployment, monthly: Record, plan: MonthPlan) -> str | None:
-    """The reason why a decision or a record that a month rests on does not hold any more; None where all do."""
+def _overtaken(deployment: Deployment, monthly: Record, plan: MonthPlan) -> StaleUpstream | None:
+    """What a stage would say of a decision or a record that a month rests on and that does not hold any more."""
     from mrv_assets.stages.month_missions import require_standing
 
     lake = deployment.lake
@@ -158,7 +168,7 @@ def _overtaken(deployment: Deployment, monthly: Record, plan: MonthPlan) -> str 
         missions = [of.mission.name for of in plan.missions]
         require_standing(lake, plan, {name: lake.upstream(monthly, f"{name}/gated_tiles") for name in missions})
     except StaleUpstream as overtaken:
-        return f"{overtaken.asset}: {overtaken.reason}"
+        return overtaken
     return None
 
 

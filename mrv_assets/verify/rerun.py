@@ -204,12 +204,13 @@ def _lend(raw: Record, other: Lake) -> None:
 
 
 def _lend_decisions(gated: Record, other: Lake) -> tuple[Reviewer, ...]:
-    """Put the manual decisions that a record counted into another lake; gives whose they are, by the record."""
+    """Put the manual decisions that a record names into another lake; gives whose counted, by the record."""
     if gated.decided_on is None:
         return ()
     slot = other.slot(gated.partition)
     kept = gated.data.parents[1].resolve() / "decisions"
-    for name in gated.inputs["qa"]["decisions"]:
+    qa = gated.inputs["qa"]
+    for name in (*qa["decisions"], *qa["others"]):
         path = slot.decision(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((kept / path.name).read_bytes())

@@ -9,6 +9,7 @@ from lake_builders import PARTITION, a_request, a_run, committed
 
 from mrv_assets.audit.canonical import canonical, digest, sha256
 from mrv_assets.errors import DamagedLake, LakeMismatch, NotMaterialized, NotReproducible
+from mrv_assets.lake.documents import RecordDocument
 from mrv_assets.lake.layout import Slot
 from mrv_assets.lake.store import Lake
 
@@ -104,6 +105,18 @@ def test_looking_into_a_folder_makes_no_lake_of_it(tmp_path: Path) -> None:
 
     assert lake.head(PARTITION) is None
     assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("added", [{"more": 1}, {"output": {"text": "x" * RecordDocument.largest}}])
+def test_a_record_that_no_reader_takes_is_not_written(added: dict[str, object], tmp_path: Path) -> None:
+    """Written first, it would be current, and computing again would give the same one."""
+    lake = Lake.at(tmp_path / "lake", "p")
+    record = json.loads(a_request().record({"sha256": "0" * 64}))
+
+    with lake.staging() as folder, pytest.raises(ValueError, match=r"more|record of \d+ bytes"):
+        lake.commit(folder, canonical({**record, **added}), a_run())
+
+    assert list(lake.partitions(PARTITION.asset)) == []
 
 
 def test_a_lake_belongs_to_one_programme(tmp_path: Path) -> None:

@@ -125,7 +125,14 @@ def test_noise_below_zero_is_not_decibels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [{"units": "dB"}, {"description": "VV gamma0 in decibels"}], ids=["unit", "description"]
+    "tags",
+    [
+        {"units": "dB"},
+        {"description": "VV gamma0 in decibels"},
+        {"image_description": "sigma0 backscatter in dB"},
+        {"image_description": f"sigma0 backscatter in dB {'.' * 60_000}"},
+    ],
+    ids=["unit", "description", "image description", "long image description"],
 )
 def test_decibels_above_zero_are_told_by_the_file(tags: dict[str, str], tmp_path: Path) -> None:
     """Where neither the item nor its collection says so."""
@@ -137,6 +144,17 @@ def test_decibels_above_zero_are_told_by_the_file(tags: dict[str, str], tmp_path
 
     [refused] = month.record("sentinel1/raw_tiles").output["refused"]
     assert (refused["code"], refused["detail"].count("band vv")) == ("decibels", 1)
+
+
+def test_an_image_description_of_any_length_refuses_nothing(tmp_path: Path) -> None:
+    """Programs write their whole history there."""
+
+    def edit(items: list[Json], catalogue: Path) -> None:
+        rewrite(next(catalogue.glob("*/vv.tif")), as_written, image_description="processed; " * 20_000)
+
+    month = an_edited_case("a3_s1_zero_fill", tmp_path, edit)
+
+    assert month.record("sentinel1/raw_tiles").output["refused"] == []
 
 
 @pytest.mark.parametrize("key", ["MASK", "dataMask", "data_mask", "layover_shadow", "quality"])

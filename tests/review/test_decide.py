@@ -20,9 +20,13 @@ from mrv_assets.audit.record import Partition
 from mrv_assets.cli.main import main
 from mrv_assets.deployment import Deployment, UnknownPartition
 from mrv_assets.errors import DecisionRefused, GateRefused, NotMaterialized, StaleUpstream
+from mrv_assets.export.build import export
+from mrv_assets.export.formats import format_named
+from mrv_assets.export.options import Options as ExportOptions
 from mrv_assets.lake.manual_decisions import keep_decision
 from mrv_assets.reports.explain import answer as explain_answer
 from mrv_assets.reports.explain import text as explained
+from mrv_assets.reports.plan import answer as plan
 from mrv_assets.reports.qa_decide import below_text
 from mrv_assets.reports.qa_list import answer as queue
 from mrv_assets.reports.verify import answer as verify
@@ -60,6 +64,23 @@ def findings(of: Rejected) -> list[tuple[str, str]]:
     return [(found["object"].partition(f"/{TILE}/")[2], found["check"]) for found in answer["findings"]]
 
 
+def of(rejected: Rejected, reviewer: str) -> Path:
+    """The file of somebody's decision."""
+    [path] = [
+        path
+        for path in rejected.decisions().iterdir()
+        if json.loads(path.read_bytes())["statement"]["reviewer"] == reviewer
+    ]
+    return path
+
+
+def without(rejected: Rejected, reviewer: str) -> None:
+    """Take a reviewer out of the programme."""
+    known = rejected.deployment.program.the_reviewers
+    left = [{"name": w.name, "role": w.role, "public_key": w.public_key} for w in known if w.name != reviewer]
+    rejected.change(reviewers=left)
+
+
 def a_statement(of: Rejected, **changed: Any) -> Statement:
     """Ana's approval of the rejected month, unless changed."""
     stated = Statement(
@@ -74,6 +95,8 @@ def a_statement(of: Rejected, **changed: Any) -> Statement:
         reason="Typical.",
         evidence=(),
         decided_at="2026-01-01T00:00:00Z",
+        before=(),
+        reviewers=of.deployment.program.the_reviewers,
     )
     return replace(stated, **changed)
 
@@ -137,6 +160,7 @@ def test_an_approval_says_who_why_and_with_which_keys(rejected: Rejected) -> Non
     known = {who.name: (who.role, who.key_id) for who in rejected.deployment.program.the_reviewers if who.name != EVA}
     assert {name: (one["role"], one["key_id"]) for name, one in stated.items()} == known
     assert sorted(approved.inputs["qa"]["decisions"]) == sorted(path.stem for path in rejected.decisions().iterdir())
+    assert approved.inputs["qa"]["others"] == []
 
 
 def test_an_explanation_says_who_approved_it(rejected: Rejected) -> None:
@@ -271,7 +295,7 @@ def test_a_rejection_outweighs_approvals(rejected: Rejected) -> None:
 
     assert (last.approved, last.approvals_missing) == (False, None)
     assert status(rejected) == "REJECTED"
-    assert "a reviewer has rejected it" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
+    assert f"{ANA} has rejected it" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
 
 
 def test_a_decision_is_on_one_record(rejected: Rejected) -> None:
@@ -297,8 +321,7 @@ def test_an_approval_ends_with_its_reviewer(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
 
-    ana, *_ = rejected.deployment.program.the_reviewers
-    rejected.change(reviewers=[{"name": ana.name, "role": ana.role, "public_key": ana.public_key}])
+    without(rejected, DAN)
     assert rejected.deployment.current_hashes(TILE, MONTH) is None
     # Nor does the product alone take the approval that the lake still holds.
     with pytest.raises(StaleUpstream, match=f"approved by {DAN}"):
@@ -306,6 +329,90 @@ def test_an_approval_ends_with_its_reviewer(rejected: Rejected) -> None:
     again(rejected)
 
     assert (status(rejected), rejected.gated().audit_hash) == ("REJECTED", before)
+
+
+def test_what_a_former_reviewer_approved_is_named_until_it_is_run_again(rejected: Rejected, tmp_path: Path) -> None:
+    """It stays approved in its record; exports, plans, explanations and the queue say that its reviewer was removed."""
+    decided(rejected, ANA)
+    decided(rejected, DAN)
+    without(rejected, DAN)
+    deployment = rejected.deployment
+
+    assert status(rejected) == "APPROVED_MANUAL"
+    assert findings(rejected) == []
+    table = ExportOptions(format=format_named("csv"))
+    [entry] = [
+        entry
+        for entry in export(deployment, table, tmp_path / "table", lambda *_: None).manifest["without_values"]
+        if entry["month"] == MONTH
+    ]
+    assert (entry["because"], f"approved by {DAN}" in entry["detail"]) == ("reviewer_removed", True)
+    assert f"reviewer_removed: {GATED}: it was approved by {DAN}" in plan(deployment, [TILE], [MONTH])["stale"][0]
+    page = explained(explain_answer(deployment, "half", MONTH))
+    assert f"Stale: {TILE} {MONTH} reviewer_removed" in page
+    assert f"approved by {DAN}" in page
+    [waiting] = [one for one in queue(deployment)["waiting"] if one["month"] == MONTH]
+    assert waiting["would_pass"] == [f"materialize it again: mrv run --tile {TILE} --month {MONTH}"]
+
+    again(rejected)
+
+    assert status(rejected) == "REJECTED"
+    assert plan(rejected.deployment, [TILE], [MONTH])["stale"] == []
+
+
+def test_nobody_gets_rid_of_a_rejection_by_removing_the_reviewer(rejected: Rejected) -> None:
+    """It counts for as long as the record stands, and is nothing that anybody has to look into."""
+    decided(rejected, EVA, "reject", reason="I was there.")
+    without(rejected, EVA)
+
+    decided(rejected, ANA)
+    last = decided(rejected, DAN)
+    again(rejected)
+
+    assert (last.approved, last.approvals_missing, status(rejected)) == (False, None, "REJECTED")
+    [mission] = queue(rejected.deployment)["waiting"][0]["missions"]
+    assert (EVA, True) in [(one["reviewer"], one["authenticated"]) for one in mission["decisions"]]
+    assert f"{EVA} has rejected it" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
+    assert findings(rejected) == []
+
+
+def test_a_rejection_that_is_taken_away_is_missed(rejected: Rejected) -> None:
+    """Whoever decides afterwards has signed that it was there: the month stays shut until it is restored."""
+    decided(rejected, EVA, "reject")
+    for name in (ANA, DAN):
+        decided(rejected, name)
+    gone = of(rejected, EVA)
+    data = gone.read_bytes()
+    gone.unlink()
+
+    again(rejected)
+
+    assert status(rejected) == "REJECTED"
+    assert f"the decision {gone.stem[:12]} that" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
+    assert {check for _, check in findings(rejected)} == {"follows decisions that are there"}
+    gone.write_bytes(data)
+    assert findings(rejected) == []
+    assert f"{EVA} has rejected it" in " ".join(queue(rejected.deployment)["waiting"][0]["would_pass"])
+
+
+def test_an_approval_names_every_decision_there_was(rejected: Rejected) -> None:
+    """What did not count too; one that it does not name is found, since it may be a rejection that was held back."""
+    wanted = Verdict(tile=TILE, month=MONTH, mission=None, verdict="reject", reason="I say so.")
+    said = decide_asserted(rejected.deployment, wanted, EVA, "reviewer")
+    decided(rejected, ANA)
+    decided(rejected, DAN)
+
+    assert rejected.gated().inputs["qa"]["others"] == [said.decision]
+    assert findings(rejected) == []
+
+    on = rejected.deployment.lake.record(Partition(GATED, TILE, MONTH), str(rejected.gated().decided_on))
+    late = a_statement(rejected, record=on.audit_hash, reviewer=EVA, role=PEOPLE[EVA], verdict="reject")
+    name = keep_decision(rejected.deployment.lake, signed(late, read_key(rejected.key(EVA))), on)
+    assert findings(rejected) == [(f"{MONTH}/decisions/{name}.json", "is named by the approval")]
+    [change] = plan(rejected.deployment, [TILE], [MONTH])["stale"]
+    assert "no two reviewers' signed decisions do" in change
+    again(rejected)
+    assert (status(rejected), findings(rejected)) == ("REJECTED", [])
 
 
 def test_a_tampered_statement_is_found_and_counts_for_nothing(rejected: Rejected) -> None:
@@ -327,7 +434,7 @@ def test_a_tampered_statement_is_found_and_counts_for_nothing(rejected: Rejected
     assert status(rejected) == "REJECTED"
     decided(rejected, ANA)
     assert status(rejected) == "APPROVED_MANUAL"
-    assert findings(rejected) == [(f"{MONTH}/decisions/{renamed.name}", "signature")]
+    assert findings(rejected) == [(f"{MONTH}/decisions/{renamed.name}", "is signed by a reviewer")]
 
 
 @pytest.mark.parametrize("pretends", [True, False])
@@ -349,8 +456,7 @@ def test_a_stranger_approves_nothing(rejected: Rejected, pretends: bool) -> None
     assert status(rejected) == "REJECTED"
     decided(rejected, DAN)
     assert status(rejected) == "APPROVED_MANUAL"
-    check = "signature" if pretends else "is signed by a reviewer"
-    assert findings(rejected) == [(f"{MONTH}/decisions/{name}.json", check)]
+    assert findings(rejected) == [(f"{MONTH}/decisions/{name}.json", "is signed by a reviewer")]
 
 
 @pytest.mark.parametrize("stated", [{"reviewer": DAN, "role": "lead reviewer"}, {"role": "director"}])
@@ -388,7 +494,7 @@ def test_an_approval_without_its_decisions_is_found(rejected: Rejected) -> None:
     decided(rejected, ANA)
     decided(rejected, DAN)
 
-    next(rejected.decisions().iterdir()).unlink()
+    of(rejected, DAN).unlink()
 
     assert findings(rejected) == [(f"{MONTH}/records/{rejected.gated().audit_hash}.json", "approved by")]
 
@@ -397,7 +503,7 @@ def test_an_approval_that_counts_too_few_is_found(rejected: Rejected) -> None:
     """A signature that was swapped for another's makes the approval unfounded, whatever the file is called."""
     decided(rejected, ANA)
     decided(rejected, DAN)
-    path = next(p for p in rejected.decisions().iterdir() if json.loads(p.read_bytes())["statement"]["reviewer"] == DAN)
+    path = of(rejected, DAN)
     swapped = json.loads(path.read_bytes())
     swapped["signature"]["sig"] = base64.b64encode(bytes(64)).decode()
     path.write_bytes(canonical(swapped))

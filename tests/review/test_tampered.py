@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from block_scenes import MONTH, TILE
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from once import Once
 from reviewing import GATED, NEXT, PEOPLE, Rejected, a_copy, again, decided, two_rejected_months
 from tampering import names, put, quiet
 
 from mrv_assets.audit.canonical import canonical, sha256
-from mrv_assets.audit.manual_decisions import Statement
+from mrv_assets.audit.manual_decisions import Statement, public_pem
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.reports.verify import answer as verify
 from mrv_assets.stages.table import PRODUCT
@@ -21,6 +22,7 @@ from mrv_assets.verify.verification import Options
 
 Json = dict[str, Any]
 ANA, DAN, EVA = PEOPLE
+FOLLOWS = "follows decisions that are there"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def unsigned(document: Json) -> None:
 
 
 EDITS: dict[str, Callable[[Json], None]] = {
-    "schema": stated("schema", "mrv-qa/2"),
+    "schema": stated("schema", "mrv-qa/1"),
     "programme": stated("programme", "another"),
     "asset": stated("asset", "landsat/gated_tiles"),
     "tile": stated("tile", "34TFR"),
@@ -90,7 +92,10 @@ EDITS: dict[str, Callable[[Json], None]] = {
     "reason": stated("reason", "Another."),
     "evidence": stated("evidence", ["field report 8"]),
     "decided_at": stated("decided_at", "2020-01-01T00:00:00Z"),
+    "before": stated("before", ["0" * 64]),
+    "reviewers": lambda document: document["statement"]["reviewers"].pop(),
     "key id": signature(key_id="0" * 64),
+    "public key": signature(public_key=public_pem(Ed25519PrivateKey.generate().public_key())),
     "signature": signature(sig=base64.b64encode(bytes(64)).decode()),
     "no signature": unsigned,
 }
@@ -111,8 +116,8 @@ def test_an_edited_decision_is_found_and_counts_for_nothing(name: str, renamed: 
     found = findings(approved)
     again(approved, assets=[GATED])
 
-    # What was never signed is nobody's word, and as such no finding; the approval that it is missing from is.
-    assert names(found, path_in_lake(approved, path)) == (not renamed or name != "no signature")
+    # What was never signed is nobody's word, but no approval names it either.
+    assert names(found, path_in_lake(approved, path))
     assert names(found, record_of(approved, record))
     assert all(one["expected"] != one["found"] and one["cure"] for one in found)
     assert status(approved) == "REJECTED"
@@ -127,7 +132,7 @@ def test_every_field_is_edited() -> None:
     """A new field of a statement wants a row of its own."""
     fields = {"schema", *Statement.__dataclass_fields__}
 
-    assert fields | {"key id", "signature", "no signature"} == set(EDITS)
+    assert fields | {"key id", "public key", "signature", "no signature"} == set(EDITS)
 
 
 def test_a_decision_that_was_moved_to_another_month_is_found(approved: Rejected) -> None:
@@ -140,7 +145,8 @@ def test_a_decision_that_was_moved_to_another_month_is_found(approved: Rejected)
     again(approved, assets=[GATED])
     again(approved, NEXT, [GATED])
 
-    assert {"is of this partition", "is on a rejected record", "approved by"} == {one["check"] for one in found}
+    checks = {one["check"] for one in found}
+    assert checks == {"is of this partition", "is on a rejected record", "approved by", FOLLOWS}
     assert names(found, path_in_lake(approved, moved))
     assert names(found, record_of(approved, record))
     assert (status(approved), status(approved, NEXT)) == ("REJECTED", "REJECTED")
@@ -155,7 +161,7 @@ def test_a_decision_that_was_deleted_after_it_was_counted_is_missed(approved: Re
     again(approved, assets=[GATED])
     after = findings(approved)
 
-    assert [one["check"] for one in before] == ["approved by"]
+    assert [one["check"] for one in before] == ["approved by", FOLLOWS]
     assert names(before, record_of(approved, record))
     assert names(after, record_of(approved, record))
     assert status(approved) == "REJECTED"
@@ -180,6 +186,7 @@ LINKS: dict[str, Callable[[Json], None]] = {
     "another rejected record": of_qa("rejected", lambda qa: "0" * 64),
     "a decision that is not there": of_qa("decisions", lambda qa: [*qa["decisions"], "0" * 64]),
     "one decision": of_qa("decisions", lambda qa: qa["decisions"][:1]),
+    "another that is not there": of_qa("others", lambda qa: ["0" * 64]),
     "one decision twice": of_qa("decisions", lambda qa: qa["decisions"][:1] * 2),
     "no decision": of_qa("decisions", lambda qa: []),
     "no link at all": lambda document: document["inputs"].pop("qa"),

@@ -265,6 +265,15 @@ def test_a_broken_item_is_excluded_and_never_a_crash(damage: dict[str, Any]) -> 
     assert [one.code for one in selection.excluded] == ["item_invalid"]
 
 
+def test_items_that_cannot_be_used_are_counted_each() -> None:
+    """Three without an id are three, however alike the reasons; one that a search returns twice is one."""
+    items = [{**romanian(), "id": None, "properties": {**romanian()["properties"], "n": n}} for n in range(3)]
+
+    selection = selected(*items, items[0], month="2018-07")
+
+    assert (selection.matched, selection.returned, len(selection.excluded)) == (3, 4, 3)
+
+
 def test_the_newest_processing_of_a_datatake_counts() -> None:
     """02.12 and 05.00 of one datatake are one scene, whichever was made last; the record keeps the other's reason."""
     old = planetary_computer("old", baseline="02.12", made="20221201T000000")

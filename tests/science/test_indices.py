@@ -248,7 +248,8 @@ def test_indices_of_opened_reflectance_are_those_of_the_blocks() -> None:
     reasons = random.integers(0, 2, (3, 10, 12)).astype(np.uint16)
     scale, offset = np.float32(RADIOMETRY.scale), np.float32(RADIOMETRY.offset)
     reflectance = {band: np.where(reasons == 0, dn * scale + offset, np.nan) for band, dn in numbers.items()}
-    stack = xr.Dataset({band: (("time", "y", "x"), values) for band, values in reflectance.items()})
+    of_band = {"units": "1", "standard_name": "surface_bidirectional_reflectance", "clipped_value": 1}
+    stack = xr.Dataset({band: (("time", "y", "x"), values, of_band) for band, values in reflectance.items()})
 
     lazy = spectral_indices(stack.chunk({"time": -1, "y": 4, "x": 5}), SENTINEL2)
 
@@ -257,7 +258,11 @@ def test_indices_of_opened_reflectance_are_those_of_the_blocks() -> None:
         stored = index_block(str(name), numbers, reasons, RADIOMETRY)[0]
         assert isinstance(values.data, da.Array)
         assert values.dtype == np.float32
-        assert values.attrs["long_name"] == INDICES[str(name)].long_name
+        assert values.attrs == {
+            "long_name": INDICES[str(name)].long_name,
+            "units": "1",
+            "references": INDICES[str(name)].source,
+        }
         np.testing.assert_array_equal(values.values, np.where(stored == FILL, np.nan, stored * np.float32(SCALE)))
 
 
@@ -268,5 +273,17 @@ def test_indices_are_computed_of_the_bands_there_are() -> None:
     assert tuple(spectral_indices(stack, LANDSAT).data_vars) == ("ndvi",)
     with pytest.raises(KeyError, match="swir22"):
         spectral_indices(stack, LANDSAT, ["nbr"])
+    assert not spectral_indices(stack, LANDSAT, [])
+    with pytest.raises(KeyError, match="ndwi is no index; there are ndvi"):
+        spectral_indices(stack, LANDSAT, ["ndwi"])
     with pytest.raises(ValueError, match="sentinel1 measures power"):
         spectral_indices(stack, SENTINEL1)
+
+
+@pytest.mark.parametrize("number", [4000.0, 7.0, -0.2])
+def test_what_is_no_reflectance_gives_no_index(number: float) -> None:
+    """Digital numbers where reflectance is expected would give an NDVI of the wrong sign."""
+    stack = xr.Dataset({band: (("time", "y", "x"), np.full((1, 1, 1), number, np.float32)) for band in ("nir", "red")})
+
+    with pytest.raises(ValueError, match="no reflectance"):
+        spectral_indices(stack, SENTINEL2, ["ndvi"])

@@ -114,17 +114,19 @@ def an_edited_case(name: str, folder: Path, edit: Edit) -> FieldMonth:
 
 
 def rewrite(path: Path, change: Callable[[NDArray[Any]], NDArray[Any]], **tags: object) -> None:
-    """Write a file again with other pixels, or with another ``nodata`` value, ``units`` or ``description``."""
+    """Write a file again with other pixels, or with another ``nodata``, ``units`` or (``image_``)``description``."""
     with rasterio.open(path) as source:
         pixels, profile = source.read(1), source.profile
     kept = {key: profile[key] for key in ("dtype", "crs", "transform", "nodata", "height", "width", "count")}
-    described = {key: tags.pop(key) for key in ("units", "description") if key in tags}
+    described = {key: tags.pop(key) for key in ("units", "description", "image_description") if key in tags}
     with rasterio.open(path, "w", driver="GTiff", tiled=True, blockxsize=64, blockysize=64, **{**kept, **tags}) as out:
         out.write(change(pixels).astype(kept["dtype"]), 1)
         if "units" in described:
             out.units = [described["units"]]
         if "description" in described:
             out.set_band_description(1, described["description"])
+        if "image_description" in described:
+            out.update_tags(TIFFTAG_IMAGEDESCRIPTION=described["image_description"])
 
 
 def items_of(name: str) -> list[Json]:

@@ -108,6 +108,8 @@ def approve(deployment: Deployment, tile: str, month: str, keys: Sequence[Path])
             reason="Typical.",
             evidence=("field report 7",),
             decided_at="2026-01-01T00:00:00Z",
+            before=(),
+            reviewers=deployment.program.the_reviewers,
         )
         keep_decision(deployment.lake, signed(statement, read_key(key)), record)
 
