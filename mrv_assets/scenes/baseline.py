@@ -95,6 +95,12 @@ def _named(item: Item, pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     assets = item.get("assets")
     files = assets.items() if isinstance(assets, Mapping) else ()
     links = [(f"link of {key}", asset.get("href")) for key, asset in files if isinstance(asset, Mapping)]
-    for place, text in (*properties(item).items(), ("id", item.get("id")), *links):
+    for place, text in (*properties(item).items(), ("id", item.get("id"))):
+        # A text that only speaks of a product somewhere may speak of another one.
+        if isinstance(text, str) and len(text) <= LONGEST:
+            match = pattern.match(text) or pattern.match(text.rstrip("/").rpartition("/")[2])
+            if match:
+                yield place, match[1]
+    for place, text in links:
         if isinstance(text, str) and len(text) <= LONGEST and (match := pattern.search(text)):
             yield place, match[1]

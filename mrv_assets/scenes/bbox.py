@@ -80,6 +80,11 @@ def touches_bbox(item: Mapping[str, Any], bounds: Bounds) -> bool:
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two items lie nearly at the same place, so that one can be a copy of the other; True without a place."""
+    return covers(one, other) and covers(other, one)
+
+
+def covers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether an item lies nearly everywhere that the other lies, so that no ground is lost; True without a place."""
     first, second = place_of(one).boxes, place_of(other).boxes
     if not first or not second:
         return True
@@ -88,7 +93,7 @@ def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         for a in first
         for b in second
     )
-    return shared >= ALIKE * max(sum((e - w) * (n - s) for w, s, e, n in boxes) for boxes in (first, second))
+    return shared >= ALIKE * sum((east - west) * (north - south) for west, south, east, north in second)
 
 
 def spans(west: float, east: float) -> list[tuple[float, float]]:

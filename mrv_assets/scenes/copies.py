@@ -1,19 +1,25 @@
 """Copies: of all items that are one scene, the newest counts, and the others are named with the rule."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 
-from mrv_assets.scenes.baseline import baseline_text
-from mrv_assets.scenes.bbox import alike
+from mrv_assets.scenes.baseline import Baseline, baseline_text
+from mrv_assets.scenes.bbox import alike, covers
 from mrv_assets.scenes.item import Item, instant, text
-from mrv_assets.scenes.product import Product
+from mrv_assets.scenes.product import Product, Version
 
 REPROCESSED_AFTER = timedelta(days=1)
 """The halves of a datatake come from two stations and are processed within hours; later it was processed again."""
 
 SAME_LOOK = timedelta(minutes=10)
-"""Copies of one Landsat or Sentinel-1 scene state its time to within this; the next pass is 100 minutes away."""
+"""Copies of one scene state its time to within this; the next pass is 100 minutes away."""
+
+SAME_CUT = timedelta(seconds=5)
+"""Processors cut a datastrip or a Sentinel-1 scene to within this at the same place; the next one is 25 s away."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,116 +48,194 @@ class Superseded:
 def newest(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Superseded]]:
     """The newest copy of each scene, and the copies that it supersedes, whatever the order of the candidates.
 
-    A copy is newer by not being deprecated, then by baseline, then by generation time, then by version.
+    A copy is newer by not being deprecated, then by baseline, then by its processor's release, then by generation time,
+    then by version, then by the item's own times. Every copy is superseded by one that is newer, so that one of all
+    copies of a scene is left.
 
     Returns:
         The candidates that count, sorted by id, and those that do not. Candidates of one id that are different scenes
         both count: all but one get an id with the beginning of their digest.
     """
-    superseded: list[Superseded] = []
-    kept = sorted(candidates, key=lambda candidate: (candidate.id, candidate.digest))
-    for same, better in (
-        (_by(lambda one: one.id), _newer_of_one_id),
-        (_by(lambda one: one.product.identity), _newer),
-        (_by(lambda one: one.product.datatake_identity), _reprocessed),
-        (_by(lambda one: (one.product.platform, one.sensed)), _successor),
-    ):
-        for group in same(kept):
-            for copy in group:
-                found = [(one, detail) for one in group if one is not copy and (detail := better(copy, one))]
-                if found:
-                    newest_age = max(_age(one) for one, _ in found)
-                    by, detail = min(
-                        (pair for pair in found if _age(pair[0]) == newest_age),
-                        key=lambda pair: (pair[0].id, pair[0].digest),
-                    )
-                    superseded.append(Superseded(copy=copy, by=by, detail=detail))
-        gone = {id(one.copy) for one in superseded}
-        kept = [one for one in kept if id(one) not in gone]
+    ordered = sorted(candidates, key=lambda candidate: (candidate.id, candidate.digest))
+    replaced: dict[int, list[tuple[Candidate, str]]] = {}
+    for one, other in _pairs(ordered):
+        old, new = sorted((one, other), key=_rank)
+        if detail := _replaces(new, old):
+            replaced.setdefault(id(old), []).append((new, detail))
+    kept = [one for one in ordered if id(one) not in replaced]
     ids = [one.id for one in kept]
     named = {
         id(one): one if one.id not in ids[:number] else replace(one, id=f"{one.id}~{one.digest[:8]}")
         for number, one in enumerate(kept)
     }
-    # What superseded a copy may be superseded itself, by another rule.
-    after = {id(one.copy): one.by for one in superseded}
-    for number, one in enumerate(superseded):
-        by = one.by
-        while id(by) in after:
-            by = after[id(by)]
-        superseded[number] = replace(one, by=named[id(by)])
+    superseded = []
+    for copy in ordered:
+        if id(copy) in replaced:
+            by, detail = max(replaced[id(copy)], key=lambda pair: _rank(pair[0]))
+            # What superseded a copy may be superseded itself, by another rule.
+            while id(by) in replaced:
+                by = max((one for one, _ in replaced[id(by)]), key=_rank)
+            superseded.append(Superseded(copy=copy, by=named[id(by)], detail=detail))
     return list(named.values()), superseded
 
 
-def _by(key: Callable[[Candidate], object]) -> Callable[[Sequence[Candidate]], Iterator[list[Candidate]]]:
-    def groups(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
-        found: dict[object, list[Candidate]] = {}
-        for candidate in candidates:
-            if (value := key(candidate)) is not None:
-                found.setdefault(value, []).append(candidate)
-        yield from (group for group in found.values() if len(group) > 1)
+def _pairs(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Pairs of candidates that may be copies, each once: of one id, name or time, or linked as successors."""
+    groups: dict[object, list[int]] = {}
+    positions = {id_: number for number, id_ in enumerate(one.id for one in candidates)}
+    pairs: set[tuple[int, int]] = set()
+    by_time = sorted(range(len(candidates)), key=lambda number: candidates[number].sensed)
+    for at, number in enumerate(by_time):
+        one = candidates[number]
+        groups.setdefault(("id", one.id), []).append(number)
+        if one.product.look is not None:
+            groups.setdefault(("name", one.product.look.named), []).append(number)
+        for other in by_time[at + 1 :]:
+            if candidates[other].sensed - one.sensed > SAME_LOOK:
+                break
+            pairs.add((min(number, other), max(number, other)))
+        for successor in _successors(one):
+            if (other := positions.get(successor, number)) != number:
+                pairs.add((min(number, other), max(number, other)))
+    for group in groups.values():
+        pairs.update(combinations(sorted(group), 2))
+    yield from ((candidates[one], candidates[other]) for one, other in sorted(pairs))
 
-    return groups
 
-
-def _newer_of_one_id(copy: Candidate, other: Candidate) -> str:
-    """Why the other replaces an item of the same id; empty where it does not, or they are two scenes."""
-    if copy.product.identity != other.product.identity or not alike(copy.item, other.item):
+def _replaces(new: Candidate, old: Candidate) -> str:
+    """Why a newer candidate takes the place of another; empty where they are two scenes, or may be."""
+    if old.product.deprecated and new.id in _successors(old):
+        return "deprecated by its catalogue, which links this successor"
+    same = _same_scene(old, new)
+    # Where ground would be lost, both count: halves, and tiles that were cut from one product.
+    if same is False or not covers(new.item, old.item):
         return ""
-    ages = [instant(text(one.item, "updated")) or instant(text(one.item, "created")) for one in (copy, other)]
-    written = [age or datetime.min.replace(tzinfo=UTC) for age in ages]
-    if written[0] != written[1]:
-        newer = written[0] < written[1]
-        return f"another item has its id, and was updated {written[1]:%Y-%m-%dT%H:%M:%SZ}" if newer else ""
-    return "another item has its id, and neither is known to be newer" if copy.digest > other.digest else ""
+    if same is None:
+        if abs(new.sensed - old.sensed) > SAME_LOOK or not (_of_one_tile(old, new) or alike(new.item, old.item)):
+            return ""
+        again = _processed_again(old.product, new.product)
+        if old.product.datastrip and new.product.datastrip:
+            # Of two datastrips each may be one half, but where the newer shows what the older does, and more.
+            told = again and not alike(new.item, old.item)
+        else:
+            told = again or old.id == new.id or old.product.deprecated
+        if not told:
+            return ""
+    return _difference(old, new)
 
 
-def _newer(copy: Candidate, other: Candidate) -> str:
-    """Why the other is the newer copy of one scene; empty where it is not."""
-    if copy.product.scene and abs(copy.sensed - other.sensed) > SAME_LOOK:
-        return ""
-    if _age(copy) == _age(other):
-        higher = (copy.id, copy.digest) > (other.id, other.digest)
-        return "neither copy is known to be newer: the lower id counts" if higher else ""
-    return _difference(copy, other) if _age(copy) < _age(other) else ""
+def _same_scene(one: Candidate, other: Candidate) -> bool | None:
+    """Whether two items are of one scene by what both state; None where that does not tell."""
+    first, second = one.product, other.product
+    if not _fit(first.platform, second.platform) or (first.tile != second.tile and first.tile and second.tile):
+        return False
+    orbits = ((first.relative_orbit, second.relative_orbit), (first.absolute_orbit, second.absolute_orbit))
+    if any(a is not None and b is not None and a != b for a, b in orbits):
+        return False
+    if first.look is not None and second.look is not None:
+        near = all(abs(a - b) <= SAME_CUT for a, b in zip(first.look.times, second.look.times, strict=False))
+        return first.look.named == second.look.named and near
+    if _apart(first.datatake, second.datatake):
+        return False
+    named = first.datatake and second.datatake and first.tile and second.tile and first.datastrip and second.datastrip
+    return True if named and not _apart(first.datastrip, second.datastrip) else None
 
 
-def _reprocessed(copy: Candidate, other: Candidate) -> str:
-    """Why the other is a newer copy, where a datastrip is not stated; empty where it may be the other half."""
-    old, new = copy.product, other.product
-    if (old.identity and new.identity) or not alike(copy.item, other.item) or _age(copy) >= _age(other):
-        return ""
-    apart = old.generated and new.generated and new.generated - old.generated >= REPROCESSED_AFTER
-    return _difference(copy, other) if old.baseline != new.baseline or apart or old.deprecated else ""
+def _fit(one: str, other: str) -> bool:
+    """Whether two platforms may be one: ``sentinel-2`` says less than ``sentinel-2a``."""
+    return one.startswith(other) or other.startswith(one)
 
 
-def _successor(copy: Candidate, other: Candidate) -> str:
-    """Why the other takes a deprecated item's place; empty where it does not."""
-    replaced = copy.product.deprecated and _age(copy) < _age(other) and alike(copy.item, other.item)
-    return "deprecated by its catalogue, which has another item of the same instant and place" if replaced else ""
+def _apart(one: str, other: str) -> bool:
+    """Whether two sensing times are both stated, and are those of different cuts."""
+    first, second = instant(one), instant(other)
+    return first is not None and second is not None and abs(first - second) > SAME_CUT
 
 
-def _age(candidate: Candidate) -> tuple[bool, tuple[int, int], datetime, tuple[int, ...]]:
+def _of_one_tile(one: Candidate, other: Candidate) -> bool:
+    return bool(one.product.tile) and one.product.tile == other.product.tile
+
+
+def _processed_again(old: Product, new: Product) -> bool:
+    """Whether a product of one satellite was certainly made again later, and not by a second station."""
+    if not (old.platform and new.platform):
+        return False
+    baselines = old.baseline is not None and new.baseline is not None and old.baseline != new.baseline
+    later = old.generated and new.generated and new.generated - old.generated >= REPROCESSED_AFTER
+    return baselines or bool(later)
+
+
+def _successors(candidate: Candidate) -> Iterator[str]:
+    """Ids of the items that an item links as its successors, by the names of their documents."""
+    links = candidate.item.get("links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, Mapping) and link.get("rel") in ("successor-version", "latest-version"):
+            href = link.get("href")
+            if isinstance(href, str):
+                yield href.partition("?")[0].rstrip("/").rpartition("/")[2].removesuffix(".json")
+
+
+Age = tuple[bool, Baseline, Version, datetime, Version]
+
+
+def _age(candidate: Candidate) -> Age:
     product = candidate.product
-    generated = product.generated or datetime.min.replace(tzinfo=UTC)
-    return not product.deprecated, product.baseline or (0, 0), generated, product.version
+    return (
+        not product.deprecated,
+        product.baseline or (0, 0),
+        product.release,
+        product.generated or _NEVER,
+        product.version,
+    )
+
+
+def _times(candidate: Candidate) -> tuple[datetime, datetime]:
+    """When the item was last updated and created."""
+    created = candidate.product.created or _NEVER
+    return instant(text(candidate.item, "updated")) or created, created
+
+
+def _rank(candidate: Candidate) -> tuple[Age, tuple[datetime, datetime], tuple[int, ...], tuple[int, ...]]:
+    """What orders all copies of a scene, the newest last; of equal ones the lowest id and digest is the last."""
+    return (
+        _age(candidate),
+        _times(candidate),
+        _backwards(candidate.id),
+        _backwards(candidate.digest),
+    )
+
+
+def _backwards(text: str) -> tuple[int, ...]:
+    """A text as what orders texts the other way round."""
+    return (*(-ord(letter) for letter in text), 1)
 
 
 def _difference(old: Candidate, new: Candidate) -> str:
+    """The first statement by which one copy is newer than the other."""
     one, other = old.product, new.product
     if one.deprecated != other.deprecated:
-        return "deprecated by its catalogue"
+        return "deprecated by its catalogue, which has another item of it"
     if one.baseline != other.baseline:
         return f"baseline {baseline_text(one.baseline)}, newer {baseline_text(other.baseline)}"
+    if one.release != other.release:
+        return f"release {_dotted(one.release)}, newer {_dotted(other.release)}"
     if one.generated != other.generated:
-        times = [_spelled(product.generated) if product.generated else "unknown" for product in (one, other)]
-        return f"generated {times[0]}, newer {times[1]}"
-    return f"version {_dotted(one.version)}, newer {_dotted(other.version)}"
+        return f"generated {_spelled(one.generated)}, newer {_spelled(other.generated)}"
+    if one.version != other.version:
+        return f"version {_dotted(one.version)}, newer {_dotted(other.version)}"
+    if (before := _times(old)) != (after := _times(new)):
+        which = 0 if before[0] != after[0] else 1
+        same_id = "another item has its id, " if old.id == new.id else ""
+        return f"{same_id}{('updated', 'created')[which]} {_spelled(before[which])}, newer {_spelled(after[which])}"
+    if old.id == new.id:
+        return "another item has its id, and neither is known to be newer"
+    return "neither copy is known to be newer: the lower id counts"
 
 
-def _spelled(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _spelled(moment: datetime | None) -> str:
+    return "unknown" if moment in (None, _NEVER) or moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version)) or "unknown"
+def _dotted(version: Version) -> str:
+    numbers, final = version
+    return (".".join(map(str, numbers)) or "unknown") + ("" if final else " (not final)")

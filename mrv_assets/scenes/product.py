@@ -13,10 +13,12 @@ _PRODUCT = re.compile(
     r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generated>\d{8}T\d{6})"
 )
 _DATATAKE = re.compile(r"GS2(?P<platform>[A-Z])_(?P<start>\d{8}T\d{6})_(?P<orbit>\d{6})_N\d{2}\.\d{2}")
-_DATASTRIP = re.compile(r"_DS_\w{1,80}_S(?P<sensed>\d{8}T\d{6})(?:_|$)")
+_DATASTRIP = re.compile(
+    r"S2[A-Z]_OPER_\w{1,80}?_DS_\w{1,80}?_(?P<generated>\d{8}T\d{6})_S(?P<sensed>\d{8}T\d{6})(?:_|$)"
+)
 _TILE = re.compile(r"\d{1,2}[A-Z]{3}")
 _LANDSAT = re.compile(
-    r"L[COTEM]0(?P<satellite>\d)_L\w{3}_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})(?:_(?P<generated>\d{8}))?_\d{2}_(?:T1|T2|RT)"
+    r"L[COTEM]0(?P<satellite>\d)_L2\w{2}_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})(?:_(?P<generated>\d{8}))?_\d{2}_(?:T1|T2|RT)"
 )
 _SENTINEL1 = re.compile(
     r"S1(?P<platform>[A-D])_(?P<mode>IW|EW|S\d|WV)_\w{4}_\w{4}_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})_(?P<orbit>\d{6})_"
@@ -25,6 +27,12 @@ _OPERA = re.compile(
     r"OPERA_L2_RTC-S1_(?P<burst>T\d{3}-\d{6}-\w{3})_(?P<start>\d{8}T\d{6})Z_(?P<generated>\d{8}T\d{6})Z"
     r"_S1(?P<platform>[A-D])_\d+_v(?P<version>[\d.]+)"
 )
+
+
+_GENERATED = ("s2:generation_time", "landsat:product_generated", "s1:processing_datetime", "processing:datetime")
+
+Version = tuple[tuple[int, ...], bool]
+"""The numbers of a version, and whether it is more than a candidate for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,33 +51,29 @@ class Product:
     """MGRS name, such as ``34TER``."""
     relative_orbit: int | None
     absolute_orbit: int | None
-    scene: str
-    """The scene by its product's name, such as ``landsat-8/185029/20180705``; empty for Sentinel-2, and where the name
-    is not known."""
+    look: "Look | None"
+    """The scene by its product's name; None for Sentinel-2, and where the name is not known."""
     baseline: Baseline | None
+    release: Version
+    """Version of the processor by the product's name, where names have it and time of generation does not tell."""
     generated: datetime | None
     """Time at which this copy was generated, UTC."""
-    version: tuple[int, ...]
-    """Version of this copy, part by part."""
+    version: Version
+    """Version of this copy."""
+    created: datetime | None
+    """Time at which the item was put into its catalogue, UTC."""
     deprecated: bool
     """Whether its catalogue calls it deprecated."""
 
-    @property
-    def identity(self) -> tuple[object, ...] | None:
-        """The fields that all copies of one scene share; None where the item does not state enough of them.
 
-        Without the datastrip, the two halves of a split datatake would be taken for copies of each other.
-        """
-        if self.scene:
-            return (self.scene,)
-        return (*self.datatake_identity, self.datastrip) if self.datatake_identity and self.datastrip else None
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One scene of Landsat or Sentinel-1, by the parts of its product's name."""
 
-    @property
-    def datatake_identity(self) -> tuple[object, ...] | None:
-        """The fields that all scenes of one datatake and tile share; None where the item does not state them."""
-        if not (self.platform and self.datatake and self.tile):
-            return None
-        return self.platform, self.datatake, self.tile, self.relative_orbit
+    named: tuple[str, ...]
+    """Parts that all its copies have in common, the satellite first."""
+    times: tuple[datetime, ...] = ()
+    """Times that copies have in common to some seconds: a processor may cut a scene a little otherwise."""
 
 
 def product_of(item: Item) -> Product:
@@ -79,64 +83,86 @@ def product_of(item: Item) -> Product:
     letter = name.get("platform") or datatake.get("platform")
     relative, absolute = (whole_number(item, f"sat:{kind}_orbit") for kind in ("relative", "absolute"))
     platform = _slug(text(item, "platform")) or (f"sentinel-2{letter.lower()}" if letter else "")
+    datastrip = _fields(_DATASTRIP, item)
     generated = (
-        *(text(item, key) for key in ("s2:generation_time", "landsat:product_generated", "processing:datetime")),
-        *(part.get("generated", "") for part in (name, opera, landsat)),
-        text(item, "created"),
+        *(text(item, key) for key in _GENERATED),
+        *(part.get("generated", "") for part in (name, opera, landsat, datastrip)),
     )
     return Product(
         platform=platform,
         constellation=_slug(text(item, "constellation")),
         # The ids of datatake and datastrip contain the baseline, in which copies differ; their times are equal.
         datatake=datatake.get("start") or name.get("start", ""),
-        datastrip=_fields(_DATASTRIP, item).get("sensed", ""),
+        datastrip=datastrip.get("sensed", ""),
         tile=_tile(item) or name.get("tile", ""),
         relative_orbit=int(name["orbit"]) if relative is None and name else relative,
         absolute_orbit=int(datatake["orbit"]) if absolute is None and datatake else absolute,
-        scene=_landsat_scene(item, platform, landsat) or _sentinel1_scene(sentinel1, opera),
+        look=_landsat_look(item, platform, landsat) or _sentinel1_look(sentinel1, opera),
         baseline=baseline_of(item),
+        release=_version(opera.get("version")),
         generated=next((moment for stated in generated if (moment := instant(stated)) is not None), None),
-        version=_version(opera.get("version") or properties(item).get("version", item.get("version"))),
+        version=_version(properties(item).get("version", item.get("version"))),
+        created=instant(text(item, "created")),
         deprecated=str(properties(item).get("deprecated", item.get("deprecated"))).lower() == "true",
     )
 
 
-def _landsat_scene(item: Item, platform: str, name: dict[str, str]) -> str:
+def _landsat_look(item: Item, platform: str, name: dict[str, str]) -> Look | None:
     """A satellite looks at one path and row at most once a day."""
     if name:
-        return f"landsat-{name['satellite']}/{name['path']}{name['row']}/{name['day']}"
-    path, row = (str(properties(item).get(f"landsat:wrs_{part}", "")) for part in ("path", "row"))
+        return Look(named=(f"landsat-{name['satellite']}", f"{name['path']}{name['row']}", name["day"]))
+    path, row = (_number(properties(item).get(f"landsat:wrs_{part}")) for part in ("path", "row"))
     sensed = instant(text(item, "datetime"))
-    if not (platform.startswith("landsat") and path.isdigit() and row.isdigit() and sensed):
-        return ""
-    return f"{platform}/{int(path):03d}{int(row):03d}/{sensed:%Y%m%d}"
+    if not platform.startswith("landsat") or path is None or row is None or sensed is None:
+        return None
+    return Look(named=(platform, f"{path:03d}{row:03d}", f"{sensed:%Y%m%d}"))
 
 
-def _sentinel1_scene(name: dict[str, str], opera: dict[str, str]) -> str:
+def _number(stated: object) -> int | None:
+    """A whole number in any spelling: 29, 29.0, "029"."""
+    match = re.fullmatch(r"\s*(\d{1,9})(?:\.0*)?\s*", str(stated)) if not isinstance(stated, bool) else None
+    return int(match[1]) if match else None
+
+
+def _sentinel1_look(name: dict[str, str], opera: dict[str, str]) -> Look | None:
     if opera:
-        return f"sentinel-1{opera['platform'].lower()}/{opera['burst']}/{opera['start']}"
+        sensed = instant(opera["start"])
+        platform = f"sentinel-1{opera['platform'].lower()}"
+        return Look(named=(platform, opera["burst"]), times=(sensed,)) if sensed else None
     if name:
-        return f"sentinel-1{name['platform'].lower()}/{name['mode']}/{name['start']}/{name['stop']}/{name['orbit']}"
-    return ""
+        times = tuple(moment for part in ("start", "stop") if (moment := instant(name[part])) is not None)
+        return Look(named=(f"sentinel-1{name['platform'].lower()}", name["mode"], name["orbit"]), times=times)
+    return None
 
 
-def _version(stated: object) -> tuple[int, ...]:
-    """The whole numbers of a version's text; empty where there is none."""
+def _version(stated: object) -> Version:
+    """The whole numbers of a version's text, and whether it is final; empty where there is none.
+
+    ``1.0.0-rc1`` comes before ``1.0.0``.
+    """
     text = str(stated) if isinstance(stated, str | int | float) and not isinstance(stated, bool) else ""
-    return tuple(int(part) for part in re.findall(r"\d{1,9}", text))
+    numbers, _, rest = text.partition("-")
+    early = re.search(r"(?:alpha|beta|rc|dev|pre|a|b)\.?\d*$", rest or numbers, re.IGNORECASE)
+    parts = tuple(int(part) for part in re.findall(r"\d{1,9}", numbers if rest and early else text))
+    return parts, early is None
 
 
 def _fields(pattern: re.Pattern[str], item: Item) -> dict[str, str]:
-    """The parts of a publisher's name, from the first place of an item that quotes one; empty where none does."""
-    matches = (pattern.search(stated) for stated in _texts(item))
+    """The parts of a publisher's name, from the first place of an item that is one; empty where none is."""
+    matches = (pattern.match(stated) for stated in _names(item))
     return next((match.groupdict(default="") for match in matches if match), {})
 
 
-def _texts(item: Item) -> Iterator[str]:
-    """The texts of an item that may quote a product's name: its properties, and its id."""
-    for stated in (*properties(item).values(), item.get("id")):
+def _names(item: Item) -> Iterator[str]:
+    """The texts of an item that may be its product's name or a path to it: its own id first, then its properties.
+
+    A text that only speaks of a product somewhere may speak of another one.
+    """
+    for stated in (item.get("id"), *properties(item).values()):
         if isinstance(stated, str) and len(stated) <= LONGEST:
             yield stated
+            if "/" in stated:
+                yield stated.rstrip("/").rpartition("/")[2]
 
 
 def _slug(stated: str) -> str:
@@ -145,7 +171,13 @@ def _slug(stated: str) -> str:
 
 
 def _tile(item: Item) -> str:
-    for stated in (text(item, "s2:mgrs_tile"), text(item, "grid:code").removeprefix("MGRS-")):
+    parts = [
+        "".join(
+            str(properties(item).get(f"{prefix}:{part}", "")) for part in ("utm_zone", "latitude_band", "grid_square")
+        )
+        for prefix in ("mgrs", "sentinel")
+    ]
+    for stated in (text(item, "s2:mgrs_tile"), text(item, "grid:code").removeprefix("MGRS-"), *parts):
         name = stated.upper().removeprefix("T")
         if _TILE.fullmatch(name):
             return name.zfill(5)

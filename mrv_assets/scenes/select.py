@@ -187,7 +187,9 @@ def select(
 
 
 def _written(item: Item) -> str:
-    """An item as text, the same for the same item; empty where it cannot be written."""
+    """An item as text, the same for the same item; empty where it cannot be written, or is too large to be."""
+    if not isinstance(item, Mapping) or excess(item):
+        return ""
     try:
         return json.dumps(item, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
@@ -344,10 +346,20 @@ def _band(name: str, key: str, asset: Item, findings: list[str]) -> SceneBand:
 def _observations(scenes: Sequence[tuple[Scene, Candidate]]) -> tuple[Observation, ...]:
     groups: dict[tuple[str, str], list[Scene]] = {}
     tracks: dict[str, list[tuple[Scene, Candidate]]] = {}
+    products = [candidate.product for _, candidate in scenes]
+    processing = {scene.id: candidate.product for scene, candidate in scenes}
+    orbits = {
+        (product.platform, product.datatake): product.absolute_orbit
+        for product in products
+        if product.datatake and product.absolute_orbit is not None
+    }
     for scene, candidate in scenes:
         product = candidate.product
-        if product.platform and product.absolute_orbit is not None:
-            key = ("absolute_orbit", f"{product.platform}/orbit-{product.absolute_orbit:06d}")
+        # What one scene of a datatake states holds for all of them.
+        orbit = product.absolute_orbit
+        orbit = orbits.get((product.platform, product.datatake)) if orbit is None else orbit
+        if product.platform and orbit is not None:
+            key = ("absolute_orbit", f"{product.platform}/orbit-{orbit:06d}")
         elif product.platform and product.datatake:
             key = ("datatake", f"{product.platform}/datatake-{product.datatake}")
         elif product.platform or (product.constellation and product.relative_orbit is not None):
@@ -364,12 +376,18 @@ def _observations(scenes: Sequence[tuple[Scene, Candidate]]) -> tuple[Observatio
         Observation(
             key=key,
             rule=rule,
-            scenes=tuple(sorted(scenes, key=lambda scene: scene.id)),
+            scenes=tuple(sorted(scenes, key=lambda scene: (_oldness(processing[scene.id]), scene.id))),
             datetime=min(scene.datetime for scene in scenes),
         )
         for (rule, key), scenes in groups.items()
     )
     return tuple(sorted(observations, key=lambda observation: (observation.datetime, observation.key)))
+
+
+def _oldness(product: Product) -> tuple[bool, int, int]:
+    """What orders the scenes of a pass where they overlap: those that were processed by the newest baseline first."""
+    major, minor = product.baseline or (0, 0)
+    return product.deprecated, -major, -minor
 
 
 def _passes(candidates: Sequence[tuple[Scene, Candidate]]) -> list[list[Scene]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from mrv_assets.errors import CatalogueError, SearchTooLarge
 from mrv_assets.scenes.bbox import place_of, touches_bbox
@@ -47,6 +48,7 @@ class Pages:
         self._catalogue, self._collection, self._bounds = catalogue, collection, bounds
         self._max_pages, self._max_items, self._max_bytes = max_pages, max_items, max_bytes
         self._asked: set[str] = set()
+        self._at = ""
         self._pages: dict[tuple[object, ...], list[Json]] = {}
         self._items: list[Json] = []
         self._bytes = 0
@@ -59,6 +61,7 @@ class Pages:
             CatalogueError: When it was requested before.
             SearchTooLarge: When it is one too many.
         """
+        self._at = url
         request = _digest([url, posted])
         if request in self._asked:
             raise self._error("its pages go round in a circle: one links to itself or to one before it", _AGAIN)
@@ -95,7 +98,9 @@ class Pages:
         if not isinstance(page, dict) or not isinstance(listed, list):
             raise self._error("its answer is not a page of items", "Check that this is the address of a STAC API")
         following = self._next_link(page)
-        self._matched = _stated_count(page, self._matched)
+        stated = stated_count(page)
+        # Fewer than before: an item was taken away meanwhile, and with it one may have slipped from page to page.
+        self._matched = self._matched if stated is None else max(stated, self._matched or 0)
         features = [self._checked(item) for item in listed]
         names = tuple(id_of(item) for item in features)
         if features and self._pages.setdefault(names, features) is not features and self._pages[names] == features:
@@ -171,7 +176,12 @@ class Pages:
             if isinstance(link, dict) and link.get("rel") == "next":
                 method, body = link.get("method", "GET"), link.get("body", {})
                 href = link.get("href")
-                followable = isinstance(href, str) and is_link(href) and isinstance(body, dict)
+                # RFC 3986: what is not absolute is meant as seen from the page.
+                try:
+                    href = urljoin(self._at, href) if isinstance(href, str) and href else None
+                except ValueError:
+                    href = None
+                followable = href is not None and is_link(href) and isinstance(body, dict)
                 if not followable or method not in ("GET", "POST"):
                     raise self._error("the link to its next page cannot be followed", _AGAIN)
                 return {
@@ -191,10 +201,12 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _stated_count(page: Mapping[str, Any], before: int | None) -> int | None:
-    """The number of items that match, by the newest page that states it; None where none does."""
-    context = page.get("context")
-    for stated in (page.get("numberMatched"), context.get("matched") if isinstance(context, dict) else None):
+def stated_count(page: Mapping[str, Any]) -> int | None:
+    """The number of items that match a search, by one of its pages; None where it does not say."""
+    nested = (page.get(name) for name in ("context", "search:metadata"))
+    for stated in (page.get("numberMatched"), *(part.get("matched") for part in nested if isinstance(part, dict))):
+        if isinstance(stated, str) and stated.strip().isdecimal():
+            stated = int(stated)
         if isinstance(stated, int) and not isinstance(stated, bool) and stated >= 0:
             return stated
-    return before
+    return None

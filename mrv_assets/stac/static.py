@@ -11,6 +11,7 @@ from mrv_assets.scenes.bbox import touches_bbox
 from mrv_assets.scenes.item import instant, quoted, text
 from mrv_assets.science.grid import Bounds
 from mrv_assets.stac.json_document import MAX_DOCUMENT_BYTES, parsed
+from mrv_assets.stac.pages import stated_count
 from mrv_assets.stac.source import Json, SearchResult
 from mrv_assets.transport.store import is_remote, path_beneath
 
@@ -25,6 +26,9 @@ class _ItemFile:
 
     item: Json
     collection: str | None
+    """The collection that the item states; else the one whose document links it."""
+    parent: str | None
+    """The collection whose document links it."""
     folder: Path
 
 
@@ -37,6 +41,8 @@ class _Contents:
     """Whether it is a saved page with items that state no collection: they are of the one that is asked for."""
     collections: Mapping[str, Json]
     """The collection's document by its id; empty for one that only items name."""
+    elsewhere: Mapping[str, str]
+    """Address of a collection's items, where its document links them over the network, by the collection's id."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class StaticCatalogue:
                 "Name the folder of a static STAC catalogue, its catalog.json, or a saved FeatureCollection of items",
             )
         document = document.resolve()
-        _document(document, start=True)
+        _document(document, page=True)
         return cls(document.parent, document)
 
     def search(self, collection: str, bounds: Bounds, start: str, end: str) -> SearchResult:
@@ -90,6 +96,7 @@ class StaticCatalogue:
                 f"it has no collection {collection!r}",
                 f"It has: {present}. Set the mission's collection to one of them",
             )
+        self._check_items(collection)
         first, last = instant(start), instant(end)
         if first is None or last is None:
             raise ValueError(f"a search needs two ISO 8601 instants, not {start!r} and {end!r}")
@@ -101,6 +108,23 @@ class StaticCatalogue:
             and touches_bbox(file.item, bounds)
         )
         return SearchResult(items=items, matched=len(items), returned=len(items))
+
+    def _check_items(self, collection: str) -> None:
+        """Refuse a collection that has none of its items here, although its document leads to some."""
+        if any(file.collection in (collection, None) for file in self._contents.files):
+            return
+        if others := sorted({str(file.collection) for file in self._contents.files if file.parent == collection}):
+            raise CatalogueError(
+                str(self.document),
+                f"the items that collection {collection!r} links say that they are of {quoted(', '.join(others))}",
+                "Set the mission's collection to that, or correct the items",
+            )
+        if (linked := self._contents.elsewhere.get(collection)) is not None:
+            raise CatalogueError(
+                str(self.document),
+                f"its items are not here: {collection!r} links them at {quoted(linked)}",
+                "Name that API as the catalogue, or save its items beside the collection",
+            )
 
     def item_assets(self, collection: str) -> Json:
         """A collection's own description of its items' STAC assets, by key; empty where it has none."""
@@ -143,24 +167,34 @@ class StaticCatalogue:
     def _contents(self) -> _Contents:
         files: list[_ItemFile] = []
         collections: dict[str, Json] = {}
+        elsewhere: dict[str, str] = {}
         for path, document, parent in _walk(self.root, self.document):
             if document.get("type") == "FeatureCollection":
                 for item in _features(path, document):
                     stated = item.get("collection")
-                    collection = stated if isinstance(stated, str) else None
-                    files.append(_ItemFile(item=item, collection=collection, folder=path.parent))
+                    collection = stated if isinstance(stated, str) else parent
+                    files.append(_ItemFile(item=item, collection=collection, parent=parent, folder=path.parent))
                     if collection:
                         collections.setdefault(collection, {})
             elif document.get("type") == "Feature":
                 stated = document.get("collection")
                 collection = stated if isinstance(stated, str) else parent
-                files.append(_ItemFile(item=document, collection=collection, folder=path.parent))
+                files.append(_ItemFile(item=document, collection=collection, parent=parent, folder=path.parent))
                 if collection:
                     collections.setdefault(collection, {})
             elif document.get("type") == "Collection":
-                collections[_text(path, document, "id")] = document
+                name = _text(path, document, "id")
+                if (other := collections.get(name)) and other.get("item_assets") != document.get("item_assets"):
+                    raise CatalogueError(
+                        str(path),
+                        f"another collection here has its id {quoted(name)!r} and describes its assets otherwise",
+                        "Give each an id of its own, which its items state, or make a catalogue of each",
+                    )
+                collections[name] = document
+                if address := _remote_items(document):
+                    elsewhere[name] = address
         alone = any(file.collection is None for file in files) and not collections
-        return _Contents(files=tuple(files), without_collection=alone, collections=collections)
+        return _Contents(files=tuple(files), without_collection=alone, collections=collections, elsewhere=elsewhere)
 
     @cached_property
     def _folders_of_items(self) -> Mapping[int, Path]:
@@ -179,6 +213,7 @@ class StaticCatalogue:
 def _walk(root: Path, start: Path) -> Iterator[tuple[Path, Json, str | None]]:
     """Every document once, in the order linked, with the id of the collection above it. Links may form loops."""
     pending: list[tuple[Path, str | None]] = [(start, None)]
+    pages = {start}
     seen: set[Path] = set()
     while pending:
         path, parent = pending.pop()
@@ -191,27 +226,32 @@ def _walk(root: Path, start: Path) -> Iterator[tuple[Path, Json, str | None]]:
                 f"it links more than {MAX_DOCUMENTS} documents",
                 "Split it into several catalogues",
             )
-        document = _document(path, start=path == start)
+        document = _document(path, page=path in pages)
         yield path, document, parent
         if document.get("type") in ("Feature", "FeatureCollection"):
             continue
         above = _text(path, document, "id") if document.get("type") == "Collection" else parent
-        children = [(child, above) for child in _children(root, path, document)]
+        linked = list(_children(root, path, document))
+        pages.update(child for rel, child in linked if rel == "items")
+        children = [(child, above) for _, child in linked]
         pending.extend(reversed(children))
 
 
-def _children(root: Path, path: Path, document: Json) -> Iterator[Path]:
+def _children(root: Path, path: Path, document: Json) -> Iterator[tuple[str, Path]]:
+    """Documents beneath one, each with the relation of its link. Pages of items on the network are none of them."""
     links = document.get("links")
     if not isinstance(links, list):
         raise CatalogueError(str(path), "it has no list of links", "Write the catalogue again; STAC requires links")
     for link in links:
-        if not isinstance(link, dict) or link.get("rel") not in ("child", "item"):
+        if not isinstance(link, dict) or link.get("rel") not in ("child", "item", "items"):
             continue
         href = link.get("href")
+        if link["rel"] == "items" and isinstance(href, str) and is_remote(href):
+            continue
         if not isinstance(href, str):
             raise CatalogueError(str(path), f"a {link['rel']} link has no href", "Give it one, or remove the link")
         try:
-            yield path_beneath(root, path.parent, href)
+            yield link["rel"], path_beneath(root, path.parent, href)
         except HrefRefused as refusal:
             raise CatalogueError(
                 str(path),
@@ -221,8 +261,17 @@ def _children(root: Path, path: Path, document: Json) -> Iterator[Path]:
 
 
 def _features(path: Path, document: Json) -> Iterator[Json]:
-    """The items of a saved page."""
+    """The items of a saved page, which has to be a whole answer."""
     features = document.get("features")
+    count, matched = len(features) if isinstance(features, list) else 0, stated_count(document)
+    more = any(link.get("rel") == "next" for link in _links(document))
+    if count < matched if matched is not None else more:
+        raise CatalogueError(
+            str(path),
+            f"it is one page of several: it holds {count} items"
+            + (" and links to more" if matched is None else f" of {matched} that match"),
+            "Save the items of all pages in one FeatureCollection",
+        )
     for feature in features if isinstance(features, list) else ():
         if not isinstance(feature, dict) or feature.get("type") != "Feature":
             raise CatalogueError(
@@ -231,10 +280,21 @@ def _features(path: Path, document: Json) -> Iterator[Json]:
         yield feature
 
 
-def _document(path: Path, *, start: bool = False) -> Json:
-    """One STAC document; its size and depth are bounded. Only the first may be a page of items."""
+def _links(document: Json) -> list[Json]:
+    links = document.get("links")
+    return [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+
+
+def _remote_items(document: Json) -> str:
+    """The address on the network at which a collection's document links its items; empty where there is none."""
+    addresses = (link.get("href") for link in _links(document) if link.get("rel") == "items")
+    return next((href.partition("?")[0] for href in addresses if isinstance(href, str) and is_remote(href)), "")
+
+
+def _document(path: Path, *, page: bool = False) -> Json:
+    """One STAC document; its size and depth are bounded. Only the first, and one that is linked so, may be a page."""
     cure = "Write it again as UTF-8 STAC JSON, or remove the link to it"
-    limit = MAX_PAGE_BYTES if start else MAX_DOCUMENT_BYTES
+    limit = MAX_PAGE_BYTES if page else MAX_DOCUMENT_BYTES
     if path.exists() and not path.is_file():
         raise CatalogueError(str(path), "it is not a file", cure)
     try:
@@ -250,7 +310,7 @@ def _document(path: Path, *, start: bool = False) -> Json:
         document = parsed(data)
     except ValueError as error:
         raise CatalogueError(str(path), f"it {error}", cure) from error
-    kinds = ("Catalog", "Collection", "Feature", *(("FeatureCollection",) if start else ()))
+    kinds = ("Catalog", "Collection", "Feature", *(("FeatureCollection",) if page else ()))
     if not isinstance(document, dict) or document.get("type") not in kinds:
         raise CatalogueError(str(path), "it is not a STAC catalogue, collection or item", cure)
     return document

@@ -10,7 +10,7 @@ from mrv_assets.audit.graph import Step, steps_digest
 from mrv_assets.cog.header import check_header, tiles_for
 from mrv_assets.cog.sparse_tiff import sparse_tiff
 from mrv_assets.errors import HeaderRefused, ObjectReadError, SceneReadError
-from mrv_assets.formats.artifacts import SCENES
+from mrv_assets.formats.artifacts import SCENES, observations_of
 from mrv_assets.lake.store import Lake
 from mrv_assets.missions.mission import described
 from mrv_assets.scenes.select import EXCLUDED, Scene, SceneBand, Selection, select
@@ -20,7 +20,7 @@ from mrv_assets.stac.source import Published
 from mrv_assets.stages.band_file import FILE_GONE
 from mrv_assets.stages.materialize import Materialized, materialize
 from mrv_assets.stages.mission_plan import MissionPlan, SceneSource
-from mrv_assets.stages.scene_files import stored_scenes
+from mrv_assets.stages.scene_files import BAND_LEFT_OUT, stored_scenes
 from mrv_assets.stages.scene_link import link_of
 from mrv_assets.stages.source_code import source as source_of
 from mrv_assets.stages.tile_month import lonlat_bounds, month_bounds
@@ -89,14 +89,23 @@ def copy_scenes(lake: Lake, plan: MissionPlan, published: Published) -> Material
 
 
 def _came_back(lake: Lake, plan: MissionPlan, selection: Selection, published: Published) -> bool:
-    """Whether a scene that was refused because a file of it was gone has all of its files now."""
+    """Whether a scene or a band that was left out because a file was gone has all of its files now."""
     partition = plan.at.partition(plan.asset("raw_tiles"))
     if lake.head(partition) is None:
         return False
-    refused = lake.current(partition).output.get("refused", ())
-    gone = {scene["id"] for scene in refused if scene["code"] == FILE_GONE}
-    scenes = [scene for observation in selection.observations for scene in observation.scenes if scene.id in gone]
-    return any(all(_is_there(scene, band, plan, published) for band in scene.bands.values()) for scene in scenes)
+    raw = lake.current(partition)
+    if not raw.evaluated:
+        return False
+    gone = {scene["id"] for scene in raw.output["refused"] if scene["code"] == FILE_GONE}
+    lacking = {
+        scene["id"]
+        for observation in observations_of(raw)
+        for scene in observation["scenes"]
+        if any(finding.startswith(f"{BAND_LEFT_OUT}: {FILE_GONE}") for finding in scene["findings"])
+    }
+    scenes = {scene.id: scene for observation in selection.observations for scene in observation.scenes}
+    asked = [scenes[name] for name in sorted(gone | lacking) if name in scenes]
+    return any(all(_is_there(scene, band, plan, published) for band in scene.bands.values()) for scene in asked)
 
 
 def _is_there(scene: Scene, band: SceneBand, plan: MissionPlan, published: Published) -> bool:

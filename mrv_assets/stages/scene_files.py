@@ -27,6 +27,10 @@ BYTES_AT_ONCE = 256 << 20
 """Compressed bytes of files that are held in memory at once; a larger file is held alone."""
 
 
+BAND_LEFT_OUT = "band_left_out"
+"""Finding of a scene that counts without one of its quality bands, followed by the code of the band's refusal."""
+
+
 def stored_scenes(
     plan: MissionPlan, selection: Selection, published: Published, integrity: str, folder: Path
 ) -> tuple[dict[str, Json], list[Json], list[Json]]:
@@ -62,7 +66,7 @@ def stored_scenes(
         scene_id, name = key
         others = any(quality.required for quality in mission.quality.values())
         if name in mission.quality and not mission.quality[name].required and others:
-            findings[scene_id].append(f"band_left_out: {refusal}")
+            findings[scene_id].append(f"{BAND_LEFT_OUT}: {refusal}")
         else:
             refusals.setdefault(scene_id, refusal)
 
