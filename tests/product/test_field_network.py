@@ -5,14 +5,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from field_cases import NDVI, SCENES, a_case_served, a_field_case, field_month, run_all
+from field_cases import NDVI, SCENES, FieldMonth, a_case_served, a_field_case, field_month, rewrite, run_all
 from servers import range_server
 from stac_servers import Asked, Json, Reply
 
 from mrv_assets.deployment import Deployment
 from mrv_assets.errors import ProgramError
+from mrv_assets.formats.artifacts import observations_of
 from mrv_assets.reports.plan import answer as plan
 from mrv_assets.reports.run import answer as ran
 from mrv_assets.stac import open as opening
@@ -87,6 +89,35 @@ def test_a_file_that_is_gone_leaves_out_its_scene_and_comes_back(tmp_path: Path)
         assert refused(deployment) == {}
         assert again.rows["P1"]["n_obs"] == 3
         assert again.record("sentinel2/raw_tiles").document["inputs"]["reopened"] == before
+
+
+def test_a_quality_band_that_is_gone_is_asked_for_again_too(tmp_path: Path) -> None:
+    """Without the probability of clouds the scene counts by its classes; once it is there, its cloud is masked."""
+    with a_case_served("a13_band_404_forever", tmp_path) as (deployment, api, files):
+        [cloudy] = [item for item in api.items if item["id"] == "S2A_20180715"]
+        classes = tmp_path / "cloud.tif"
+        served = files.content(cloudy["assets"]["scl"]["href"].removeprefix(files.url("")))
+        assert served is not None
+        classes.write_bytes(served.data)
+        rewrite(classes, lambda pixels: np.full_like(pixels, 100))
+        address = files.put("S2A_20180715/CLD.tif", classes.read_bytes())
+        cloudy["assets"]["cloud"] = {**cloudy["assets"]["scl"], "href": address}
+        content = files.contents.pop("S2A_20180715/CLD.tif").data
+
+        without = run_all(deployment)
+
+        assert without.rows["P1"]["n_obs"] == 3
+        [left_out] = [doubt for doubt in findings_of(without) if doubt.startswith("band_left_out: file_gone")]
+        assert "asks for it again" in left_out
+        files.put("S2A_20180715/CLD.tif", content)
+        opening.forget_connections()
+        assert run_all(deployment).rows["P1"]["n_obs"] == 2
+
+
+def findings_of(month: FieldMonth) -> list[str]:
+    """What was found about the scenes that count."""
+    observations = observations_of(month.record("sentinel2/raw_tiles"))
+    return [finding for one in observations for scene in one["scenes"] for finding in scene["findings"]]
 
 
 def test_a_file_that_is_gone_from_disk_leaves_out_its_scene_too(tmp_path: Path) -> None:

@@ -186,8 +186,14 @@ def empty_with_next(asked: Asked, document: Json) -> Json:
             at_search(None, lambda _, page: {**page, "numberMatched": None, "context": {"matched": 99}}),
             "says that 99 items match, and gives 25",
         ),
+        (
+            at_search(None, lambda _, page: {**page, "numberMatched": None, "search:metadata": {"matched": 99}}),
+            "says that 99 items match, and gives 25",
+        ),
+        (at_search(None, lambda _, page: {**page, "numberMatched": " 99 "}), "says that 99 items match, and gives 25"),
+        (at_search(1, lambda _, page: {**page, "numberMatched": 26}), "says that 26 items match, and gives 25"),
     ],
-    ids=["circle", "repeat", "empty-2", "empty-1", "more", "short", "none", "context"],
+    ids=["circle", "repeat", "empty-2", "empty-1", "more", "short", "none", "context", "metadata", "text", "fell"],
 )
 def test_an_answer_that_is_not_whole_is_none(twist: Twist, reason: str) -> None:
     """A scene that was lost in paging would be missing from the evidence without a word."""

@@ -93,6 +93,74 @@ def test_only_items_of_the_collection_are_found(tmp_path: Path) -> None:
         search(tmp_path, collection="sentinel2")
 
 
+def test_a_collection_whose_items_are_of_another_says_so(tmp_path: Path) -> None:
+    """A collection.json that was renamed: without a word the month would have no scenes."""
+    a_catalogue(tmp_path, [romanian("a")])
+    renamed = json.loads((tmp_path / "collection.json").read_bytes())
+    write_json(tmp_path / "collection.json", {**renamed, "id": "my-s2"})
+
+    with pytest.raises(CatalogueError, match="'my-s2' links say that they are of sentinel-2"):
+        search(tmp_path, collection="my-s2")
+    assert names(search(tmp_path)) == ["a"]
+
+
+def test_items_linked_as_a_page_are_found_on_disk_and_named_elsewhere(tmp_path: Path) -> None:
+    """`rel: items` is how APIs link them."""
+    a_catalogue(tmp_path, [])
+    collection = json.loads((tmp_path / "collection.json").read_bytes())
+
+    def linked(href: str) -> None:
+        links = [{"rel": "items", "href": href}]
+        write_json(tmp_path / "collection.json", {**collection, "links": links})
+
+    write_json(tmp_path / "items.json", {"type": "FeatureCollection", "features": [romanian("a")]})
+    linked("./items.json")
+    assert names(search(tmp_path)) == ["a"]
+    linked("https://stac.example.org/collections/sentinel-2/items?token=secret")
+    with pytest.raises(CatalogueError, match=r"links them at https://stac\.example\.org") as elsewhere:
+        search(tmp_path)
+    assert "secret" not in str(elsewhere.value)
+
+
+def test_two_collections_of_one_id_may_not_describe_their_assets_otherwise(tmp_path: Path) -> None:
+    """An item would get the offset of the other collection."""
+    for year, offset in ((2021, -0.1), (2022, 0)):
+        assets = {"red": {"raster:bands": [{"offset": offset}]}}
+        document = {"type": "Collection", "id": "s2", "links": [], "item_assets": assets}
+        (tmp_path / str(year)).mkdir()
+        write_json(tmp_path / str(year) / "collection.json", document)
+    links = [{"rel": "child", "href": f"./{year}/collection.json"} for year in (2021, 2022)]
+    write_json(tmp_path / "catalog.json", {"type": "Catalog", "id": "c", "links": links})
+
+    with pytest.raises(CatalogueError, match="another collection here has its id 's2'"):
+        search(tmp_path, collection="s2")
+
+
+@pytest.mark.parametrize(
+    ("members", "whole"),
+    [
+        ({"numberMatched": 3, "links": [{"rel": "next", "href": "https://example.org"}]}, False),
+        ({"numberMatched": "3"}, False),
+        ({"context": {"matched": 3}}, False),
+        ({"search:metadata": {"matched": 3}}, False),
+        ({"links": [{"rel": "next", "href": "https://example.org"}]}, False),
+        ({"numberMatched": 1, "links": [{"rel": "next", "href": "https://example.org"}]}, True),
+        ({"numberMatched": 1, "numberReturned": 1}, True),
+        ({}, True),
+    ],
+)
+def test_a_saved_page_has_to_be_all_of_its_search(members: dict[str, Any], whole: bool, tmp_path: Path) -> None:
+    """The first of three pages would be a smaller month without a word."""
+    page = tmp_path / "july.json"
+    write_json(page, {"type": "FeatureCollection", "features": [romanian("a")], **members})
+
+    if whole:
+        assert names(search(page)) == ["a"]
+    else:
+        with pytest.raises(CatalogueError, match=r"one page of several: it holds 1 items.*Save the items of all pages"):
+            search(page)
+
+
 def test_an_empty_collection_has_no_items(tmp_path: Path) -> None:
     """A month without scenes is a decision, not an error."""
     assert search(a_catalogue(tmp_path, [])) == SearchResult(items=(), matched=0, returned=0)
