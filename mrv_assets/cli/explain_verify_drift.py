@@ -68,11 +68,12 @@ def verify(
     something that was asked for could not be looked at.
     """
     from mrv_assets.reports.verify import answer, text
+    from mrv_assets.verify.isolated import apart
     from mrv_assets.verify.verification import Options
 
     root = lake or current().lake_path
     options = Options(tile=tile, month=month, asset=asset)
-    verification = answer(root, options, again=rerun, progress=Progress(), expected=expect)
+    verification = answer(root, options, again=rerun, progress=Progress(), expected=expect, compute=apart)
     print_answer(verification, text, as_json)
     code = {"VERIFIED": DONE, "NOT VERIFIED": FINDING, "INCOMPLETE": INCOMPLETE}[verification["verdict"]]
     if code != DONE:

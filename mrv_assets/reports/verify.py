@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from mrv_assets.audit.canonical import Json
 from mrv_assets.reports.terminal import escape
+from mrv_assets.verify.again import Compute, here
 from mrv_assets.verify.expected import hashes_of, read_expected
 from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.verification import Options, Progress, Verdict, verify
@@ -20,7 +21,15 @@ _DETAIL_CHARACTERS = 80
 """Characters of a difference's detail on the page; --json has all."""
 
 
-def answer(root: Path, options: Options, *, again: bool, progress: Progress, expected: Path | None = None) -> Json:
+def answer(
+    root: Path,
+    options: Options,
+    *,
+    again: bool,
+    progress: Progress,
+    expected: Path | None = None,
+    compute: Compute = here,
+) -> Json:
     """The JSON document of `mrv verify`.
 
     Args:
@@ -29,13 +38,14 @@ def answer(root: Path, options: Options, *, again: bool, progress: Progress, exp
         again: Compute again from the raw tiles, and compare.
         progress: Called after each partition.
         expected: File of audit hashes that were kept elsewhere; None where there is none.
+        compute: Where to compute again: in this process, or apart.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
         NotAListOfHashes: When the file cannot be read.
     """
     kept = None if expected is None else read_expected(expected)
-    verification = verify(root, options, again=again, progress=progress, expected=kept)
+    verification = verify(root, options, again=again, progress=progress, expected=kept, compute=compute)
     compared = verification.compared
     return {
         "lake": str(root),

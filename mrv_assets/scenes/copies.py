@@ -133,12 +133,19 @@ def _same_scene(one: Candidate, other: Candidate) -> bool | None:
     if any(a is not None and b is not None and a != b for a, b in orbits):
         return False
     if first.look is not None and second.look is not None:
+        if abs(one.sensed - other.sensed) > SAME_LOOK and not (_is_day(one.sensed) or _is_day(other.sensed)):
+            return False
         near = all(abs(a - b) <= SAME_CUT for a, b in zip(first.look.times, second.look.times, strict=False))
         return first.look.named == second.look.named and near
     if _apart(first.datatake, second.datatake):
         return False
     named = first.datatake and second.datatake and first.tile and second.tile and first.datastrip and second.datastrip
     return True if named and not _apart(first.datastrip, second.datastrip) else None
+
+
+def _is_day(sensed: datetime) -> bool:
+    """Whether a time may be a date alone."""
+    return sensed == sensed.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _fit(one: str, other: str) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from mrv_assets.errors import BadInputError, DamagedLake, MrvError
+from mrv_assets.errors import BadInputError
 from mrv_assets.lake.layout import LAKE
 from mrv_assets.missions.registry import MISSIONS
+from mrv_assets.verify.again import Compute, Job, here
 from mrv_assets.verify.expected import expected_findings, passed_over
-from mrv_assets.verify.finding import Finding, text_of
+from mrv_assets.verify.finding import Finding
 from mrv_assets.verify.partition import StoredPartition
-from mrv_assets.verify.rerun import RAW_TILES, Compared, not_rerun, rerun
+from mrv_assets.verify.rerun import RAW_TILES, Compared, not_rerun
 from mrv_assets.verify.walk import Contents
 
 Progress = Callable[[str, int, int], None]
@@ -94,6 +95,7 @@ def verify(
     again: bool,
     progress: Progress,
     expected: Sequence[dict[str, str]] | None = None,
+    compute: Compute = here,
 ) -> Verification:
     """Verify a lake, or part of one. Changes nothing.
 
@@ -103,6 +105,7 @@ def verify(
         again: Compute again from the raw tiles, and compare.
         progress: Called after each partition.
         expected: Audit hashes that were kept elsewhere; None where there are none.
+        compute: Where to compute again: in this process, or apart.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
@@ -123,7 +126,7 @@ def verify(
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
     findings += expected_findings(expected or (), chosen, options.whole)
-    compared, failed = _again(root, chosen, findings, progress) if again else ([], [])
+    compared, failed = _again(root, chosen, findings, progress, compute) if again else ([], [])
     return Verification(
         partitions=tuple(chosen),
         findings=(*findings, *failed),
@@ -183,7 +186,7 @@ def _nothing(options: Options, partitions: Sequence[StoredPartition]) -> str:
 
 
 def _again(
-    root: Path, chosen: Sequence[StoredPartition], findings: Sequence[Finding], progress: Progress
+    root: Path, chosen: Sequence[StoredPartition], findings: Sequence[Finding], progress: Progress, compute: Compute
 ) -> tuple[list[Compared], list[Finding]]:
     """Compute again every tile and month without a finding; one that cannot be computed gives a finding."""
     assets_of: dict[tuple[str, str], list[str]] = {}
@@ -192,26 +195,16 @@ def _again(
         assets_of.setdefault((tile, month), []).append(asset)
     compared: list[Compared] = []
     failed: list[Finding] = []
-    for done, ((tile, month), assets) in enumerate(sorted(assets_of.items()), 1):
+    jobs = []
+    for (tile, month), assets in sorted(assets_of.items()):
         folder = f"/{tile}/{month}/"
         if any(finding.object == LAKE or folder in f"/{finding.object}/" for finding in findings):
             compared.append(not_rerun(assets[0], tile, month, "there are findings: nothing is computed from them"))
         else:
-            try:
-                compared += rerun(root, tile, month, assets)
-            except Exception as error:
-                # Each record is sound by itself; what they name together can still be impossible to compute.
-                failed.append(_failed(assets[0], tile, month, error))
-        progress(f"again {tile} {month}", done, len(assets_of))
-    return compared, failed
-
-
-def _failed(asset: str, tile: str, month: str, error: Exception) -> Finding:
-    known = isinstance(error, DamagedLake) and f"/{tile}/{month}/" in error.object_name
-    return Finding(
-        object=error.object_name if isinstance(error, DamagedLake) and known else f"{asset}/{tile}/{month}",
-        check="can be computed again",
-        expected="an output to compare",
-        found=text_of(str(error) if isinstance(error, MrvError) else f"{type(error).__name__}: {error}"),
-        cure="Verify the whole month. Where nothing else is found, its records do not fit together: no run made them.",
-    )
+            jobs.append(Job(tile=tile, month=month, assets=tuple(assets)))
+    for number, done in enumerate(compute(root, jobs) if jobs else ()):
+        compared += done.compared
+        failed += done.findings
+        if number < len(jobs):
+            progress(f"again {jobs[number].tile} {jobs[number].month}", number + 1, len(jobs))
+    return sorted(compared, key=lambda one: (one.tile, one.month)), failed
