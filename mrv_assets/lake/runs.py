@@ -6,20 +6,15 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-import mrv_assets
-from mrv_assets.audit.canonical import Json, canonical, digest, sha256
+from mrv_assets.audit.canonical import Json, canonical, digest
 from mrv_assets.audit.record import Record
 from mrv_assets.formats.files import MAX_FILE_BYTES, digest_of, identity_of
 from mrv_assets.lake.documents import RUN_SCHEMA, RunDocument, names_in, require
+from mrv_assets.lake.environment import environment
 from mrv_assets.lake.files import walk, write_once
 from mrv_assets.lake.layout import Slot
-
-_VERSIONS = ("dask", "numba", "numpy", "pyproj", "exactextract", "imagecodecs", "shapely", "xarray", "zarr")
-_CHECKOUT = Path(mrv_assets.__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,41 +131,3 @@ def altered_files(
         actual = files.get(path, "no file")
         if actual not in meant:
             yield path, meant[0], actual
-
-
-@cache
-def environment() -> Json:
-    """The environment that computed: our version and those of libraries, their lock file, the processor."""
-    lock = _CHECKOUT / "requirements.lock"
-    return {
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
-        "mrv-assets": mrv_assets.__version__,
-        "commit": _commit(_CHECKOUT / ".git"),
-        "lock_sha256": sha256(lock.read_bytes()) if lock.is_file() else None,
-        **{name: version(name) for name in _VERSIONS},
-    }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-
-
-def _commit(git: Path) -> str | None:
-    """The commit that is checked out; None outside a checkout."""
-    try:
-        head = (git / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        if (git / name).is_file():
-            return (git / name).read_text().strip()
-        packed = (git / "packed-refs").read_text().splitlines()
-    except OSError:
-        return None
-    return next((line.partition(" ")[0] for line in packed if line.endswith(f" {name}")), None)

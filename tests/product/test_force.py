@@ -1,6 +1,7 @@
 """``mrv run --force``: computed again, and everyone is told how often that gave the same."""
 
 import json
+from importlib.metadata import version
 
 import dagster as dg
 import pytest
@@ -70,7 +71,10 @@ def test_where_and_with_what_it_ran_is_in_the_run_records_only(forced: Deploymen
     assert {"environment", "host", "started", "workers"} & set(record.document) == set()
     assert [one["outcome"] for one in runs] == ["computed", "reproduced", "reproduced"]
     assert all(one["record"] == record.audit_hash for one in runs)
-    assert {"python", "cpu", "commit", "lock_sha256", "numba", "numpy"} <= set(runs[0]["environment"])
+    environment = runs[0]["environment"]
+    assert {"python", "cpu", "commit", "dirty", "package_sha256", "distributions"} <= set(environment)
+    for name in ("numba", "numpy", "zarr", "pillow", "pyproj", "imagecodecs"):
+        assert environment["distributions"][name] == version(name)
     assert runs[0]["stored"] == runs[2]["stored"]
     assert "zarr.json" in runs[0]["stored"]
 
