@@ -1,6 +1,7 @@
 """`mrv explain`, `mrv verify`, `mrv hashes` and `mrv drift`: the verbs that read a lake and change nothing in it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,10 @@ from mrv_assets.cli.shared import (
     print_answer,
     tile_option,
 )
-from mrv_assets.settings import current
+from mrv_assets.settings import Settings, current
+
+if TYPE_CHECKING:
+    from mrv_assets.verify.source import Publisher
 
 
 # A parcel may be called -1.
@@ -52,6 +56,8 @@ def explain(parcel: str, month: str, proof: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Audit hashes that were kept elsewhere: one a line, or a former --json.",
 )
+@click.option("--source", is_flag=True, help="Read again from the publisher what the raw tiles were made from.")
+@click.option("--sample", type=click.IntRange(min=1), help="With --source: draw this many byte ranges, not all.")
 @as_json_option
 def verify(
     lake: Path | None,
@@ -60,6 +66,8 @@ def verify(
     asset: str | None,
     rerun: bool,
     expect: Path | None,
+    source: bool,
+    sample: int | None,
     as_json: bool,
 ) -> None:
     """Compare every object in LAKE with its record. Needs the lake only; changes nothing.
@@ -71,13 +79,32 @@ def verify(
     from mrv_assets.verify.isolated import apart
     from mrv_assets.verify.verification import Options
 
-    root = lake or current().lake_path
+    if sample is not None and not source:
+        raise click.UsageError("--sample draws from what --source reads again. Add --source")
+    settings = current()
+    root = lake or settings.lake_path
     options = Options(tile=tile, month=month, asset=asset)
-    verification = answer(root, options, again=rerun, progress=Progress(), expected=expect, compute=apart)
+    verification = answer(
+        root,
+        options,
+        again=rerun,
+        progress=Progress(),
+        expected=expect,
+        compute=apart,
+        publisher=_publishers(settings) if source else None,
+        sample=sample,
+    )
     print_answer(verification, text, as_json)
     code = {"VERIFIED": DONE, "NOT VERIFIED": FINDING, "INCOMPLETE": INCOMPLETE}[verification["verdict"]]
     if code != DONE:
         raise click.exceptions.Exit(code)
+
+
+def _publishers(settings: Settings) -> "Publisher":
+    from mrv_assets.deployment import Deployment
+    from mrv_assets.verify.source import publishers
+
+    return publishers(Deployment.of(settings))
 
 
 @click.command()

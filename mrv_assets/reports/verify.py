@@ -13,6 +13,7 @@ from mrv_assets.reports.terminal import escape
 from mrv_assets.verify.again import Compute, here
 from mrv_assets.verify.expected import hashes_of, read_expected
 from mrv_assets.verify.partition import StoredPartition
+from mrv_assets.verify.source import Publisher, SourceCompared
 from mrv_assets.verify.verification import Options, Progress, Verdict, verify
 
 NOT_PRESENT = ("log", "signatures")
@@ -29,6 +30,8 @@ def answer(
     progress: Progress,
     expected: Path | None = None,
     compute: Compute = here,
+    publisher: Publisher | None = None,
+    sample: int | None = None,
 ) -> Json:
     """The JSON document of `mrv verify`.
 
@@ -39,13 +42,24 @@ def answer(
         progress: Called after each partition.
         expected: File of audit hashes that were kept elsewhere; None where there is none.
         compute: Where to compute again: in this process, or apart.
+        publisher: Gives the publishers whose files are to be read again; None to ask none.
+        sample: Number of byte ranges to draw from all of them; None for all.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
         NotAListOfHashes: When the file cannot be read.
     """
     kept = None if expected is None else read_expected(expected)
-    verification = verify(root, options, again=again, progress=progress, expected=kept, compute=compute)
+    verification = verify(
+        root,
+        options,
+        again=again,
+        progress=progress,
+        expected=kept,
+        compute=compute,
+        publisher=publisher,
+        sample=sample,
+    )
     compared = verification.compared
     return {
         "lake": str(root),
@@ -58,9 +72,15 @@ def answer(
         "not_present": list(NOT_PRESENT),
         "hidden": list(verification.hidden),
         "rerun": None if compared is None else [asdict(output) for output in compared],
+        "source": None if verification.source is None else _source(verification.source),
         "hashes": hashes_of(verification.partitions),
         "expected": None if kept is None else len(kept),
     }
+
+
+def _source(source: SourceCompared) -> Json:
+    fields = ("ranges", "of", "files", "checksums", "sampled", "seed")
+    return {field: getattr(source, field) for field in fields}
 
 
 def _checked(partitions: Sequence[StoredPartition]) -> Json:
@@ -131,6 +151,12 @@ def _summary(answer: Json) -> str:
         lines.append(f"Computed again by another request than the records name: {named}; see --json.")
     if answer["expected"] is not None:
         lines.append(f"Kept elsewhere: {answer['expected']} audit hashes were looked for.")
+    if (source := answer["source"]) is not None:
+        whole = f", {source['checksums']} of them whole, by their published checksum" if source["checksums"] else ""
+        lines.append(
+            f"Read again from the publisher: {source['ranges']} of {source['of']} byte ranges are the same, "
+            f"of {source['files']} files{whole}."
+        )
     lines.append(f"Not looked at: {'; '.join(answer['limits'])}.")
     findings, different = len(answer["findings"]), sum(output["answer"] == "DIFFERENT" for output in compared)
     match answer["verdict"]:

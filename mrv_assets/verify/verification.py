@@ -15,6 +15,7 @@ from mrv_assets.verify.expected import expected_findings, passed_over
 from mrv_assets.verify.finding import Finding
 from mrv_assets.verify.partition import StoredPartition
 from mrv_assets.verify.rerun import RAW_TILES, Compared, not_rerun
+from mrv_assets.verify.source import Publisher, SourceCompared, compare_source
 from mrv_assets.verify.walk import Contents
 
 Progress = Callable[[str, int, int], None]
@@ -75,6 +76,8 @@ class Verification:
     """Paths that were not looked at: files of unfinished runs, and damaged ones that were set aside."""
     compared: tuple[Compared, ...] | None
     """Outputs computed again; None where this was not asked for."""
+    source: SourceCompared | None
+    """The publisher's files, read again; None where this was not asked for."""
     incomplete: tuple[str, ...]
     """Things that were asked for and could not be looked at, each with the reason."""
     limits: tuple[str, ...]
@@ -96,6 +99,8 @@ def verify(
     progress: Progress,
     expected: Sequence[dict[str, str]] | None = None,
     compute: Compute = here,
+    publisher: Publisher | None = None,
+    sample: int | None = None,
 ) -> Verification:
     """Verify a lake, or part of one. Changes nothing.
 
@@ -106,6 +111,8 @@ def verify(
         progress: Called after each partition.
         expected: Audit hashes that were kept elsewhere; None where there are none.
         compute: Where to compute again: in this process, or apart.
+        publisher: Gives the publishers whose files are to be read again; None to ask none.
+        sample: Number of byte ranges to draw from all of them; None for all.
 
     Raises:
         NotALake: When there is no lake, or none of the partitions asked for in it.
@@ -126,14 +133,20 @@ def verify(
             progress(partition.name, done, len(chosen))
     findings = [*contents.findings(programmes), *findings]
     findings += expected_findings(expected or (), chosen, options.whole)
+    source = None if publisher is None else compare_source(chosen, publisher, sample, progress)
     compared, failed = _again(root, chosen, findings, progress, compute) if again else ([], [])
     return Verification(
         partitions=tuple(chosen),
-        findings=(*findings, *failed),
+        findings=(*findings, *(source.findings if source else ()), *failed),
         hidden=contents.hidden,
         compared=tuple(compared) if again else None,
-        incomplete=(*_incomplete(chosen, compared), *_not_found(chosen, options, expected or ())),
-        limits=tuple(_limits(options, again=again, kept=expected is not None)),
+        source=source,
+        incomplete=(
+            *_incomplete(chosen, compared),
+            *_not_found(chosen, options, expected or ()),
+            *(source.incomplete if source else ()),
+        ),
+        limits=tuple(_limits(options, again=again, kept=expected is not None, source=source)),
     )
 
 
@@ -160,13 +173,17 @@ def _not_found(
         )
 
 
-def _limits(options: Options, *, again: bool, kept: bool) -> Iterator[str]:
+def _limits(options: Options, *, again: bool, kept: bool, source: SourceCompared | None) -> Iterator[str]:
     """Things that this verification does not look at, because nobody asked for it or because it cannot."""
     if not options.whole:
         yield "the rest of the lake"
     yield "raw tiles in the re-run, which computes from them" if again else "computing again (--rerun)"
     if not kept:
         yield "audit hashes kept elsewhere (--expect)"
+    if source is None:
+        yield "the publisher's files (--source)"
+    elif source.sampled is not None and source.sampled < source.of:
+        yield f"{source.of - source.sampled} byte ranges of the publisher's files, which were not drawn"
 
 
 def _findings(partition: StoredPartition) -> list[Finding]:
