@@ -14,6 +14,8 @@ def canonical(document: Any) -> bytes:
 
     Raises:
         rfc8785.CanonicalizationError: For NaN, infinities and integers that JSON readers would round.
+        UnicodeEncodeError: For half of a surrogate pair in a text.
+        RecursionError: For what is nested too deep.
     """
     return rfc8785.dumps(document)
 

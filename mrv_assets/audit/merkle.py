@@ -42,7 +42,7 @@ def proof(leaves: Sequence[Digest], index: int) -> list[Sibling]:
         IndexError: When there is no such leaf.
     """
     if not 0 <= index < len(leaves):
-        raise IndexError(index)
+        raise IndexError(f"there is no leaf {index} among {len(leaves)}")
     if len(leaves) == 1:
         return []
     cut = _cut(len(leaves))

@@ -12,6 +12,7 @@ from mrv_assets.errors import DamagedLake
 from mrv_assets.lake.documents import Read, RecordDocument, RequestDocument, digest_of, read
 from mrv_assets.lake.heads import current_head
 from mrv_assets.lake.layout import KINDS, Slot, path_of
+from mrv_assets.lake.lineage import with_lineage
 from mrv_assets.lake.runs import altered_files
 from mrv_assets.verify.data import differences
 from mrv_assets.verify.finding import Finding, text_of
@@ -220,20 +221,30 @@ class StoredPartition:
         return newest is not None and newest.record == record.audit_hash
 
     def _currency_findings(self, name: str, record: Record) -> Iterator[Finding]:
-        """A current product that was made from a record which has been replaced since."""
+        """A current product that rests on a record which has been replaced since, however far up."""
         if self.partition.asset != _PRODUCT or not self._is_current(record):
             return
-        for asset, upstream in record.upstream.items():
-            with suppress(ValueError, DamagedLake):
-                head = current_head(Slot(self.slot.root, self.partition.of(asset)))
-                if head is not None and head.record != upstream:
-                    yield Finding(
-                        object=name,
-                        check=f"was made from the current record of {asset}",
-                        expected=head.record,
-                        found=upstream,
-                        cure=f"Run the month: mrv run --tile {self.partition.tile} --month {self.partition.month}",
-                    )
+        # What is damaged on the way is a finding of its own.
+        with suppress(ValueError, DamagedLake):
+            for made in with_lineage(record, self._upstream_of):
+                for asset, upstream in made.upstream.items():
+                    head = current_head(Slot(self.slot.root, self.partition.of(asset)))
+                    if head is not None and head.record != upstream:
+                        yield Finding(
+                            object=name,
+                            check=f"was made from the current record of {asset}",
+                            expected=head.record,
+                            found=upstream,
+                            cure=f"Run the month: mrv run --tile {self.partition.tile} --month {self.partition.month}",
+                        )
+
+    def _upstream_of(self, record: Record, asset: str) -> Record:
+        slot = Slot(self.slot.root, record.partition.of(asset))
+        audit_hash = record.upstream[asset]
+        made = read(slot.record(audit_hash), RecordDocument, audit_hash)
+        if made.shape is None:
+            raise DamagedLake(slot.name_of(slot.record(audit_hash)), made.reason)
+        return Record(audit_hash, made.document, slot.data(digest(made.shape.output)))
 
     def _named_by(self, name: str, record: Record) -> Iterator[Finding]:
         request = self._asked[record.audit_hash]

@@ -236,12 +236,13 @@ def test_heads_in_another_order_than_their_runs_are_found(lake: Path) -> None:
     assert "comes after the heads of records that were computed before" in checks(findings(lake))
 
 
-def test_a_current_product_of_a_replaced_decision_is_found(lake: Path) -> None:
-    """The gate decided anew, and the month was not made again."""
-    _, second = a_second(lake, GATED)
+@pytest.mark.parametrize("asset", [GATED, INDICES, RAW])
+def test_a_current_product_of_a_replaced_record_is_found(asset: str, lake: Path) -> None:
+    """The gate decided anew, or what it decided on was made anew, and the month was not made again."""
+    _, second = a_second(lake, asset)
 
     found = findings(lake, asset=PRODUCT)
 
-    [stale] = [finding for finding in found if finding["check"] == f"was made from the current record of {GATED}"]
+    [stale] = [finding for finding in found if finding["check"] == f"was made from the current record of {asset}"]
     assert stale["expected"] == second.stem
     assert f"mrv run --tile {TILE} --month {PASSED}" in stale["cure"]
