@@ -15,13 +15,19 @@ LEAF_PX = 512
 
 def canonical_values(values: NDArray[np.generic]) -> memoryview:
     """Decoded values as bytes: little endian, C order, one NaN, no negative zero."""
-    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    if little.dtype.kind == "f":
-        # Adding zero turns -0.0 into 0.0 and makes the copy that may be changed. Any NaN may be there, signalling too.
-        with np.errstate(invalid="ignore"):
-            little = little + np.zeros((), little.dtype)
-        little[np.isnan(little)] = np.nan
+    little = np.ascontiguousarray(one_spelling(values), dtype=values.dtype.newbyteorder("<"))
     return little.reshape(-1).view(np.uint8).data
+
+
+def one_spelling(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Values with one NaN and no negative zero, as digests take them; a copy where they are floats."""
+    if values.dtype.kind != "f":
+        return values
+    # Adding zero turns -0.0 into 0.0 and makes the copy that may be changed. Any NaN may be there, signalling too.
+    with np.errstate(invalid="ignore"):
+        spelled: NDArray[np.generic] = values + np.zeros((), values.dtype)
+    spelled[np.isnan(spelled)] = np.nan
+    return spelled
 
 
 def values_sha256(values: NDArray[np.generic]) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from mrv_assets.audit.canonical import Json
 from mrv_assets.audit.record import Partition, Record
 from mrv_assets.deployment import Deployment
-from mrv_assets.errors import ReviewerRemoved, StaleUpstream
+from mrv_assets.errors import DamagedLake, ReviewerRemoved, StaleUpstream
+from mrv_assets.lake.layout import path_of
 from mrv_assets.scenes.item import quoted
 from mrv_assets.scenes.select import EXCLUDED
 from mrv_assets.stac.open import name_of
@@ -76,8 +77,17 @@ def stale(deployment: Deployment, record: Record) -> Stale | None:
         record: The current record of monthly_proxies of a month.
 
     Raises:
-        DamagedLake: When a record that the month rests on cannot be read.
+        DamagedLake: When a record that the month rests on cannot be read, or says what no run of this package writes.
     """
+    try:
+        return _changes(deployment, record)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        # Every digest is right, but the records do not fit together: no run of this package wrote them.
+        reason = f"its records do not fit together ({type(error).__name__})"
+        raise DamagedLake(path_of(record.partition), reason) from error
+
+
+def _changes(deployment: Deployment, record: Record) -> Stale | None:
     tile, month = record.partition.tile, record.partition.month
     then = {(name, part): digest for name, part, digest in record.document["plan"]["parcels"]}
     now = {(name, part): digest for name, part, digest in deployment.parcels_of.get(tile, ())}

@@ -162,9 +162,10 @@ def _compare(file: _File, wanted: Sequence[int], publisher: Publisher, *, whole:
     meant = [file.band["sha256"][at] for at in wanted]
     found = [hashlib.sha256(piece).hexdigest() for piece in pieces]
     other = [at for at, one, is_ in zip(wanted, meant, found, strict=False) if one != is_]
-    replaced = _replaced(file, published, link, now, digest, stated)
-    if replaced:
-        return _Compared(same=len(found) - len(other), checksum=False, findings=(), replaced=(replaced,))
+    version = _version(file, published, link, now, digest, stated, differs=bool(other) or not pieces)
+    if version.replaced or (other and not version.same):
+        reason = version.replaced or "its bytes are others, and nothing says whether its publisher has replaced it"
+        return _Compared(same=len(found) - len(other), checksum=False, findings=(), replaced=(reason,))
     return _Compared(
         same=len(found) - len(other),
         checksum=digest is not None,
@@ -183,22 +184,53 @@ def _link(file: _File, published: Published) -> str:
     return link
 
 
-def _replaced(
-    file: _File, published: Published, link: str, now: Json, digest: str | None, stated: tuple[str, str] | None
-) -> str:
-    """What says that the publisher has another file now; empty where nothing does."""
+@dataclass(frozen=True, kw_only=True)
+class _Version:
+    """Whether a file is the one that was read then."""
+
+    same: bool
+    """True where something says so: its ETag, its published checksum, or on disk all of its bytes."""
+    replaced: str = ""
+    """What says that it is another one; empty where nothing does."""
+
+
+def _version(
+    file: _File,
+    published: Published,
+    link: str,
+    now: Json,
+    digest: str | None,
+    stated: tuple[str, str] | None,
+    *,
+    differs: bool,
+) -> _Version:
+    """Whether the publisher still has the file that was read; where ranges differ, the whole file is asked."""
     if now["size"] != file.band["size"]:
-        return f"its publisher has replaced it: {now['size']} bytes, then {file.band['size']}"
-    if digest is not None and stated is not None and digest != stated[1]:
-        return f"its publisher has replaced it: its {stated[0]} is {digest}, the published one {stated[1]}"
-    if published.named_by_bytes and file.band["etag"] is None:
-        items = {item["id"]: item["checksums"] for item in file.raw.inputs["items"]}
-        then = (items.get(file.scene["id"]) or {}).get(file.name) or {}
-        if "sha256" in then and published.transport.digest(link, "sha256") != then["sha256"]:
-            return "its publisher has replaced it: its bytes are others than were read"
-    if file.band["etag"] is not None and now["etag"] is not None and now["etag"] != file.band["etag"]:
-        return f"its publisher has replaced it: its ETag is {text_of(now['etag'])}, then {text_of(file.band['etag'])}"
-    return ""
+        return _Version(
+            same=False, replaced=f"its publisher has replaced it: {now['size']} bytes, then {file.band['size']}"
+        )
+    then, etag = file.band["etag"], now["etag"]
+    if then is not None and etag is not None and etag != then:
+        return _Version(
+            same=False, replaced=f"its publisher has replaced it: its ETag is {text_of(etag)}, then {text_of(then)}"
+        )
+    known = stated or _digest_then(file)
+    if known is not None and (digest is not None or differs):
+        algorithm, expected = known
+        actual = published.transport.digest(link, algorithm) if digest is None else digest
+        if actual != expected:
+            return _Version(
+                same=False, replaced=f"its publisher has replaced it: its {algorithm} is {actual}, then {expected}"
+            )
+        return _Version(same=True)
+    return _Version(same=then is not None and etag == then)
+
+
+def _digest_then(file: _File) -> tuple[str, str] | None:
+    """SHA-256 of a file that was read from disk, as its record states it; None of others."""
+    items = {item["id"]: item["checksums"] for item in file.raw.inputs["items"]}
+    then = (items.get(file.scene["id"]) or {}).get(file.name) or {}
+    return ("sha256", then["sha256"]) if "sha256" in then else None
 
 
 def _finding(file: _File, at: int, found: str) -> Finding:

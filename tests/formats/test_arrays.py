@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from mrv_assets.formats.arrays import ArraySpec, Group, GroupWriter, Leaves
+from mrv_assets.formats.blosc import encoded
 from mrv_assets.formats.stored_arrays import StoredArrays
 from mrv_assets.science.blocks import Block, block_window
 from mrv_assets.science.grid import Grid
@@ -93,3 +94,21 @@ def test_other_readers_see_a_cf_group(tmp_path: Path) -> None:
     np.testing.assert_allclose(opened.red[0, 0, 0], 0.2, atol=1e-6)
     assert bool(opened.red[0, -1, -1].isnull())
     assert "32634" in opened.spatial_ref.attrs["crs_wkt"]
+
+
+def test_no_reader_sees_bits_that_digests_do_not_tell_apart(tmp_path: Path) -> None:
+    """NaN with another payload, and negative zero: a chunk that says them is read as what the lake writes."""
+    arrays = a_group(tmp_path / "g")
+    window = block_window(GRID, Block(0, 0))
+    values = np.linspace(-1, 1, 1024 * 1024, dtype=np.float32).reshape(1024, 1024)
+    values[:9], values[9] = np.nan, 0
+    written = arrays.write("ndvi", window, values)
+    other = values.copy()
+    other[:9] = np.array([0x7FC01234], np.uint32).view(np.float32)
+    other[9] = -0.0
+    (tmp_path / "g" / "ndvi" / "c" / "0" / "0").write_bytes(encoded(other))
+
+    found = finished(tmp_path / "g", ndvi=written).read("ndvi", window)
+
+    assert found.tobytes() == values.tobytes()
+    assert other.tobytes() != values.tobytes()

@@ -1,17 +1,20 @@
 """A parcel counts once, in the present: what was made with other parcels is named, and never counted beside the new."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from demo_lake import CATALOGUE, COLLECTION
+from demo_lake import CATALOGUE, COLLECTION, TILE, Demo
 from field_cases import a_parcels_case
+from tampering import GATED, PASSED, RAW, a_copy, forge
 
 from mrv_assets.audit.record import Partition
 from mrv_assets.deployment import Deployment
-from mrv_assets.errors import StaleUpstream
+from mrv_assets.errors import DamagedLake, StaleUpstream
 from mrv_assets.export.build import export
 from mrv_assets.export.formats import format_named
 from mrv_assets.export.options import Options
@@ -241,3 +244,31 @@ def test_a_tile_that_left_the_programme_is_named_and_its_months_stay(tmp_path: P
     assert without == [("32UKU", "history")]
     assert tiles(moved, [])["history"] == [{"tile": "32UKU", "months": [moved.months[0]]}]
     assert moved.lake.current(Partition(PRODUCT, "32UKU", moved.months[0])).audit_hash
+
+
+@pytest.mark.parametrize(
+    ("asset", "edit"),
+    [
+        (RAW, lambda document: document["inputs"].pop("excluded")),
+        (RAW, lambda document: document["inputs"].update(items=[1])),
+        (GATED, lambda document: document["plan"].update(reviewers=[{}])),
+        (PRODUCT, lambda document: document["plan"].update(parcels=[[1]])),
+        (PRODUCT, lambda document: document["plan"].pop("parcels")),
+    ],
+    ids=["no exclusions", "items", "reviewers", "parcels", "no parcels"],
+)
+def test_records_that_no_run_wrote_are_damage_and_no_crash(
+    asset: str, edit: Callable[[dict[str, Any]], object], demo: Demo, tmp_path: Path
+) -> None:
+    """Every digest of them fits: whoever compares them with the programme says so."""
+    lake = a_copy(demo.deployment.lake_path, tmp_path / "lake", PASSED)
+    forge(lake, asset, PASSED, lambda _, document: edit(document))
+    forged = Deployment(program_path=demo.deployment.program_path, lake_path=lake)
+
+    for look in (
+        lambda: stale_months(forged, [TILE], [PASSED]),
+        lambda: explain(forged, "north-loss-1", PASSED),
+        lambda: export(forged, Options(format=format_named("csv"), month=PASSED), tmp_path / "table", lambda *_: None),
+    ):
+        with pytest.raises(DamagedLake):
+            look()

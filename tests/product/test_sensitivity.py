@@ -314,6 +314,7 @@ def test_no_audit_hash_sees_any_of_them_nor_a_dependency_that_gives_the_same(wor
     info = workshop.folder / "newer" / f"numpy-{newer}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: numpy\nVersion: {newer}\n")
+    (info / "RECORD").write_text("numpy/__init__.py,,\n")
 
     unseen = workshop.run("unseen", path=[info.parent])
 
