@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -55,8 +56,11 @@ def apart(root: Path, jobs: Sequence[Job]) -> Iterator[Done]:
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps(asked).encode())
-            process.stdin.close()
+            # A process that has ended already says why on its stderr.
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(asked).encode())
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             for line in process.stdout:
                 if line.startswith(_ANSWER.encode()):
                     answered += 1
