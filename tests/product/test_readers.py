@@ -226,7 +226,8 @@ def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def beside(path: Path, chance: random.Random) -> None:
     """Put a copy of it beside it, under another name."""
-    shutil.copy(path, path.with_name(f"{chance.randrange(3)}{path.suffix}"))
+    copied = path.with_name(f"{chance.randrange(3)}{path.suffix}")
+    shutil.copy(path, copied if copied != path else path.with_name(f"3{path.suffix}"))
 
 
 KINDS: tuple[Mutation, ...] = (
