@@ -64,7 +64,7 @@ class Statement:
     before: tuple[str, ...]
     """Ids of all decisions on the record that there were, counted or not: a decision that is taken away is missed."""
     reviewers: tuple[Reviewer, ...]
-    """Those whom the programme named then."""
+    """The reviewers that the programme named when the statement was made."""
 
     @property
     def document(self) -> Json:

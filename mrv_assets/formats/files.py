@@ -103,7 +103,7 @@ class Newest(Generic[Found]):
         self._lock = Lock()
 
     def get(self, key: object) -> Found | None:
-        """What was found out; None where nothing is remembered."""
+        """The remembered result; None where there is none."""
         with self._lock:
             return self._known.get(key)
 

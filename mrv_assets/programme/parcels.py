@@ -161,7 +161,7 @@ def _width_m(geometry: shapely.Polygon | shapely.MultiPolygon) -> float:
 
 
 def _slip(geometry: shapely.Geometry) -> str:
-    """What looks like a lost sign, exchanged coordinates or a wrong digit of some vertices; empty where none does."""
+    """The lost sign, exchanged coordinates or wrong digit that some vertices seem to have; empty where none has."""
     for part in shapely.get_parts(geometry):
         points = shapely.get_coordinates(part.exterior)[:-1]
         if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > 360:

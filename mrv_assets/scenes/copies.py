@@ -203,7 +203,7 @@ def _times(candidate: Candidate) -> tuple[datetime, datetime]:
 
 
 def _rank(candidate: Candidate) -> tuple[Age, tuple[datetime, datetime], tuple[int, ...], tuple[int, ...]]:
-    """What orders all copies of a scene, the newest last; of equal ones the lowest id and digest is the last."""
+    """Sort key of the copies of a scene, the newest last; of equal ones the lowest id and digest is the last."""
     return (
         _age(candidate),
         _times(candidate),

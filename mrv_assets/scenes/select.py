@@ -385,7 +385,7 @@ def _observations(scenes: Sequence[tuple[Scene, Candidate]]) -> tuple[Observatio
 
 
 def _oldness(product: Product) -> tuple[bool, int, int]:
-    """What orders the scenes of a pass where they overlap: those that were processed by the newest baseline first."""
+    """Sort key of the scenes of a pass where they overlap: the newest baseline first."""
     major, minor = product.baseline or (0, 0)
     return product.deprecated, -major, -minor
 

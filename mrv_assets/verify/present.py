@@ -169,7 +169,7 @@ def _other_exclusions(raw: Record, plan: MissionPlan) -> bool:
 
 
 def _overtaken(deployment: Deployment, monthly: Record, plan: MonthPlan) -> StaleUpstream | None:
-    """What a stage would say of a decision or a record that a month rests on and that does not hold any more."""
+    """The error that a stage would raise for a decision or record under a month that no longer holds; else None."""
     from mrv_assets.stages.month_missions import require_standing
 
     lake = deployment.lake

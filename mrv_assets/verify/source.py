@@ -19,11 +19,10 @@ from mrv_assets.stac.source import Published
 from mrv_assets.transport.store import ByteRange, of_one_version
 from mrv_assets.verify.finding import Finding, text_of
 from mrv_assets.verify.partition import StoredPartition
+from mrv_assets.verify.rerun import RAW_TILES
 
 Publisher = Callable[[Record], Published | str]
 """The publisher of a record's scenes, opened; or the reason why there is none to ask."""
-
-RAW_TILES = "raw_tiles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +77,23 @@ def compare_source(
         publisher: Gives the publisher of a record's scenes.
         sample: Number of ranges to draw from all; None to read all, and each file whole whose checksum is published.
         progress: Called after each file.
-
-    Raises:
-        DamagedLake: When what the lake holds is not what its records say.
     """
+    incomplete: list[str] = []
     raws = [raw for stored in chosen if stored.partition.stage == RAW_TILES and (raw := _current(stored)) is not None]
-    files = [file for raw in raws for file in _files(raw)]
+    files: list[_File] = []
+    for raw in raws:
+        try:
+            files += _files(raw)
+        except (MrvError, KeyError, TypeError, ValueError, AttributeError) as error:
+            # What is damaged or forged has findings of its own, which must not be lost over it.
+            incomplete.append(f"{raw.partition}: its scenes cannot be read ({type(error).__name__})")
     every = [(number, at) for number, file in enumerate(files) for at in file.ranges]
     seed = sha256("\n".join(sorted(raw.audit_hash for raw in raws)).encode())
     drawn = every if sample is None or sample >= len(every) else sorted(random.Random(seed).sample(every, sample))
-    todo = {number: [at for of, at in drawn if of == number] for number in dict.fromkeys(of for of, _ in drawn)}
+    todo: dict[int, list[int]] = {}
+    for number, at in drawn:
+        todo.setdefault(number, []).append(at)
     findings: list[Finding] = []
-    incomplete: list[str] = []
     same = checksums = 0
     for done, (number, wanted) in enumerate(todo.items(), 1):
         file = files[number]
@@ -191,7 +195,7 @@ class _Version:
     same: bool
     """True where something says so: its ETag, its published checksum, or on disk all of its bytes."""
     replaced: str = ""
-    """What says that it is another one; empty where nothing does."""
+    """Reason to hold it for another file; empty where there is none."""
 
 
 def _version(

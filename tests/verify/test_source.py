@@ -11,7 +11,7 @@ import pytest
 from demo_lake import Demo, mrv
 from field_cases import a_case_served, run_all
 from servers import RangeServer
-from tampering import PASSED, REJECTED, a_copy, quiet
+from tampering import PASSED, RAW, REJECTED, a_copy, data_of, quiet
 
 from mrv_assets.deployment import Deployment
 from mrv_assets.reports.verify import answer, text
@@ -152,3 +152,16 @@ def test_the_command_needs_the_lake_and_says_what_it_read(demo_of: Deployment, t
     assert json.loads(done.stdout)["source"]["ranges"] == 3
     assert misused.returncode == 2
     assert "Add --source" in misused.stderr
+
+
+def test_a_damaged_list_of_scenes_costs_no_other_finding(demo_of: Deployment) -> None:
+    """It is found as ever, and the other month is compared."""
+    damaged = data_of(demo_of.lake_path, RAW, REJECTED) / "scenes.json"
+    damaged.write_bytes(damaged.read_bytes() + b" ")
+
+    found = verified(demo_of)
+
+    assert found["verdict"] == "NOT VERIFIED"
+    assert any("scenes.json" in one["object"] for one in found["findings"])
+    assert any("its scenes cannot be read" in reason for reason in found["incomplete"])
+    assert found["source"]["ranges"] == found["source"]["of"] > 0
